@@ -1,0 +1,229 @@
+//! One record of a batch, as the author sees it. Made by the glue for every record; it owns nothing and copies
+//! nothing. A malformed batch reads as nulls here, never as a panic: the gateway checks what it sends.
+
+use std::str;
+
+use serde::Deserialize;
+
+use crate::contract::{Batch, Strings};
+use crate::reject::Reject;
+
+/// One record, borrowed from its batch. Copying it is copying a pointer and an index.
+#[derive(Debug, Clone, Copy)]
+pub struct Record<'a> {
+    batch: &'a Batch,
+    index: usize,
+}
+
+impl<'a> Record<'a> {
+    #[inline]
+    pub(crate) fn new(batch: &'a Batch, index: usize) -> Self {
+        Self { batch, index }
+    }
+
+    /// The value; `None` is a null (a tombstone), which is not the same as empty.
+    #[inline]
+    pub fn value(&self) -> Option<&'a [u8]> {
+        string(&self.batch.values, self.index)
+    }
+
+    /// The key; `None` is a null, which is not the same as empty.
+    #[inline]
+    pub fn key(&self) -> Option<&'a [u8]> {
+        string(&self.batch.keys, self.index)
+    }
+
+    /// The value as text. Refuses a null and what is not UTF-8.
+    #[inline]
+    pub fn text(&self) -> Result<&'a str, Reject> {
+        str::from_utf8(self.present()?)
+            .map_err(|error| Reject::new(format!("the value is not UTF-8 at byte {}", error.valid_up_to())))
+    }
+
+    /// The value read as JSON. Refuses a null, an empty value and whatever does not fit `T`.
+    ///
+    /// `T` may borrow from the value: use [`Text`](crate::Text) for strings, which borrows where there is no escape.
+    #[inline]
+    pub fn json<T: Deserialize<'a>>(&self) -> Result<T, Reject> {
+        let value = self.present()?;
+        serde_json::from_slice(value).map_err(|error| not_json(value, &error))
+    }
+
+    /// The headers, in their order. A name may stand more than once.
+    pub fn headers(&self) -> Headers<'a> {
+        let ends = &self.batch.headers.record_ends;
+        let end = ends.get(self.index).map_or(0, |&end| end as usize);
+        let start = self.index.checked_sub(1).and_then(|before| ends.get(before)).map_or(0, |&end| end as usize);
+        Headers { batch: self.batch, next: start, end }
+    }
+
+    /// The value of the last header of this name, as Kafka's own clients choose it. `None` where there is no such
+    /// header or where its value is null.
+    pub fn header(&self, name: &str) -> Option<&'a [u8]> {
+        self.headers().filter(|(each, _)| *each == name).last().and_then(|(_, value)| value)
+    }
+
+    /// The topic that the record stands in.
+    #[inline]
+    pub fn topic(&self) -> &'a str {
+        &self.batch.topic
+    }
+
+    /// The partition that the record stands in.
+    #[inline]
+    pub fn partition(&self) -> i32 {
+        self.batch.partition
+    }
+
+    /// The record's offset in its partition.
+    #[inline]
+    pub fn offset(&self) -> i64 {
+        self.batch.offsets.get(self.index).copied().unwrap_or(-1)
+    }
+
+    /// The record's timestamp in milliseconds since 1970-01-01 UTC, where it carries one.
+    #[inline]
+    pub fn timestamp(&self) -> Option<i64> {
+        self.batch.timestamps.get(self.index).copied().filter(|&timestamp| timestamp != -1)
+    }
+
+    #[inline]
+    fn present(&self) -> Result<&'a [u8], Reject> {
+        self.value().ok_or_else(|| Reject::new("the value is null"))
+    }
+}
+
+/// The headers of one record. Names that are not UTF-8 do not occur: the contract carries them as text.
+#[derive(Debug, Clone)]
+pub struct Headers<'a> {
+    batch: &'a Batch,
+    next: usize,
+    end: usize,
+}
+
+impl<'a> Iterator for Headers<'a> {
+    type Item = (&'a str, Option<&'a [u8]>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.next >= self.end {
+            return None;
+        }
+        let headers = &self.batch.headers;
+        let name = string(&headers.names, self.next).and_then(|name| str::from_utf8(name).ok()).unwrap_or_default();
+        let value = string(&headers.values, self.next);
+        self.next += 1;
+        Some((name, value))
+    }
+}
+
+/// String `index` of a column; `None` where it is null.
+///
+/// A null has no length, so only an empty string is looked up among the nulls: the common case costs nothing and
+/// records can be visited in any order.
+#[inline]
+fn string(strings: &Strings, index: usize) -> Option<&[u8]> {
+    let end = *strings.ends.get(index)? as usize;
+    let start = match index.checked_sub(1) {
+        Some(before) => *strings.ends.get(before)? as usize,
+        None => 0,
+    };
+    let bytes = strings.bytes.get(start..end)?;
+    if bytes.is_empty() && strings.nulls.binary_search_by(|null| (*null as usize).cmp(&index)).is_ok() {
+        return None;
+    }
+    Some(bytes)
+}
+
+#[cold]
+fn not_json(value: &[u8], error: &serde_json::Error) -> Reject {
+    if value.is_empty() {
+        return Reject::new("the value is empty");
+    }
+    let what = if error.is_data() { "the JSON does not fit" } else { "the value is not JSON" };
+    Reject::new(format!("{what}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::native::{Input, batch};
+
+    #[test]
+    fn tells_a_null_from_an_empty_value_and_key() {
+        let batch = batch("t", 3, &[Input::null(), Input::value(""), Input::value("v").key("")]);
+        let [null, empty, full] = [0, 1, 2].map(|index| Record::new(&batch, index));
+        assert_eq!((null.value(), null.key()), (None, None));
+        assert_eq!((empty.value(), empty.key()), (Some(&b""[..]), None));
+        assert_eq!((full.value(), full.key()), (Some(&b"v"[..]), Some(&b""[..])));
+        assert_eq!(null.json::<u8>(), Err(Reject::new("the value is null")));
+        assert_eq!(null.text(), Err(Reject::new("the value is null")));
+        assert_eq!(empty.json::<u8>(), Err(Reject::new("the value is empty")));
+        assert_eq!(empty.text(), Ok(""));
+    }
+
+    #[test]
+    fn a_column_without_ends_is_all_null() {
+        let mut batch = batch("t", 0, &[Input::value("a"), Input::value("b")]);
+        batch.values = Strings { bytes: vec![], ends: vec![], nulls: vec![] };
+        assert_eq!(Record::new(&batch, 1).value(), None);
+    }
+
+    #[test]
+    fn a_malformed_batch_reads_as_nulls() {
+        let mut batch = batch("t", 0, &[Input::value("abc"), Input::value("def"), Input::value("g")]);
+        batch.values.ends = vec![5, 2, 900];
+        batch.timestamps.clear();
+        batch.headers.record_ends = vec![7];
+        let values = [0, 1, 2, 3].map(|index| Record::new(&batch, index).value());
+        assert_eq!(values, [Some(&b"abcde"[..]), None, None, None]);
+        assert_eq!(Record::new(&batch, 0).timestamp(), None);
+        assert_eq!(Record::new(&batch, 9).offset(), -1);
+        assert_eq!(Record::new(&batch, 0).headers().count(), 7);
+    }
+
+    #[test]
+    fn walks_the_headers_of_each_record_alone() {
+        let batch = batch(
+            "t",
+            0,
+            &[
+                Input::value("1").header("a", "x").header("a", "y"),
+                Input::value("2"),
+                Input::value("3").null_header("n").header("a", ""),
+            ],
+        );
+        let [first, second, third] = [0, 1, 2].map(|index| Record::new(&batch, index));
+        assert_eq!(first.headers().collect::<Vec<_>>(), [("a", Some(&b"x"[..])), ("a", Some(&b"y"[..]))]);
+        assert_eq!(first.header("a"), Some(&b"y"[..]));
+        assert_eq!(second.headers().count(), 0);
+        assert_eq!(third.headers().collect::<Vec<_>>(), [("n", None), ("a", Some(&b""[..]))]);
+        assert_eq!((third.header("n"), third.header("b")), (None, None));
+    }
+
+    #[test]
+    fn knows_where_and_when_it_stands() {
+        let batch = batch("orders", 7, &[Input::value("1").offset(40).timestamp(12), Input::value("2").offset(44)]);
+        let [first, second] = [0, 1].map(|index| Record::new(&batch, index));
+        assert_eq!((first.topic(), first.partition()), ("orders", 7));
+        assert_eq!((first.offset(), first.timestamp()), (40, Some(12)));
+        assert_eq!((second.offset(), second.timestamp()), (44, None));
+    }
+
+    #[test]
+    fn says_where_a_value_stops_being_text() {
+        let batch = batch("t", 0, &[Input::value(b"ab\xff".as_slice())]);
+        let reason = Record::new(&batch, 0).text().unwrap_err();
+        assert_eq!(reason.reason(), "the value is not UTF-8 at byte 2");
+    }
+
+    #[test]
+    fn a_value_nested_too_deep_is_an_error_and_not_an_overflow() {
+        let deep = "[".repeat(10_000);
+        let batch = batch("t", 0, &[Input::value(deep.as_str())]);
+        #[derive(Debug, Deserialize)]
+        struct Nested(#[expect(dead_code)] Vec<Nested>);
+        let reason = Record::new(&batch, 0).json::<Nested>().unwrap_err();
+        assert_eq!(reason.reason(), "the value is not JSON: recursion limit exceeded at line 1 column 128");
+    }
+}

@@ -1,0 +1,213 @@
+//! The notations of a point in time, read without tables or allocation: this runs for every record.
+
+/// A point in time: seconds since 1970-01-01 UTC, and nanoseconds after that second, so never negative.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Moment {
+    pub(super) seconds: i64,
+    pub(super) nanos: u32,
+}
+
+/// Why something is not a point in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// None of the notations.
+    Shape,
+    /// A month 13, a 30th of February, a minute 60.
+    Calendar,
+    /// Outside of what the column can hold.
+    Range,
+}
+
+/// Integers from here on are milliseconds: as seconds they would be after the year 5138, and as milliseconds the
+/// smallest is in March 1973.
+const FIRST_MILLIS: u64 = 100_000_000_000;
+
+/// Doubles are good for seconds up to here, well past 2299, with an error below a microsecond.
+const LAST_DOUBLE: f64 = 1e11;
+
+const SECONDS_A_DAY: i64 = 86_400;
+
+impl Moment {
+    /// RFC 3339 with any offset, the same with a space or without an offset (UTC), or an integer as text.
+    #[inline]
+    pub(super) fn parse(text: &[u8]) -> Result<Self, Fault> {
+        match text.split_first_chunk::<19>() {
+            Some((civil, rest)) if matches!(civil, [_, _, _, _, b'-', ..]) => parse_civil(civil, rest),
+            _ => parse_integer(text).map(Self::from_epoch),
+        }
+    }
+
+    /// Seconds, or milliseconds where the number is too large for seconds.
+    #[inline]
+    pub(super) fn from_epoch(value: i64) -> Self {
+        if value.unsigned_abs() >= FIRST_MILLIS {
+            return Self::from_millis(value);
+        }
+        Self { seconds: value, nanos: 0 }
+    }
+
+    #[inline]
+    pub(super) fn from_millis(millis: i64) -> Self {
+        Self { seconds: millis.div_euclid(1_000), nanos: millis.rem_euclid(1_000) as u32 * 1_000_000 }
+    }
+
+    /// Seconds with a fraction, to the nearest microsecond: a double of today's seconds is no better than that, and
+    /// cutting it off would turn `.123` into `.122`.
+    #[inline]
+    pub(super) fn from_seconds(value: f64) -> Result<Self, Fault> {
+        if value.is_nan() || value.abs() >= LAST_DOUBLE {
+            return Err(Fault::Range);
+        }
+        let micros = (value * 1e6).round() as i64;
+        Ok(Self { seconds: micros.div_euclid(1_000_000), nanos: micros.rem_euclid(1_000_000) as u32 * 1_000 })
+    }
+}
+
+/// `2026-11-20T10:15:00` and what follows: a fraction of any length, then `Z`, an offset or nothing.
+#[inline]
+fn parse_civil(civil: &[u8; 19], rest: &[u8]) -> Result<Moment, Fault> {
+    let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, separator, h1, h2, b':', n1, n2, b':', s1, s2] = civil else {
+        return Err(Fault::Shape);
+    };
+    if !matches!(separator, b'T' | b' ' | b't') {
+        return Err(Fault::Shape);
+    }
+    let (century, year) = (two(y1, y2), two(y3, y4));
+    let (month, day) = (two(m1, m2), two(d1, d2));
+    let (hour, minute, second) = (two(h1, h2), two(n1, n2), two(s1, s2));
+    // A pair that is not two digits is above 99, so one comparison finds it wherever it stands.
+    if century.max(year).max(month).max(day).max(hour).max(minute).max(second) > 99 {
+        return Err(Fault::Shape);
+    }
+    let year = century * 100 + year;
+    if day == 0 || day > days_of_month(year, month) || hour > 23 || minute > 59 || second > 59 {
+        return Err(Fault::Calendar);
+    }
+    let (nanos, zone) = match rest {
+        [b'.', fraction @ ..] => parse_fraction(fraction)?,
+        zone => (0, zone),
+    };
+    let time_of_day = i64::from(hour * 3_600 + minute * 60 + second);
+    let seconds = days_from_civil(year, month, day) * SECONDS_A_DAY + time_of_day - parse_zone(zone)?;
+    Ok(Moment { seconds, nanos })
+}
+
+/// The value of two digits; above 99 where they are not digits.
+#[inline]
+fn two(tens: u8, ones: u8) -> u32 {
+    let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+    if tens > 9 || ones > 9 {
+        return 100;
+    }
+    u32::from(tens) * 10 + u32::from(ones)
+}
+
+/// Nanoseconds, and what stands after the digits. Digits after the ninth are cut off.
+#[inline]
+fn parse_fraction(digits: &[u8]) -> Result<(u32, &[u8]), Fault> {
+    let mut nanos = 0;
+    let mut weight = 100_000_000;
+    let mut rest = digits;
+    while let [digit @ b'0'..=b'9', more @ ..] = rest {
+        nanos += u32::from(digit - b'0') * weight;
+        weight /= 10;
+        rest = more;
+    }
+    if rest.len() == digits.len() {
+        return Err(Fault::Shape);
+    }
+    Ok((nanos, rest))
+}
+
+/// How many seconds the local time is ahead of UTC.
+#[inline]
+fn parse_zone(zone: &[u8]) -> Result<i64, Fault> {
+    let (sign, hours, minutes) = match *zone {
+        [] | [b'Z' | b'z'] => return Ok(0),
+        [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] | [sign @ (b'+' | b'-'), h1, h2, m1, m2] => {
+            (sign, two(h1, h2), two(m1, m2))
+        }
+        _ => return Err(Fault::Shape),
+    };
+    if hours.max(minutes) > 99 {
+        return Err(Fault::Shape);
+    }
+    if hours > 23 || minutes > 59 {
+        return Err(Fault::Calendar);
+    }
+    let ahead = i64::from(hours * 3_600 + minutes * 60);
+    Ok(if sign == b'+' { ahead } else { -ahead })
+}
+
+#[inline]
+fn parse_integer(text: &[u8]) -> Result<i64, Fault> {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return Err(Fault::Shape);
+    }
+    let mut value = 0i64;
+    for digit in digits {
+        value =
+            value.checked_mul(10).and_then(|value| value.checked_add(i64::from(digit - b'0'))).ok_or(Fault::Range)?;
+    }
+    Ok(if negative { -value } else { value })
+}
+
+#[inline]
+fn days_of_month(year: u32, month: u32) -> u32 {
+    match month {
+        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+        4 | 6 | 9 | 11 => 30,
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
+        2 => 28,
+        _ => 0,
+    }
+}
+
+/// Days since 1970-01-01 in the Gregorian calendar, for years from 0. The algorithm is Howard Hinnant's
+/// (<https://howardhinnant.github.io/date_algorithms.html>): years begin in March, so that a leap day ends one.
+#[inline]
+fn days_from_civil(year: u32, month: u32, day: u32) -> i64 {
+    // Shifted by one era of 400 years, so that January of the year 0 stays positive.
+    let year = year + 400 - u32::from(month <= 2);
+    let era = year / 400;
+    let year_of_era = year % 400;
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    i64::from(era * 146_097 + day_of_era) - 146_097 - 719_468
+}
+
+/// The inverse of [`days_from_civil`], from the same source.
+pub(super) fn civil_from_days(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_and_dates_are_inverses_over_four_centuries() {
+        for day in -200_000..=200_000 {
+            let (year, month, date) = civil_from_days(day);
+            let (year, month, date) = (year as u32, month as u32, date as u32);
+            assert_eq!(days_from_civil(year, month, date), day);
+            assert!(date >= 1 && date <= days_of_month(year, month));
+        }
+        assert_eq!(civil_from_days(0), (1970, 1, 1));
+        assert_eq!(civil_from_days(11_016), (2000, 2, 29));
+        assert_eq!(days_from_civil(0, 1, 1), -719_528);
+        assert_eq!(days_from_civil(9999, 12, 31), 2_932_896);
+    }
+}

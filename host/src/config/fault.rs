@@ -1,0 +1,46 @@
+//! Faults of configuration files, and the nearest right word for a wrong one.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// One thing that is wrong in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Counted from 1.
+    pub line: usize,
+    /// The key with the sections around it: `batch.linger`.
+    pub key: String,
+    /// The value, and what would be right.
+    pub problem: String,
+}
+
+/// All that is wrong in a file; at least one fault.
+#[derive(Clone, Debug, thiserror::Error)]
+pub struct ConfigFaults {
+    /// The file.
+    pub file: PathBuf,
+    /// In the order of their lines.
+    pub faults: Vec<Fault>,
+}
+
+impl fmt::Display for ConfigFaults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, fault) in self.faults.iter().enumerate() {
+            let Fault { line, key, problem } = fault;
+            let separator = if index == 0 { "" } else { "\n" };
+            match key.as_str() {
+                "" => write!(f, "{separator}{}:{line}: {problem}", self.file.display())?,
+                key => write!(f, "{separator}{}:{line}: `{key}`: {problem}", self.file.display())?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The word most like `wrong`, if any is alike enough to be what was meant.
+pub fn nearest<'w>(wrong: &str, words: &[&'w str]) -> Option<&'w str> {
+    let alike = |word: &&str| strsim::jaro_winkler(&wrong.to_lowercase(), &word.to_lowercase());
+    let best = words.iter().copied().max_by(|one, other| alike(one).total_cmp(&alike(other)))?;
+    // Below this, suggestions are words that merely share letters.
+    (alike(&best) > 0.75).then_some(best)
+}

@@ -1,0 +1,16 @@
+//! The gateway's file and the pipelines' files: read in two stages, text to [`Section`]s to settings that are valid.
+//! A file reports all of its faults at once, each with its line, key, value and what would be right.
+
+mod fault;
+mod gateway;
+mod pipeline;
+mod section;
+mod sink;
+mod units;
+
+pub use fault::{ConfigFaults, Fault, nearest};
+pub use gateway::GatewaySettings;
+pub use pipeline::{BatchLimits, LookupSettings, OnReject, PipelineName, PipelineSettings, Start, Target, discover};
+pub use section::{Document, Section};
+pub use sink::{ClickHouseFormat, ClickHouseSettings, Compression, Secret, SinkSettings};
+pub use units::{ByteSize, parse_duration};

@@ -1,0 +1,357 @@
+//! The pipelines' files, beside their plugins.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::fault::ConfigFaults;
+use super::section::{Document, Section};
+use super::units::ByteSize;
+
+/// A pipeline's name: its tenant's folder and its file, without the ending.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PipelineName {
+    /// `default` for files in the plugin directory itself.
+    pub tenant: String,
+    /// The file's name without `.toml`.
+    pub pipeline: String,
+}
+
+/// What a pipeline file says.
+#[derive(Clone, Debug)]
+pub struct PipelineSettings {
+    /// Where the file lies.
+    pub name: PipelineName,
+    /// At least one.
+    pub topics: Vec<String>,
+    /// The consumer group.
+    pub group: String,
+    /// The plugin's file.
+    pub plugin: PathBuf,
+    /// Where a group without an offset begins.
+    pub start: Start,
+    /// What becomes of a rejected record.
+    pub on_reject: OnReject,
+    /// When a range is closed.
+    pub batch: BatchLimits,
+    /// From the plugin's routes to tables.
+    pub routes: BTreeMap<String, Target>,
+    /// A JSON object for the plugin.
+    pub settings: String,
+    /// By the name that the plugin uses.
+    pub lookups: BTreeMap<String, LookupSettings>,
+    /// The most that an instance's memory may grow to.
+    pub memory: ByteSize,
+}
+
+/// Where a group that has no offset begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// At the oldest record kept.
+    Earliest,
+    /// Behind the newest record.
+    Latest,
+}
+
+/// What becomes of a rejected record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OnReject {
+    /// It goes to this topic with its reason.
+    DeadLetter(String),
+    /// Its partition stops.
+    Stop,
+    /// It is counted and dropped.
+    Drop,
+}
+
+/// A range is closed when the first of these is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchLimits {
+    /// Records in a range.
+    pub records: usize,
+    /// Bytes of keys, values and headers in a range.
+    pub bytes: ByteSize,
+    /// Time since the range's first record came.
+    pub linger: Duration,
+}
+
+/// A table of a sink, written `SINK:TABLE`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Target {
+    /// A name under `[sinks]` in the gateway's file.
+    pub sink: String,
+    /// As the sink calls it: `shop.sales`.
+    pub table: String,
+}
+
+/// A table that the plugin looks things up in.
+#[derive(Clone, Debug)]
+pub struct LookupSettings {
+    /// A CSV file with a header.
+    pub file: PathBuf,
+    /// The column to look up by.
+    pub key: String,
+}
+
+/// The tenant of files that lie in the plugin directory itself.
+const DEFAULT_TENANT: &str = "default";
+
+/// All pipeline files of a plugin directory, `*.toml` and `TENANT/*.toml`, in the order of their names.
+///
+/// # Errors
+/// Where the directory cannot be read.
+pub fn discover(plugins: &Path) -> std::io::Result<Vec<(PipelineName, PathBuf)>> {
+    let mut found = Vec::new();
+    for path in entries(plugins)? {
+        if path.is_dir() {
+            let tenant = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let files = entries(&path)?;
+            found.extend(files.into_iter().filter_map(|file| named(&tenant, file)));
+        } else {
+            found.extend(named(DEFAULT_TENANT, path));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn entries(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let visible = |path: &PathBuf| !path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+    let paths: std::io::Result<Vec<_>> =
+        std::fs::read_dir(directory)?.map(|entry| entry.map(|entry| entry.path())).collect();
+    Ok(paths?.into_iter().filter(visible).collect())
+}
+
+fn named(tenant: &str, file: PathBuf) -> Option<(PipelineName, PathBuf)> {
+    let is_pipeline = file.is_file() && file.extension().is_some_and(|ending| ending == "toml");
+    let pipeline = file.file_stem()?.to_string_lossy().into_owned();
+    is_pipeline.then(|| (PipelineName { tenant: tenant.to_owned(), pipeline }, file))
+}
+
+impl PipelineSettings {
+    /// Reads a pipeline file; paths in it are relative to its folder.
+    ///
+    /// # Errors
+    /// All faults of the file at once.
+    pub fn read(name: &PipelineName, file: &Path) -> Result<Self, ConfigFaults> {
+        let base = file.parent().unwrap_or(Path::new("")).to_owned();
+        Document::read(file, |top| {
+            let topics = topics(top);
+            let group = group(top, name);
+            let plugin = top.string("plugin").map_or_else(|| format!("{}.wasm", name.pipeline), str::to_owned);
+            let start = top.choice("start", &[("earliest", Start::Earliest), ("latest", Start::Latest)]);
+            top.choice("delivery", &[("at-least-once", ())]);
+            let on_reject = on_reject(top);
+            let batch = top.section("batch").map_or(BatchLimits::DEFAULT, |section| batch(&section));
+            let routes = match top.section("routes") {
+                Some(section) => routes(&section),
+                None => {
+                    top.fault(
+                        "routes",
+                        "is missing; expected [routes] with lines such as sale = \"clickhouse:shop.sales\"",
+                    );
+                    None
+                }
+            };
+            let settings =
+                top.section("settings").map_or_else(|| "{}".to_owned(), |section| section.json().to_string());
+            let lookups = top.section("lookups").map_or(Some(BTreeMap::new()), |section| lookups(&section, &base));
+            let limits = top.section("limits");
+            let memory =
+                limits.and_then(|limits| limits.size("memory", ByteSize::mib(1))).unwrap_or(ByteSize::mib(256));
+            Some(Self {
+                name: name.clone(),
+                topics: topics?,
+                group: group?,
+                plugin: base.join(plugin),
+                start: start.unwrap_or(Start::Earliest),
+                on_reject: on_reject?,
+                batch,
+                routes: routes?,
+                settings,
+                lookups: lookups?,
+                memory,
+            })
+        })
+    }
+}
+
+fn topics(top: &Section<'_>) -> Option<Vec<String>> {
+    if !top.has("topics") {
+        top.fault("topics", "is missing; for example topics = [\"sales\"]");
+    }
+    let topics = top.strings("topics")?;
+    if topics.is_empty() {
+        top.fault("topics", "is empty; expected at least one topic");
+    }
+    for topic in &topics {
+        check_topic(top, "topics", topic);
+    }
+    Some(topics.into_iter().map(str::to_owned).collect())
+}
+
+/// Kafka's own rule for names. A leading `^` would make librdkafka take the name for a pattern.
+fn check_topic(section: &Section<'_>, key: &'static str, topic: &str) {
+    let right = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if topic.is_empty() || topic.len() > 249 || !topic.chars().all(right) {
+        section.fault(key, format!("names the topic \"{topic}\"; a topic's name has 1 to 249 letters, digits, dots, underscores and hyphens"));
+    }
+}
+
+fn group(top: &Section<'_>, name: &PipelineName) -> Option<String> {
+    let prefix = format!("tidegate.{}.", name.tenant);
+    match top.string("group") {
+        None => Some(format!("{prefix}{}", name.pipeline)),
+        Some(group) if group.starts_with(&prefix) && group.len() > prefix.len() => Some(group.to_owned()),
+        Some(group) => {
+            top.fault("group", format!("is \"{group}\"; expected a name that begins with \"{prefix}\""));
+            None
+        }
+    }
+}
+
+fn on_reject(top: &Section<'_>) -> Option<OnReject> {
+    let dead_letter = top.string("dead_letter");
+    let choice = top.choice("on_reject", &[("stop", OnRejectWord::Stop), ("drop", OnRejectWord::Drop)]);
+    match (dead_letter, choice) {
+        (Some(topic), None) => {
+            check_topic(top, "dead_letter", topic);
+            Some(OnReject::DeadLetter(topic.to_owned()))
+        }
+        (None, Some(OnRejectWord::Stop)) => Some(OnReject::Stop),
+        (None, Some(OnRejectWord::Drop)) => Some(OnReject::Drop),
+        (Some(_), Some(_)) => {
+            top.fault("on_reject", "stands beside `dead_letter`; expected one of the two");
+            None
+        }
+        (None, None) => {
+            if !top.has("on_reject") && !top.has("dead_letter") {
+                top.fault(
+                    "dead_letter",
+                    "is missing; expected dead_letter = \"TOPIC\", or on_reject = \"stop\" or \"drop\"",
+                );
+            }
+            None
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum OnRejectWord {
+    Stop,
+    Drop,
+}
+
+impl BatchLimits {
+    /// Large enough that a table gets few parts, small enough that several ranges fit the memory of a pipeline.
+    pub const DEFAULT: Self = Self { records: 50_000, bytes: ByteSize::mib(8), linger: Duration::from_secs(1) };
+}
+
+fn batch(section: &Section<'_>) -> BatchLimits {
+    let default = BatchLimits::DEFAULT;
+    BatchLimits {
+        records: section.integer("records", 1..=10_000_000).unwrap_or(default.records),
+        bytes: section.size("bytes", ByteSize(1 << 10)).unwrap_or(default.bytes),
+        linger: section.duration("linger").unwrap_or(default.linger),
+    }
+}
+
+fn routes(section: &Section<'_>) -> Option<BTreeMap<String, Target>> {
+    let entries = section.entries();
+    if entries.is_empty() {
+        section.fault("", "is empty; expected lines such as sale = \"clickhouse:shop.sales\"");
+    }
+    let mut routes = BTreeMap::new();
+    for (route, value) in entries {
+        match value.as_str().map(str::parse) {
+            Some(Ok(target)) => {
+                routes.insert(route.to_owned(), target);
+            }
+            _ => section.fault(route, "expected a sink and a table, such as \"clickhouse:shop.sales\""),
+        }
+    }
+    Some(routes)
+}
+
+fn lookups(section: &Section<'_>, base: &Path) -> Option<BTreeMap<String, LookupSettings>> {
+    section
+        .sections()
+        .into_iter()
+        .map(|(name, lookup)| {
+            let file = lookup.required_string("file", "\"products.csv\"");
+            let key = lookup.required_string("key", "\"product_id\"");
+            Some((name.to_owned(), LookupSettings { file: base.join(file?), key: key?.to_owned() }))
+        })
+        .collect()
+}
+
+impl FromStr for Target {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (sink, table) = text.split_once(':').ok_or(())?;
+        let right = !sink.is_empty() && !table.is_empty();
+        right.then(|| Self { sink: sink.to_owned(), table: table.to_owned() }).ok_or(())
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.sink, self.table)
+    }
+}
+
+impl fmt::Display for PipelineName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.tenant, self.pipeline)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<PipelineSettings, String> {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("sales.toml");
+        std::fs::write(&file, text).unwrap();
+        let name = PipelineName { tenant: "acme".into(), pipeline: "sales".into() };
+        PipelineSettings::read(&name, &file).map_err(|faults| faults.to_string())
+    }
+
+    #[test]
+    fn the_least_file_gets_defaults() {
+        let settings =
+            read("topics = [\"sales\"]\non_reject = \"drop\"\n[routes]\nsale = \"ch:shop.sales\"\n").unwrap();
+        assert_eq!(settings.group, "tidegate.acme.sales");
+        assert!(settings.plugin.ends_with("sales.wasm"));
+        assert_eq!(settings.batch, BatchLimits::DEFAULT);
+        assert_eq!(settings.on_reject, OnReject::Drop);
+        assert_eq!(settings.settings, "{}");
+        assert_eq!(settings.routes["sale"].to_string(), "ch:shop.sales");
+    }
+
+    #[test]
+    fn faults_say_what_would_be_right() {
+        let faults = read("topics = [\"a b\"]\ngroup = \"mine\"\ndelivery = \"at-most-once\"\n[routes]\nsale = \"shop.sales\"\n[batch]\nlingr = \"1 s\"\n").unwrap_err();
+        for part in [
+            "`topics`: names the topic \"a b\"",
+            "`group`: is \"mine\"; expected a name that begins with \"tidegate.acme.\"",
+            "`delivery`: is \"at-most-once\"; expected \"at-least-once\"; the nearest is \"at-least-once\"",
+            "`dead_letter`: is missing; expected dead_letter = \"TOPIC\", or on_reject",
+            "`routes.sale`: expected a sink and a table",
+            "`batch.lingr`: is not a known key; the nearest known one is `linger`",
+        ] {
+            assert!(faults.contains(part), "{part} is not in:\n{faults}");
+        }
+    }
+
+    #[test]
+    fn both_ways_out_for_rejects_are_refused() {
+        let faults =
+            read("topics = [\"a\"]\ndead_letter = \"d\"\non_reject = \"stop\"\n[routes]\nx = \"a:b\"\n").unwrap_err();
+        assert!(faults.contains("stands beside `dead_letter`"), "{faults}");
+    }
+}

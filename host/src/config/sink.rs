@@ -1,0 +1,172 @@
+//! The sinks of the gateway's file: where rows can go, and the credentials that a tenant's file never holds.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::section::Section;
+
+/// A sink's settings, by its kind.
+#[derive(Clone, Debug)]
+pub enum SinkSettings {
+    /// A ClickHouse server.
+    ClickHouse(ClickHouseSettings),
+    /// JSON Lines below a folder.
+    File {
+        /// The folder; made where it does not exist.
+        path: PathBuf,
+    },
+}
+
+/// How to reach a ClickHouse server.
+#[derive(Clone, Debug)]
+pub struct ClickHouseSettings {
+    /// The HTTP interface's address.
+    pub url: String,
+    /// `default` where the file says nothing.
+    pub user: String,
+    /// Empty where the file says nothing.
+    pub password: Secret,
+    /// How long an insert may take before it is tried again.
+    pub timeout: Duration,
+    /// On where the server is on another machine.
+    pub compression: Compression,
+    /// What inserts are written in.
+    pub format: ClickHouseFormat,
+    /// How many inserts may be under way at once.
+    pub concurrency: usize,
+}
+
+/// Whether inserts are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// LZ4, in ClickHouse's framing.
+    Lz4,
+    /// None: on loopback, compressing costs more than it saves.
+    None,
+}
+
+/// What inserts are written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClickHouseFormat {
+    /// Names and types travel along, and the server refuses what does not fit.
+    RowBinaryWithNamesAndTypes,
+    /// For servers before 21.1.
+    RowBinary,
+}
+
+/// A text that is not shown.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// Reads `key = { env = "NAME" }` or `key = { file = "PATH" }`; a path is relative to `base`.
+    pub(super) fn read(section: &Section<'_>, key: &'static str, base: &Path) -> Option<Self> {
+        if !section.has(key) {
+            return None;
+        }
+        if !section.is_section(key) {
+            section.fault(key, "stands in the file itself; expected { env = \"NAME\" } or { file = \"PATH\" }");
+            return None;
+        }
+        Self::of(&section.section(key)?, base)
+    }
+
+    /// Reads a table with the one key `env` or `file`.
+    pub(super) fn of(source: &Section<'_>, base: &Path) -> Option<Self> {
+        match (source.string("env"), source.string("file")) {
+            (Some(name), None) => match std::env::var(name) {
+                Ok(value) => Some(Self(value)),
+                Err(_) => {
+                    source.fault("env", format!("names the environment variable `{name}`, which is not set"));
+                    None
+                }
+            },
+            (None, Some(path)) => match std::fs::read_to_string(base.join(path)) {
+                Ok(value) => Some(Self(value.trim_end_matches(['\r', '\n']).to_owned())),
+                Err(problem) => {
+                    source.fault("file", format!("names the file `{path}`, which cannot be read: {problem}"));
+                    None
+                }
+            },
+            _ => {
+                source.fault("", "expected either { env = \"NAME\" } or { file = \"PATH\" }");
+                None
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl SinkSettings {
+    pub(super) fn read(section: &Section<'_>, base: &Path) -> Option<Self> {
+        #[derive(Clone, Copy)]
+        enum Kind {
+            ClickHouse,
+            File,
+        }
+        let kinds = [("clickhouse", Kind::ClickHouse), ("file", Kind::File)];
+        if !section.has("type") {
+            section.fault("type", "is missing; expected \"clickhouse\" or \"file\"");
+        }
+        match section.choice("type", &kinds) {
+            Some(Kind::ClickHouse) => clickhouse(section, base).map(Self::ClickHouse),
+            Some(Kind::File) => {
+                let path = section.required_string("path", "\"out\"")?;
+                Some(Self::File { path: base.join(path) })
+            }
+            None => {
+                // Without its kind nothing can be said of the other keys.
+                section.entries();
+                None
+            }
+        }
+    }
+}
+
+fn clickhouse(section: &Section<'_>, base: &Path) -> Option<ClickHouseSettings> {
+    let url = section.required_string("url", "\"http://127.0.0.1:8123\"");
+    let user = section.string("user").unwrap_or("default").to_owned();
+    let password = Secret::read(section, "password", base).unwrap_or_default();
+    // Well below the five minutes in which Kafka takes a silent consumer for dead.
+    let timeout = section.duration("timeout").unwrap_or(Duration::from_secs(60));
+    let compression = section.choice("compression", &[("lz4", Compression::Lz4), ("none", Compression::None)]);
+    let formats = [
+        ("RowBinaryWithNamesAndTypes", ClickHouseFormat::RowBinaryWithNamesAndTypes),
+        ("RowBinary", ClickHouseFormat::RowBinary),
+    ];
+    let format = section.choice("format", &formats).unwrap_or(ClickHouseFormat::RowBinaryWithNamesAndTypes);
+    let concurrency = section.integer("concurrency", 1..=64).unwrap_or(4);
+    let url = url?.trim_end_matches('/').to_owned();
+    let Some(host) = host(&url) else {
+        section.fault(
+            "url",
+            format!("is \"{url}\"; expected http:// or https:// and a host, such as \"http://127.0.0.1:8123\""),
+        );
+        return None;
+    };
+    let near = host == "localhost" || host == "[::1]" || host.starts_with("127.");
+    let compression = compression.unwrap_or(if near { Compression::None } else { Compression::Lz4 });
+    Some(ClickHouseSettings { url, user, password, timeout, compression, format, concurrency })
+}
+
+/// The host of an HTTP address, brackets of IPv6 included.
+fn host(url: &str) -> Option<&str> {
+    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"))?;
+    let authority = rest.split(['/', '?']).next()?;
+    let host = match authority.starts_with('[') {
+        true => authority.split_inclusive(']').next()?,
+        false => authority.split(':').next()?,
+    };
+    (!host.is_empty() && !authority.contains('@')).then_some(host)
+}

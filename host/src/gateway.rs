@@ -1,0 +1,155 @@
+//! A gateway: its shared parts and one task for every pipeline. `run` is the whole life of one.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{GatewaySettings, discover};
+use crate::http;
+use crate::kafka::KafkaSettings;
+use crate::metrics::Metrics;
+use crate::pipeline::{Pipeline, Shared, Status};
+use crate::plugin::{BoxFuture, Engine, InstanceSettings, LoadFault, Plugin, Profiling};
+use crate::sink;
+use crate::workers::Workers;
+
+/// Turns files into plugins. Implemented by the WebAssembly engine, and natively where its cost is measured.
+pub trait LoadPlugin: Send + Sync {
+    /// Loads a plugin; runs on a worker, where guests may run.
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    fn load(&self, request: PluginRequest) -> BoxFuture<'_, Result<Arc<dyn Plugin>, LoadFault>>;
+}
+
+/// A plugin's file and what its instances are given.
+pub struct PluginRequest {
+    /// The file.
+    pub path: PathBuf,
+    /// Settings, lookups, limits.
+    pub instance: InstanceSettings,
+}
+
+/// A gateway whose files are read and whose port is bound; nothing is consumed yet.
+pub struct Gateway {
+    settings: GatewaySettings,
+    kafka: KafkaSettings,
+    plugins: Arc<dyn LoadPlugin>,
+    listener: Option<TcpListener>,
+    metrics: Arc<Metrics>,
+    statuses: Vec<(Arc<Status>, PathBuf)>,
+}
+
+/// Why a gateway cannot start.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum GatewayFault {
+    #[error("{0}")]
+    Kafka(#[from] crate::kafka::SettingsFault),
+    #[error("{0}")]
+    Engine(#[from] LoadFault),
+    #[error("read the plugin directory `{path}`: {problem}")]
+    Plugins { path: PathBuf, problem: std::io::Error },
+    #[error("listen on {address}: {problem}")]
+    Listen { address: std::net::SocketAddr, problem: std::io::Error },
+    #[error("start threads: {0}")]
+    Threads(std::io::Error),
+}
+
+impl Gateway {
+    /// Prepares a gateway whose plugins are WebAssembly.
+    ///
+    /// # Errors
+    /// Where nothing could run at all; a single pipeline's faults are its own.
+    pub async fn prepare(settings: GatewaySettings, profiling: Profiling) -> Result<Self, GatewayFault> {
+        let engine = Engine::new(profiling)?;
+        Self::with_plugins(settings, Arc::new(engine)).await
+    }
+
+    /// Prepares a gateway with another way of loading plugins.
+    ///
+    /// # Errors
+    /// As for [`Self::prepare`].
+    pub async fn with_plugins(settings: GatewaySettings, plugins: Arc<dyn LoadPlugin>) -> Result<Self, GatewayFault> {
+        let kafka = KafkaSettings::new(settings.kafka.clone())?;
+        let found = discover(&settings.plugins)
+            .map_err(|problem| GatewayFault::Plugins { path: settings.plugins.clone(), problem })?;
+        let listener = match settings.http {
+            None => None,
+            Some(address) => {
+                let listener = TcpListener::bind(address).await;
+                Some(listener.map_err(|problem| GatewayFault::Listen { address, problem })?)
+            }
+        };
+        let metrics = Metrics::new();
+        let status = |(name, file): (crate::config::PipelineName, PathBuf)| {
+            let counted = metrics.pipeline(&name.tenant, &name.pipeline);
+            (Arc::new(Status::new(name, counted)), file)
+        };
+        let statuses = found.into_iter().map(status).collect();
+        Ok(Self { settings, kafka, plugins, listener, metrics, statuses })
+    }
+
+    /// The state of every pipeline, in the order of their names.
+    pub fn statuses(&self) -> Vec<Arc<Status>> {
+        self.statuses.iter().map(|(status, _)| status.clone()).collect()
+    }
+
+    /// Where metrics and health are served, if they are.
+    pub fn address(&self) -> Option<std::net::SocketAddr> {
+        self.listener.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
+
+    /// Runs all pipelines until `stop` is cancelled, then drains them within the deadline.
+    ///
+    /// # Errors
+    /// Where threads cannot be started.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), GatewayFault> {
+        let workers = Workers::start(self.settings.workers).map_err(GatewayFault::Threads)?;
+        let sinks: BTreeMap<_, _> =
+            self.settings.sinks.iter().map(|(name, settings)| (name.clone(), sink::new(settings))).collect();
+        let shared = Shared {
+            kafka: self.kafka,
+            sinks,
+            workers: Arc::new(workers),
+            plugins: self.plugins,
+            in_flight: self.settings.in_flight.0,
+            drain: self.settings.drain,
+            stop: stop.clone(),
+        };
+        let statuses: Vec<_> = self.statuses.iter().map(|(status, _)| status.clone()).collect();
+        if statuses.is_empty() {
+            tracing::warn!(plugins = %self.settings.plugins.display(), "there are no pipeline files");
+        }
+        let served = CancellationToken::new();
+        let http =
+            self.listener.map(|listener| tokio::spawn(http::serve(listener, self.metrics, statuses, served.clone())));
+        let mut pipelines = JoinSet::new();
+        for (status, file) in self.statuses {
+            pipelines.spawn(Pipeline::new(status.name().clone(), file, shared.clone(), status).run());
+        }
+        while pipelines.join_next().await.is_some() {}
+        // Pipelines that were refused end early; the gateway stays up for the others and to say so.
+        stop.cancelled().await;
+        served.cancel();
+        if let Some(http) = http {
+            let _ = http.await;
+        }
+        // The workers' threads are joined where waiting is allowed.
+        let _ = tokio::task::spawn_blocking(move || drop(shared)).await;
+        Ok(())
+    }
+}
+
+impl LoadPlugin for Engine {
+    fn load(&self, request: PluginRequest) -> BoxFuture<'_, Result<Arc<dyn Plugin>, LoadFault>> {
+        Box::pin(async move {
+            let plugin = Engine::load(self, &request.path, request.instance).await?;
+            Ok(Arc::new(plugin) as Arc<dyn Plugin>)
+        })
+    }
+}

@@ -1,0 +1,125 @@
+//! Dead letters: rejected records as they came, with headers that say where from and why.
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer};
+
+use super::settings::KafkaSettings;
+
+/// Writes dead letters of one pipeline to its topic.
+pub struct DeadLetters {
+    topic: String,
+    producer: FutureProducer,
+}
+
+/// A rejected record, raw, and what is said of it in headers of its own behind those it came with.
+#[derive(Debug)]
+pub struct DeadLetter<'a> {
+    /// None for null.
+    pub key: Option<&'a [u8]>,
+    /// None for null.
+    pub value: Option<&'a [u8]>,
+    /// Milliseconds since 1970, or -1.
+    pub timestamp: i64,
+    /// As they came.
+    pub headers: Vec<(&'a [u8], Option<&'a [u8]>)>,
+    /// Names and values that say where from and why.
+    pub reasons: Vec<(&'static str, String)>,
+}
+
+/// Why dead letters could not be written. Trying again is right.
+#[derive(Debug, thiserror::Error)]
+#[error("write dead letters to topic `{topic}`: {problem}")]
+pub struct DeadLetterFault {
+    topic: String,
+    problem: String,
+}
+
+impl DeadLetters {
+    /// A producer for the topic; connects when it first writes.
+    ///
+    /// # Errors
+    /// Where librdkafka refuses the settings.
+    pub fn new(settings: &KafkaSettings, topic: &str) -> Result<Self, DeadLetterFault> {
+        let producer = settings
+            .producer()
+            .create()
+            .map_err(|problem: KafkaError| DeadLetterFault { topic: topic.to_owned(), problem: problem.to_string() })?;
+        Ok(Self { topic: topic.to_owned(), producer })
+    }
+
+    /// Writes letters and waits until the broker has them. Returns the indexes of those that it has not, with the first reason.
+    pub async fn write(&self, letters: &[DeadLetter<'_>]) -> Result<(), (Vec<usize>, DeadLetterFault)> {
+        let mut sent: Vec<(usize, DeliveryFuture)> = Vec::with_capacity(letters.len());
+        let mut failed = Vec::new();
+        let mut problem = None;
+        for (index, letter) in letters.iter().enumerate() {
+            match self.producer.send_result(self.record(letter)) {
+                Ok(delivery) => sent.push((index, delivery)),
+                Err((fault, _)) => {
+                    failed.push(index);
+                    // The queue is full: what is in it must go before more is offered.
+                    let full = fault.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
+                    problem.get_or_insert(fault.to_string());
+                    if full {
+                        failed.extend(index + 1..letters.len());
+                        break;
+                    }
+                }
+            }
+        }
+        for (index, delivery) in sent {
+            let fault = match delivery.await {
+                Ok(Ok(_)) => continue,
+                Ok(Err((fault, _))) => explain(&fault),
+                Err(_) => "the producer was closed".to_owned(),
+            };
+            failed.push(index);
+            problem.get_or_insert(fault);
+        }
+        match problem {
+            None => Ok(()),
+            Some(problem) => {
+                failed.sort_unstable();
+                Err((failed, DeadLetterFault { topic: self.topic.clone(), problem }))
+            }
+        }
+    }
+
+    fn record<'a>(&'a self, letter: &DeadLetter<'a>) -> FutureRecord<'a, [u8], [u8]> {
+        let mut headers = OwnedHeaders::new_with_capacity(letter.headers.len() + letter.reasons.len());
+        for (name, value) in &letter.headers {
+            headers = headers.insert(Header { key: &String::from_utf8_lossy(name), value: *value });
+        }
+        for (name, value) in &letter.reasons {
+            headers = headers.insert(Header { key: name, value: Some(value) });
+        }
+        FutureRecord {
+            topic: &self.topic,
+            partition: None,
+            payload: letter.value,
+            key: letter.key,
+            timestamp: (letter.timestamp >= 0).then_some(letter.timestamp),
+            headers: Some(headers),
+        }
+    }
+}
+
+fn explain(fault: &KafkaError) -> String {
+    match fault.rdkafka_error_code() {
+        Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
+            "the topic does not exist; waiting for it".to_owned()
+        }
+        Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
+            "a letter is larger than the topic's `max.message.bytes` allows; raise that".to_owned()
+        }
+        _ => fault.to_string(),
+    }
+}
+
+impl Drop for DeadLetters {
+    fn drop(&mut self) {
+        // Every letter was awaited; what is left belongs to ranges that will be read again.
+        self.producer.purge(rdkafka::producer::PurgeConfig::default().queue().inflight());
+    }
+}

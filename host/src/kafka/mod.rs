@@ -1,0 +1,30 @@
+//! Kafka: the only place that knows rdkafka. Two seams, so that either can be replaced: **membership** (join, assigned,
+//! revoked, commit with the group's generation) and **fetch** (from a partition to flat records).
+
+mod dead_letter;
+mod fetch;
+mod membership;
+mod settings;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use dead_letter::{DeadLetter, DeadLetterFault, DeadLetters};
+pub use fetch::{FetchFault, Wake};
+pub use membership::{Event, JoinFault, Membership, Queue, Subscription};
+pub use settings::{KafkaSettings, SettingsFault};
+
+/// A partition of a topic.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TopicPartition {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The partition's number.
+    pub partition: i32,
+}
+
+impl fmt::Display for TopicPartition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.topic, self.partition)
+    }
+}

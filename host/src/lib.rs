@@ -1,0 +1,23 @@
+//! Tidegate: from Kafka through WebAssembly plugins into the warehouse.
+//!
+//! A record's path, in the order of its steps: [`kafka`] fetches it into a range, [`pipeline`] carries the range as a batch,
+//! [`plugin`] makes rows of it, [`rows`] checks them, [`sink`] writes them, and `pipeline` completes the range.
+//! Around the path: [`config`] is what operators write, [`gateway`](Gateway) what holds all pipelines, [`metrics`] and `http`
+//! what they see. [`workers`] are the threads that run plugins.
+
+pub mod cli;
+pub mod config;
+pub mod cpu;
+mod gateway;
+mod http;
+pub mod kafka;
+pub mod logging;
+pub mod metrics;
+pub mod pipeline;
+pub mod plugin;
+pub mod rows;
+pub mod signal;
+pub mod sink;
+pub mod workers;
+
+pub use gateway::{Gateway, GatewayFault, LoadPlugin, PluginRequest};

@@ -1,0 +1,234 @@
+//! What is counted, for Prometheus: by pipeline, and by stage where time is spent.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+
+type Seconds = Counter<f64, AtomicU64>;
+type Number = Gauge<i64, AtomicI64>;
+
+/// All metrics of a gateway.
+pub struct Metrics {
+    registry: Mutex<Registry>,
+    records: Family<PipelineLabels, Counter>,
+    bytes: Family<PipelineLabels, Counter>,
+    dropped: Family<PipelineLabels, Counter>,
+    ranges: Family<PipelineLabels, Counter>,
+    rows: Family<RouteLabels, Counter>,
+    rejects: Family<RejectLabels, Counter>,
+    retries: Family<StageLabels, Counter>,
+    seconds: Family<StageLabels, Seconds>,
+    cpu_seconds: Family<StageLabels, Seconds>,
+    lag: Family<PartitionLabels, Number>,
+    in_flight: Family<PipelineLabels, Number>,
+    running: Family<PipelineLabels, Number>,
+    problems: Family<PipelineLabels, Number>,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct PipelineLabels {
+    tenant: String,
+    pipeline: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RouteLabels {
+    tenant: String,
+    pipeline: String,
+    route: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RejectLabels {
+    tenant: String,
+    pipeline: String,
+    stage: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct StageLabels {
+    tenant: String,
+    pipeline: String,
+    stage: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct PartitionLabels {
+    tenant: String,
+    pipeline: String,
+    topic: String,
+    partition: i32,
+}
+
+/// Where a pipeline's time goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Timed {
+    Fetch,
+    Transform,
+    Sink,
+    DeadLetter,
+}
+
+impl Timed {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Fetch => "fetch",
+            Self::Transform => "transform",
+            Self::Sink => "sink",
+            Self::DeadLetter => "dead_letter",
+        }
+    }
+}
+
+/// The metrics of one pipeline, ready to be counted up.
+#[derive(Clone)]
+pub struct PipelineMetrics {
+    all: Arc<Metrics>,
+    labels: PipelineLabels,
+    /// Records that were fetched.
+    pub records: Counter,
+    /// Bytes of their keys and values.
+    pub bytes: Counter,
+    /// Records that became neither rows nor rejects.
+    pub dropped: Counter,
+    /// Ranges that are complete.
+    pub ranges: Counter,
+    /// Bytes between fetching and completing.
+    pub in_flight: Number,
+    /// 1 while records are consumed.
+    pub running: Number,
+    /// What is wrong just now.
+    pub problems: Number,
+}
+
+impl Metrics {
+    /// Metrics at zero.
+    pub fn new() -> Arc<Self> {
+        let mut registry = Registry::with_prefix("tidegate");
+        let metrics = Self {
+            registry: Mutex::default(),
+            records: Family::default(),
+            bytes: Family::default(),
+            dropped: Family::default(),
+            ranges: Family::default(),
+            rows: Family::default(),
+            rejects: Family::default(),
+            retries: Family::default(),
+            seconds: Family::new_with_constructor(Seconds::default),
+            cpu_seconds: Family::new_with_constructor(Seconds::default),
+            lag: Family::default(),
+            in_flight: Family::default(),
+            running: Family::default(),
+            problems: Family::default(),
+        };
+        registry.register("records", "Records fetched from Kafka", metrics.records.clone());
+        registry.register_with_unit(
+            "fetched",
+            "Keys and values fetched from Kafka",
+            Unit::Bytes,
+            metrics.bytes.clone(),
+        );
+        registry.register("dropped_records", "Records that became neither rows nor rejects", metrics.dropped.clone());
+        registry.register("ranges", "Ranges of offsets that are complete", metrics.ranges.clone());
+        registry.register("rows", "Rows written, by route", metrics.rows.clone());
+        registry.register("rejects", "Records rejected, by the stage that refused them", metrics.rejects.clone());
+        registry.register("retries", "Tries that failed and are made again", metrics.retries.clone());
+        let help = "Time spent, waiting included";
+        registry.register_with_unit("stage", help, Unit::Seconds, metrics.seconds.clone());
+        registry.register_with_unit("stage_cpu", "CPU time spent", Unit::Seconds, metrics.cpu_seconds.clone());
+        registry.register(
+            "lag",
+            "Records between the last complete one and the end of the partition",
+            metrics.lag.clone(),
+        );
+        registry.register_with_unit(
+            "in_flight",
+            "Held between fetching and completing",
+            Unit::Bytes,
+            metrics.in_flight.clone(),
+        );
+        registry.register("running", "1 while the pipeline consumes records", metrics.running.clone());
+        registry.register("problems", "What is wrong with the pipeline just now, counted", metrics.problems.clone());
+        *metrics.registry.lock() = registry;
+        Arc::new(metrics)
+    }
+
+    /// All metrics in Prometheus' text format.
+    pub fn encode(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = encode(&mut text, &self.registry.lock());
+        text
+    }
+
+    /// The metrics of one pipeline.
+    pub fn pipeline(self: &Arc<Self>, tenant: &str, pipeline: &str) -> PipelineMetrics {
+        let labels = PipelineLabels { tenant: tenant.to_owned(), pipeline: pipeline.to_owned() };
+        PipelineMetrics {
+            records: self.records.get_or_create_owned(&labels),
+            bytes: self.bytes.get_or_create_owned(&labels),
+            dropped: self.dropped.get_or_create_owned(&labels),
+            ranges: self.ranges.get_or_create_owned(&labels),
+            in_flight: self.in_flight.get_or_create_owned(&labels),
+            running: self.running.get_or_create_owned(&labels),
+            problems: self.problems.get_or_create_owned(&labels),
+            all: self.clone(),
+            labels,
+        }
+    }
+}
+
+impl PipelineMetrics {
+    /// Rows written for a route.
+    pub fn rows(&self, route: &str) -> Counter {
+        let PipelineLabels { tenant, pipeline } = self.labels.clone();
+        self.all.rows.get_or_create_owned(&RouteLabels { tenant, pipeline, route: route.to_owned() })
+    }
+
+    /// Records rejected by a stage.
+    pub fn rejects(&self, stage: &'static str) -> Counter {
+        let PipelineLabels { tenant, pipeline } = self.labels.clone();
+        self.all.rejects.get_or_create_owned(&RejectLabels { tenant, pipeline, stage })
+    }
+
+    /// A try of a stage failed.
+    pub fn retry(&self, stage: Timed) {
+        self.all.retries.get_or_create(&self.stage(stage)).inc();
+    }
+
+    /// A stage took this long and this much CPU time.
+    pub fn spent(&self, stage: Timed, elapsed: Duration, cpu: Duration) {
+        let labels = self.stage(stage);
+        self.all.seconds.get_or_create(&labels).inc_by(elapsed.as_secs_f64());
+        self.all.cpu_seconds.get_or_create(&labels).inc_by(cpu.as_secs_f64());
+    }
+
+    /// How far a partition is behind.
+    pub fn set_lag(&self, topic: &str, partition: i32, lag: i64) {
+        self.all.lag.get_or_create(&self.partition(topic, partition)).set(lag);
+    }
+
+    /// The partition is another's now.
+    pub fn forget_lag(&self, topic: &str, partition: i32) {
+        self.all.lag.remove(&self.partition(topic, partition));
+    }
+
+    fn stage(&self, stage: Timed) -> StageLabels {
+        let PipelineLabels { tenant, pipeline } = self.labels.clone();
+        StageLabels { tenant, pipeline, stage: stage.name() }
+    }
+
+    fn partition(&self, topic: &str, partition: i32) -> PartitionLabels {
+        let PipelineLabels { tenant, pipeline } = self.labels.clone();
+        PartitionLabels { tenant, pipeline, topic: topic.to_owned(), partition: partition.to_owned() }
+    }
+}

@@ -1,0 +1,188 @@
+//! From a batch to a complete range: transform, write every route's rows, write the dead letters, in that order. A range is
+//! complete when all of it is where it belongs; until then every step is tried again.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::future::join_all;
+use tokio_util::sync::CancellationToken;
+
+use super::batch::Batch;
+use super::range::Range;
+use super::status::Status;
+use super::transform::{Reject, Transformed, transform};
+use crate::config::{OnReject, Target};
+use crate::cpu::Metered;
+use crate::kafka::{DeadLetter, DeadLetters};
+use crate::metrics::Timed;
+use crate::plugin::{Plugin, PluginHash};
+use crate::sink::{Backoff, Table};
+use crate::workers::Workers;
+
+/// All that the batches of a pipeline need.
+pub struct Delivery {
+    /// What transforms them.
+    pub plugin: Arc<dyn Plugin>,
+    /// Where the rows of each route go, in the plugin's order.
+    pub tables: Vec<(Target, Arc<dyn Table>)>,
+    /// What becomes of rejects.
+    pub on_reject: OnReject,
+    /// Where they go, if they go anywhere.
+    pub dead_letters: Option<DeadLetters>,
+    /// Where guests run.
+    pub workers: Arc<Workers>,
+    /// Where troubles are told.
+    pub status: Arc<Status>,
+}
+
+/// A batch on its way.
+pub struct Job {
+    /// The batch.
+    pub batch: Batch,
+    /// The assignment of its partition that it was fetched in.
+    pub assignment: u64,
+    /// Cancelled when the partition is another's.
+    pub cancel: CancellationToken,
+}
+
+/// A batch at its end.
+#[derive(Debug)]
+pub struct Done {
+    /// Its range.
+    pub range: Range,
+    /// As in the job.
+    pub assignment: u64,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// How a batch ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// All of it is where it belongs.
+    Complete,
+    /// It cannot become rows, and nothing behind it may be committed: why.
+    Stopped(String),
+    /// It was cancelled.
+    Abandoned,
+}
+
+impl Delivery {
+    /// Brings a batch to its end.
+    pub async fn deliver(&self, job: Job) -> Done {
+        let Job { batch, assignment, cancel } = job;
+        let range = batch.range.clone();
+        let outcome = tokio::select! {
+            // Where both are ready, what is done counts as done.
+            biased;
+            outcome = self.complete(batch) => outcome,
+            () = cancel.cancelled() => Outcome::Abandoned,
+        };
+        Done { range, assignment, outcome }
+    }
+
+    async fn complete(&self, batch: Batch) -> Outcome {
+        let started = Instant::now();
+        let task = self.workers.spawn(Metered::new(transform(self.plugin.clone(), batch)));
+        let (transformed, cpu) = task.await;
+        self.status.metrics().spent(Timed::Transform, started.elapsed(), cpu);
+        let transformed = match transformed {
+            Ok(transformed) => transformed,
+            Err(fault) => {
+                return Outcome::Stopped(format!("{fault}; the partition stops here, nothing behind is read"));
+            }
+        };
+        if let (OnReject::Stop, Some(reject)) = (&self.on_reject, transformed.rejects.first()) {
+            let offset = transformed.batch.records.offsets.get(reject.record).copied().unwrap_or_default();
+            let reason = &reject.reason;
+            return Outcome::Stopped(format!("record {offset} is rejected, and on_reject is \"stop\": {reason}"));
+        }
+        join_all((0..self.tables.len()).map(|route| self.write(&transformed, route))).await;
+        self.write_dead_letters(&transformed).await;
+        self.count(&transformed);
+        Outcome::Complete
+    }
+
+    async fn write(&self, transformed: &Transformed, route: usize) {
+        let (Some((target, table)), Some(rows)) = (self.tables.get(route), transformed.routes.get(route)) else {
+            return;
+        };
+        if rows.rows == 0 {
+            return;
+        }
+        let subject = format!("sink {target}");
+        let mut backoff = Backoff::default();
+        loop {
+            let started = Instant::now();
+            let (written, cpu) = Metered::new(table.write(&transformed.batch.range, rows)).await;
+            self.status.metrics().spent(Timed::Sink, started.elapsed(), cpu);
+            match written {
+                Ok(()) => return self.status.solved(&subject),
+                Err(fault) => self.status.problem(&subject, &fault.to_string()),
+            }
+            self.status.metrics().retry(Timed::Sink);
+            let wait = backoff.next(&mut rand::rng());
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    async fn write_dead_letters(&self, transformed: &Transformed) {
+        let Some(dead_letters) = &self.dead_letters else { return };
+        if transformed.rejects.is_empty() {
+            return;
+        }
+        let plugin = self.plugin.hash();
+        let mut letters: Vec<_> =
+            transformed.rejects.iter().map(|reject| letter(transformed, reject, plugin)).collect();
+        let mut backoff = Backoff::default();
+        loop {
+            let started = Instant::now();
+            let (written, cpu) = Metered::new(dead_letters.write(&letters)).await;
+            self.status.metrics().spent(Timed::DeadLetter, started.elapsed(), cpu);
+            let Err((failed, fault)) = written else { return self.status.solved("dead letters") };
+            self.status.problem("dead letters", &fault.to_string());
+            // Only those that the broker has not are written again.
+            let mut index = 0;
+            letters.retain(|_| {
+                let keep = failed.binary_search(&index).is_ok();
+                index += 1;
+                keep
+            });
+            self.status.metrics().retry(Timed::DeadLetter);
+            let wait = backoff.next(&mut rand::rng());
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    fn count(&self, transformed: &Transformed) {
+        let metrics = self.status.metrics();
+        for (route, rows) in self.plugin.description().routes.iter().zip(&transformed.routes) {
+            metrics.rows(&route.name).inc_by(u64::try_from(rows.rows).unwrap_or_default());
+        }
+        for reject in &transformed.rejects {
+            metrics.rejects(reject.stage.name()).inc();
+        }
+        metrics.dropped.inc_by(u64::try_from(transformed.dropped).unwrap_or_default());
+        metrics.ranges.inc();
+    }
+}
+
+/// A letter: the record as it came, and headers that say where from, by which plugin, at which stage and why.
+fn letter<'a>(transformed: &'a Transformed, reject: &Reject, plugin: PluginHash) -> DeadLetter<'a> {
+    let Batch { range, records, .. } = &transformed.batch;
+    let offset = records.offsets.get(reject.record).copied().unwrap_or_default();
+    DeadLetter {
+        key: records.keys.get(reject.record),
+        value: records.values.get(reject.record),
+        timestamp: records.timestamps.get(reject.record).copied().unwrap_or(-1),
+        headers: records.headers(reject.record).collect(),
+        reasons: vec![
+            ("tidegate-topic", range.topic.to_string()),
+            ("tidegate-partition", range.partition.to_string()),
+            ("tidegate-offset", offset.to_string()),
+            ("tidegate-plugin", plugin.to_string()),
+            ("tidegate-stage", reject.stage.name().to_owned()),
+            ("tidegate-reason", reject.reason.clone()),
+        ],
+    }
+}

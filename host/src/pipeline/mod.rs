@@ -1,0 +1,24 @@
+//! A pipeline: the path of a record, one file a step.
+//!
+//! `partition` -> `range` -> `batch` -> `transform` (the plugin) -> `deliver` (sinks, dead letters) -> `complete`
+//!
+//! `reader` is the thread that fetches and commits, `runner` begins pipelines and ends them. Data goes one way; only `complete`
+//! moves the group's offset.
+
+mod batch;
+mod budget;
+mod complete;
+mod deliver;
+mod partition;
+mod range;
+mod reader;
+mod runner;
+mod status;
+mod transform;
+
+pub use batch::{Batch, Bundle};
+pub use budget::{Budget, Permit};
+pub use range::{Range, RecordRef, Records, Strings};
+pub use runner::{Pipeline, Shared};
+pub use status::{Phase, Status};
+pub use transform::{Chunk, Reject, RouteRows, Stage, TransformFault, Transformed, transform};

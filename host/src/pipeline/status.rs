@@ -1,0 +1,104 @@
+//! What is wrong with a pipeline just now. A problem is logged when it begins, when its text changes and when it is over: not
+//! at every try.
+
+use std::collections::BTreeMap;
+
+use parking_lot::Mutex;
+
+use crate::config::PipelineName;
+use crate::metrics::PipelineMetrics;
+
+/// The state of one pipeline, for logs, metrics and people.
+pub struct Status {
+    name: PipelineName,
+    metrics: PipelineMetrics,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    phase: Phase,
+    problems: BTreeMap<String, String>,
+}
+
+/// How far a pipeline is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// Its plugin is loaded, its tables are opened.
+    #[default]
+    Starting,
+    /// Records are consumed.
+    Running,
+    /// Its files have faults: it consumes nothing until they are mended.
+    Refused,
+    /// It has drained.
+    Stopped,
+}
+
+impl Status {
+    /// A pipeline that starts.
+    pub fn new(name: PipelineName, metrics: PipelineMetrics) -> Self {
+        Self { name, metrics, state: Mutex::default() }
+    }
+
+    /// The pipeline's name.
+    pub fn name(&self) -> &PipelineName {
+        &self.name
+    }
+
+    /// The pipeline's metrics.
+    pub fn metrics(&self) -> &PipelineMetrics {
+        &self.metrics
+    }
+
+    /// Goes on to another phase.
+    pub fn enter(&self, phase: Phase) {
+        self.metrics.running.set(i64::from(phase == Phase::Running));
+        self.state.lock().phase = phase;
+        tracing::info!(pipeline = %self.name, "{}", phase.name());
+    }
+
+    /// How far it is.
+    pub fn phase(&self) -> Phase {
+        self.state.lock().phase
+    }
+
+    /// Something is wrong with `subject`: a sink, a partition, Kafka.
+    pub fn problem(&self, subject: &str, text: &str) {
+        let mut state = self.state.lock();
+        let before = state.problems.insert(subject.to_owned(), text.to_owned());
+        self.metrics.problems.set(i64::try_from(state.problems.len()).unwrap_or(i64::MAX));
+        drop(state);
+        if before.as_deref() != Some(text) {
+            tracing::error!(pipeline = %self.name, subject, "{text}");
+        }
+    }
+
+    /// What was wrong with `subject` is over, if anything was.
+    pub fn solved(&self, subject: &str) {
+        let mut state = self.state.lock();
+        let before = state.problems.remove(subject);
+        self.metrics.problems.set(i64::try_from(state.problems.len()).unwrap_or(i64::MAX));
+        drop(state);
+        if before.is_some() {
+            tracing::info!(pipeline = %self.name, subject, "goes on");
+        }
+    }
+
+    /// All that is wrong: subjects and texts.
+    pub fn problems(&self) -> Vec<(String, String)> {
+        self.state.lock().problems.iter().map(|(subject, text)| (subject.clone(), text.clone())).collect()
+    }
+}
+
+impl Phase {
+    /// As people read it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Refused => "refused",
+            Self::Stopped => "stopped",
+        }
+    }
+}

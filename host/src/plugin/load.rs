@@ -1,0 +1,127 @@
+//! From a file to a plugin that can be called: component or core module, imports and exports checked, compiled, described.
+
+use std::path::{Path, PathBuf};
+
+use wasmtime::component::{Component, HasSelf, Linker};
+
+use super::contract;
+use super::description::{Description, DescriptionFault};
+use super::empty_world;
+use super::engine::InstanceSettings;
+use super::guest::{GuestState, Instantiate, WasmPlugin};
+use super::{GuestFault, PluginHash};
+
+/// Why a plugin cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum LoadFault {
+    #[error("start WebAssembly: {0}")]
+    Engine(String),
+    #[error("read plugin `{path}`: {problem}")]
+    File { path: PathBuf, problem: std::io::Error },
+    #[error("plugin `{path}` is not WebAssembly: it is {found}, and a module begins with the bytes 00 61 73 6d")]
+    NotWasm { path: PathBuf, found: String },
+    #[error("plugin `{path}` is not a Tidegate plugin: {problem}")]
+    NotPlugin { path: PathBuf, problem: String },
+    #[error("plugin `{path}` is damaged or uses what is not supported: {problem}")]
+    Invalid { path: PathBuf, problem: String },
+    #[error("plugin `{path}` imports `{import}`; a plugin may import only the interfaces of `tidegate:plugin`")]
+    Import { path: PathBuf, import: String },
+    #[error("plugin `{path}`: {problem}")]
+    Description { path: PathBuf, problem: DescriptionFault },
+    #[error("plugin `{path}`: {problem}")]
+    Guest { path: PathBuf, problem: GuestFault },
+}
+
+/// The interface that makes a component a plugin.
+const TRANSFORMER: &str = "tidegate:plugin/transformer@1.0.0";
+
+pub(super) async fn load(
+    engine: &wasmtime::Engine,
+    path: &Path,
+    instance: InstanceSettings,
+) -> Result<WasmPlugin, LoadFault> {
+    let bytes = std::fs::read(path).map_err(|problem| LoadFault::File { path: path.to_owned(), problem })?;
+    let hash = PluginHash::of(&bytes);
+    let component = component(engine, path, bytes)?;
+    let mut linker = Linker::<GuestState>::new(engine);
+    link(&mut linker, engine, path, &component)?;
+    let not_plugin = |problem: wasmtime::Error| LoadFault::NotPlugin {
+        path: path.to_owned(),
+        problem: format!("its imports or exports have other types than the contract's: {problem:#}"),
+    };
+    let pre = linker.instantiate_pre(&component).map_err(not_plugin)?;
+    let pre = contract::PluginPre::new(pre).map_err(not_plugin)?;
+    let instantiate = Instantiate { engine: engine.clone(), pre, instance };
+    let guest = |problem| LoadFault::Guest { path: path.to_owned(), problem };
+    let description = instantiate.describe().await.map_err(guest)?;
+    let description =
+        Description::new(description).map_err(|problem| LoadFault::Description { path: path.to_owned(), problem })?;
+    // Settings are wrong now or never: an operator hears of it before the first record.
+    let first = instantiate.initialised().await.map_err(guest)?;
+    Ok(WasmPlugin::new(instantiate, description, hash, first))
+}
+
+fn component(engine: &wasmtime::Engine, path: &Path, bytes: Vec<u8>) -> Result<Component, LoadFault> {
+    let invalid = |problem: String| LoadFault::Invalid { path: path.to_owned(), problem };
+    let bytes = match bytes.first_chunk::<8>() {
+        // The second half of the preamble tells a core module from a component.
+        Some([0x00, b'a', b's', b'm', 0x01, 0, 0, 0]) => encode(path, &bytes)?,
+        Some([0x00, b'a', b's', b'm', ..]) => bytes,
+        _ => {
+            let found = match bytes.get(..bytes.len().min(8)) {
+                None | Some([]) => "empty".to_owned(),
+                Some(first) => format!("a file that begins with the bytes {}", hex(first)),
+            };
+            return Err(LoadFault::NotWasm { path: path.to_owned(), found });
+        }
+    };
+    Component::from_binary(engine, &bytes).map_err(|fault| invalid(format!("{fault:#}")))
+}
+
+/// Wraps a core module into a component, by the description of its interfaces that the SDK leaves in the module.
+fn encode(path: &Path, module: &[u8]) -> Result<Vec<u8>, LoadFault> {
+    let encoded =
+        wit_component::ComponentEncoder::default().validate(true).module(module).and_then(|encoder| encoder.encode());
+    encoded.map_err(|fault| {
+        let described = module.windows(14).any(|window| window == b"component-type");
+        match described {
+            true => LoadFault::Invalid { path: path.to_owned(), problem: format!("{fault:#}") },
+            false => LoadFault::NotPlugin {
+                path: path.to_owned(),
+                problem: format!(
+                    "it does not export `{TRANSFORMER}`; build it with the crate `tidegate-plugin` ({fault:#})"
+                ),
+            },
+        }
+    })
+}
+
+fn link(
+    linker: &mut Linker<GuestState>,
+    engine: &wasmtime::Engine,
+    path: &Path,
+    component: &Component,
+) -> Result<(), LoadFault> {
+    let kind = component.component_type();
+    for (import, _) in kind.imports(engine) {
+        if !import.starts_with("tidegate:plugin/") && !import.starts_with("wasi:") {
+            return Err(LoadFault::Import { path: path.to_owned(), import: import.to_owned() });
+        }
+    }
+    if kind.exports(engine).all(|(export, _)| export != TRANSFORMER) {
+        let exports: Vec<_> = kind.exports(engine).map(|(export, _)| format!("`{export}`")).collect();
+        let found = if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };
+        return Err(LoadFault::NotPlugin {
+            path: path.to_owned(),
+            problem: format!("it exports {found} and must export `{TRANSFORMER}`"),
+        });
+    }
+    let linked = contract::Plugin::add_to_linker::<_, HasSelf<_>>(linker, |state| state)
+        .and_then(|()| empty_world::add_to_linker(linker, engine, component));
+    linked.map_err(|fault| LoadFault::Engine(format!("{fault:#}")))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,120 @@
+//! Read-only tables that plugins look things up in, read whole from a CSV file beside the pipeline.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+/// The tables of one pipeline, by name.
+#[derive(Debug, Default)]
+pub struct Lookups {
+    tables: Vec<(String, LookupTable)>,
+}
+
+/// A table with one row for every key.
+#[derive(Debug)]
+pub struct LookupTable {
+    /// The columns' names in the file's order, the key's included.
+    pub columns: Vec<String>,
+    rows: HashMap<String, Vec<String>>,
+}
+
+/// Why a table cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum LookupFault {
+    #[error("read lookup file `{path}`: {problem}")]
+    File { path: PathBuf, problem: csv::Error },
+    #[error("lookup file `{path}` has no column `{key}` to look up by; its columns are {columns}")]
+    NoKey { path: PathBuf, key: String, columns: String },
+    #[error("lookup file `{path}` has two rows with the key `{key}`; the second is on line {line}")]
+    KeyTwice { path: PathBuf, key: String, line: u64 },
+}
+
+impl LookupTable {
+    /// Reads a CSV file with a header row; `key` names the column to look up by.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, is not CSV of equally long rows in UTF-8, lacks the column, or repeats a key.
+    pub fn read_csv(path: &Path, key: &str) -> Result<Self, LookupFault> {
+        let file = |problem| LookupFault::File { path: path.to_owned(), problem };
+        let mut reader = csv::Reader::from_path(path).map_err(file)?;
+        let columns: Vec<String> = reader.headers().map_err(file)?.iter().map(str::to_owned).collect();
+        let key_index = columns.iter().position(|column| column == key).ok_or_else(|| LookupFault::NoKey {
+            path: path.to_owned(),
+            key: key.to_owned(),
+            columns: columns.join(", "),
+        })?;
+        let mut rows = HashMap::new();
+        for record in reader.records() {
+            let record = record.map_err(file)?;
+            let key = record.get(key_index).unwrap_or_default().to_owned();
+            let line = record.position().map(csv::Position::line).unwrap_or_default();
+            let row = record.iter().map(str::to_owned).collect();
+            if rows.insert(key.clone(), row).is_some() {
+                return Err(LookupFault::KeyTwice { path: path.to_owned(), key, line });
+            }
+        }
+        Ok(Self { columns, rows })
+    }
+
+    /// The row with this key.
+    pub fn get(&self, key: &str) -> Option<&[String]> {
+        self.rows.get(key).map(Vec::as_slice)
+    }
+}
+
+impl Lookups {
+    /// Tables by their names.
+    pub fn new(tables: BTreeMap<String, LookupTable>) -> Self {
+        Self { tables: tables.into_iter().collect() }
+    }
+
+    /// The handle and the columns of a table.
+    ///
+    /// # Errors
+    /// The text for the plugin's author: which tables there are.
+    pub fn open(&self, name: &str) -> Result<(u32, &[String]), String> {
+        let found = self.tables.iter().zip(0u32..).find(|((table, _), _)| table == name);
+        found.map(|((_, table), handle)| (handle, table.columns.as_slice())).ok_or_else(|| {
+            let names: Vec<_> = self.tables.iter().map(|(name, _)| format!("`{name}`")).collect();
+            match names.as_slice() {
+                [] => format!("there is no lookup table `{name}`; the pipeline file has no [lookups]"),
+                names => format!("there is no lookup table `{name}`; the pipeline has {}", names.join(", ")),
+            }
+        })
+    }
+
+    /// The row with this key in the table with this handle.
+    pub fn get(&self, handle: u32, key: &str) -> Option<&[String]> {
+        self.tables.get(usize::try_from(handle).ok()?).and_then(|(_, table)| table.get(key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<LookupTable, String> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("table.csv");
+        std::fs::write(&path, text).unwrap();
+        LookupTable::read_csv(&path, "id").map_err(|fault| fault.to_string())
+    }
+
+    #[test]
+    fn rows_are_found_by_key() {
+        let table = read("id,name\n1,\"tea, green\"\n2,мёд\n").unwrap();
+        assert_eq!(table.get("1"), Some(&["1".to_owned(), "tea, green".to_owned()][..]));
+        assert_eq!(table.get("3"), None);
+    }
+
+    #[test]
+    fn faults_say_where() {
+        assert!(
+            read("number,name\n1,a\n").unwrap_err().contains("no column `id` to look up by; its columns are number")
+        );
+        assert!(read("id,name\n1,a\n1,b\n").unwrap_err().contains("key `1`; the second is on line 3"));
+        assert!(read("id,name\n1\n").unwrap_err().contains("line: 2"));
+        let missing = LookupTable::read_csv(Path::new("nowhere.csv"), "id").unwrap_err().to_string();
+        assert!(missing.contains("nowhere.csv"), "{missing}");
+    }
+}

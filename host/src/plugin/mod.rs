@@ -1,0 +1,105 @@
+//! Plugins: loading, checking and calling them. The only place that knows wasmtime.
+//!
+//! [`Engine::load`] turns a file into a [`Plugin`]; the pipeline asks it for a [`Guest`] for every range and calls that
+//! batch by batch. What a guest answers is not trusted here: `pipeline::transform` checks all of it.
+
+pub mod contract;
+mod description;
+mod empty_world;
+mod engine;
+mod guest;
+mod load;
+mod lookup;
+
+use std::fmt;
+use std::pin::Pin;
+
+pub use description::{Description, DescriptionFault, Route};
+pub use engine::{Engine, InstanceSettings, Profiling};
+pub use guest::WasmPlugin;
+pub use load::LoadFault;
+pub use lookup::{LookupFault, LookupTable, Lookups};
+
+use crate::pipeline::Range;
+
+/// A future that a worker may run.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A loaded, described plugin with its settings and lookups.
+///
+/// Implemented by [`WasmPlugin`], and by plugins that are linked natively where the cost of the sandbox is measured.
+pub trait Plugin: Send + Sync {
+    /// What the plugin says of itself, checked.
+    fn description(&self) -> &Description;
+
+    /// Which code it is.
+    fn hash(&self) -> PluginHash;
+
+    /// A guest in its first state, for one range.
+    ///
+    /// # Errors
+    /// Where no instance can be made, or its initialisation fails.
+    fn guest<'a>(&'a self, range: &'a Range) -> BoxFuture<'a, Result<Box<dyn Guest>, GuestFault>>;
+
+    /// Takes a guest back after a range that ended well, so that a stateless one can be used again.
+    fn give_back(&self, guest: Box<dyn Guest>);
+}
+
+/// An instance of a plugin, working on one range.
+pub trait Guest: Send {
+    /// Runs the next records of the range.
+    ///
+    /// # Errors
+    /// Where the guest traps; it must not be called again.
+    fn transform<'a>(&'a mut self, batch: contract::Batch<'a>) -> BoxFuture<'a, Result<contract::Output, GuestFault>>;
+
+    /// Ends the range.
+    ///
+    /// # Errors
+    /// As for `transform`.
+    fn finish(&mut self) -> BoxFuture<'_, Result<contract::Output, GuestFault>>;
+
+    /// For [`Plugin::give_back`], which gets the guest that the same plugin handed out.
+    fn into_any(self: Box<Self>) -> Box<dyn std::any::Any>;
+}
+
+/// Why a guest cannot go on. The text is for the operator and the plugin's author.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum GuestFault {
+    /// The code trapped: a panic, an access out of bounds, too much memory, an import that is not to be had.
+    #[error("the plugin trapped: {0}")]
+    Trap(String),
+    /// `init` answered an error.
+    #[error("the plugin refuses its settings: {0}")]
+    Init(String),
+    /// `finish` answered a reject of the range as a whole.
+    #[error("the plugin fails at the end of the range: {0}")]
+    Finish(String),
+    /// What it handed over breaks the contract.
+    #[error("the plugin broke the contract: {0}")]
+    Contract(String),
+}
+
+/// SHA-256 of a plugin's file.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PluginHash(pub [u8; 32]);
+
+impl PluginHash {
+    /// The hash of a file's bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        use sha2::Digest;
+        Self(sha2::Sha256::digest(bytes).into())
+    }
+}
+
+impl fmt::Display for PluginHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for PluginHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PluginHash({self})")
+    }
+}

@@ -1,0 +1,21 @@
+//! Rows in ClickHouse's RowBinary: the types a plugin may declare, the check that every row passes before it
+//! leaves the gateway, and the way back from bytes to values. Knows neither plugins nor sinks.
+
+mod column_type;
+mod decode;
+mod json;
+mod walk;
+
+pub use column_type::{ColumnType, TypeFault};
+pub use decode::{DecodeFault, Decoder, Value};
+pub use json::write_json;
+pub use walk::{RowFault, RowWalker};
+
+/// A named, typed column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// As the table calls it.
+    pub name: String,
+    /// As the plugin declares it.
+    pub kind: ColumnType,
+}

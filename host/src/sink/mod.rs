@@ -1,0 +1,53 @@
+//! Sinks: where rows go. A sink opens tables; opening compares the declared columns with the live ones.
+
+mod backoff;
+mod clickhouse;
+mod file;
+
+use std::sync::Arc;
+
+pub use backoff::Backoff;
+pub use clickhouse::ClickHouse;
+pub use file::FileSink;
+
+use crate::config::SinkSettings;
+use crate::pipeline::{Range, RouteRows};
+use crate::plugin::BoxFuture;
+use crate::rows::Column;
+
+/// A place with tables.
+pub trait Sink: Send + Sync {
+    /// A table that takes rows of these columns.
+    ///
+    /// # Errors
+    /// Where it cannot be reached, does not exist, or takes no such rows; trying again is right.
+    fn open<'a>(&'a self, table: &'a str, columns: &'a [Column]) -> BoxFuture<'a, Result<Arc<dyn Table>, SinkFault>>;
+}
+
+/// A table that takes rows of known columns.
+pub trait Table: Send + Sync {
+    /// Writes the rows of a range; when it returns they are where they belong. At least once: after an error some may be.
+    ///
+    /// # Errors
+    /// As for `open`.
+    fn write<'a>(&'a self, range: &'a Range, rows: &'a RouteRows) -> BoxFuture<'a, Result<(), SinkFault>>;
+}
+
+/// Why a sink does not take rows. The text names the table.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SinkFault {
+    /// It cannot be reached, or cannot just now.
+    #[error("{0}")]
+    Unavailable(String),
+    /// It refuses: credentials, a table or columns that do not fit. Somebody has to mend something.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Opens the sink of these settings. Connects to nothing yet.
+pub fn new(settings: &SinkSettings) -> Arc<dyn Sink> {
+    match settings {
+        SinkSettings::ClickHouse(settings) => Arc::new(ClickHouse::new(settings.clone())),
+        SinkSettings::File { path } => Arc::new(FileSink::new(path.clone())),
+    }
+}
