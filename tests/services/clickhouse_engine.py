@@ -51,7 +51,7 @@ class Engine:
 
     @contextlib.contextmanager
     def named(self, session_id, seconds, must_exist):
-        """A session keeps what SET, USE and temporary tables did, and serves one request at a time, as in ClickHouse."""
+        """Keeps what SET, USE and temporary tables did, and serves one request at a time, as in ClickHouse."""
         with self.guard:
             now = time.monotonic()
             for stale in [name for name, held in self.sessions.items() if held.expires < now and not held.busy]:

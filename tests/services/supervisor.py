@@ -121,10 +121,12 @@ class Supervisor:
 
     def finish(self):
         """Ends the services and removes everything but the logs. Their data goes, so none needs time to save it."""
-        for name, child in self.children.items():
-            child.send_signal(getattr(self.services[name], "discard_signal", signal.SIGKILL))
-        for child in self.children.values():
-            process.stop(child, signal.SIGKILL)
+        ends = [(child, getattr(self.services[name], "discard_signal", signal.SIGKILL))
+                for name, child in self.children.items()]
+        for child, end in ends:
+            child.send_signal(end)
+        for child, end in ends:
+            process.stop(child, end)
         self.children.clear()
         if self.janitor:
             self.janitor.stdin.close()

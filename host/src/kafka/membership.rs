@@ -11,14 +11,14 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, RebalanceProtocol};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::TopicPartition;
-use super::fetch::{PartitionQueue, Wake};
+use super::native::{self, PartitionQueue, Wake};
 use super::settings::KafkaSettings;
 use crate::config::Start;
 
@@ -141,7 +141,7 @@ impl Membership {
             let added = list.add_partition_offset(topic, *partition, Offset::Offset(*offset));
             added.map_err(|fault| fault.to_string())?;
         }
-        self.consumer.commit(&list, CommitMode::Async).map_err(|fault| fault.to_string())
+        native::commit(&self.consumer, &list).map_err(|fault| fault.to_string())
     }
 
     /// Asks the broker which of the topics it does not have. Waits up to a second for each.

@@ -2,16 +2,16 @@
 //! revoked, commit with the group's generation) and **fetch** (from a partition to flat records).
 
 mod dead_letter;
-mod fetch;
 mod membership;
+mod native;
 mod settings;
 
 use std::fmt;
 use std::sync::Arc;
 
 pub use dead_letter::{DeadLetter, DeadLetterFault, DeadLetters};
-pub use fetch::{FetchFault, Wake};
 pub use membership::{Event, JoinFault, Membership, Queue, Subscription};
+pub use native::{FetchFault, Wake};
 pub use settings::{KafkaSettings, SettingsFault};
 
 /// A partition of a topic.
