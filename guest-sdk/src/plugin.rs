@@ -5,7 +5,7 @@ use std::fmt::Display;
 
 use crate::contract::{Batch, Column, Description, Output, Route};
 use crate::out::Out;
-use crate::record::Record;
+use crate::record::{Record, records};
 use crate::reject::Reject;
 use crate::setup::{Setup, SetupError};
 
@@ -206,9 +206,9 @@ where
 {
     fn transform(&mut self, batch: &Batch) -> Output {
         self.out.begin(batch);
-        for (index, (origin, &offset)) in (0..).zip(&batch.offsets).enumerate() {
-            self.out.at_record(origin, offset);
-            if let Err(reject) = (self.transform)(&mut self.state, Record::new(batch, index), &mut self.out) {
+        for (origin, record) in (0..).zip(records(batch)) {
+            self.out.at_record(origin, record.offset());
+            if let Err(reject) = (self.transform)(&mut self.state, record, &mut self.out) {
                 self.out.reject(reject);
             }
         }

@@ -1,6 +1,7 @@
 //! One record of a batch, as the author sees it. Made by the glue for every record; it owns nothing and copies
 //! nothing. A malformed batch reads as nulls here, never as a panic: the gateway checks what it sends.
 
+use std::ops::Range;
 use std::str;
 
 use serde::Deserialize;
@@ -8,19 +9,23 @@ use serde::Deserialize;
 use crate::contract::{Batch, Strings};
 use crate::reject::Reject;
 
-/// One record, borrowed from its batch. Copying it is copying a pointer and an index.
+/// One record, borrowed from its batch. Copying it is copying two pointers and an index.
 #[derive(Debug, Clone, Copy)]
 pub struct Record<'a> {
     batch: &'a Batch,
+    /// All values of the batch, where all of them are UTF-8.
+    texts: Option<&'a str>,
     index: usize,
 }
 
-impl<'a> Record<'a> {
-    #[inline]
-    pub(crate) fn new(batch: &'a Batch, index: usize) -> Self {
-        Self { batch, index }
-    }
+/// The records of a batch, in their order. UTF-8 is checked here, once for the whole batch: record by record costs more than
+/// reading the JSON's numbers does.
+pub(crate) fn records(batch: &Batch) -> impl Iterator<Item = Record<'_>> {
+    let texts = simdutf8::basic::from_utf8(&batch.values.bytes).ok();
+    (0..batch.offsets.len()).map(move |index| Record { batch, texts, index })
+}
 
+impl<'a> Record<'a> {
     /// The value; `None` is a null (a tombstone), which is not the same as empty.
     #[inline]
     pub fn value(&self) -> Option<&'a [u8]> {
@@ -36,7 +41,12 @@ impl<'a> Record<'a> {
     /// The value as text. Refuses a null and what is not UTF-8.
     #[inline]
     pub fn text(&self) -> Result<&'a str, Reject> {
-        str::from_utf8(self.present()?)
+        let value = self.present()?;
+        // A boundary within a character makes no text, though the bytes of the batch as a whole may be one.
+        if let Some(text) = self.texts.and_then(|texts| texts.get(range(&self.batch.values, self.index)?)) {
+            return Ok(text);
+        }
+        str::from_utf8(value)
             .map_err(|error| Reject::new(format!("the value is not UTF-8 at byte {}", error.valid_up_to())))
     }
 
@@ -45,8 +55,8 @@ impl<'a> Record<'a> {
     /// `T` may borrow from the value: use [`Text`](crate::Text) for strings, which borrows where there is no escape.
     #[inline]
     pub fn json<T: Deserialize<'a>>(&self) -> Result<T, Reject> {
-        let value = self.present()?;
-        serde_json::from_slice(value).map_err(|error| not_json(value, &error))
+        let text = self.text()?;
+        serde_json::from_str(text).map_err(|error| not_json(text, &error))
     }
 
     /// The headers, in their order. A name may stand more than once.
@@ -122,20 +132,26 @@ impl<'a> Iterator for Headers<'a> {
 /// records can be visited in any order.
 #[inline]
 fn string(strings: &Strings, index: usize) -> Option<&[u8]> {
-    let end = *strings.ends.get(index)? as usize;
-    let start = match index.checked_sub(1) {
-        Some(before) => *strings.ends.get(before)? as usize,
-        None => 0,
-    };
-    let bytes = strings.bytes.get(start..end)?;
+    let bytes = strings.bytes.get(range(strings, index)?)?;
     if bytes.is_empty() && strings.nulls.binary_search_by(|null| (*null as usize).cmp(&index)).is_ok() {
         return None;
     }
     Some(bytes)
 }
 
+/// Where string `index` lies in the bytes of its column.
+#[inline]
+fn range(strings: &Strings, index: usize) -> Option<Range<usize>> {
+    let end = *strings.ends.get(index)? as usize;
+    let start = match index.checked_sub(1) {
+        Some(before) => *strings.ends.get(before)? as usize,
+        None => 0,
+    };
+    Some(start..end)
+}
+
 #[cold]
-fn not_json(value: &[u8], error: &serde_json::Error) -> Reject {
+fn not_json(value: &str, error: &serde_json::Error) -> Reject {
     if value.is_empty() {
         return Reject::new("the value is empty");
     }
@@ -149,10 +165,15 @@ mod tests {
     use super::*;
     use crate::native::{Input, batch};
 
+    fn record(batch: &Batch, index: usize) -> Record<'_> {
+        let texts = simdutf8::basic::from_utf8(&batch.values.bytes).ok();
+        Record { batch, texts, index }
+    }
+
     #[test]
     fn tells_a_null_from_an_empty_value_and_key() {
         let batch = batch("t", 3, &[Input::null(), Input::value(""), Input::value("v").key("")]);
-        let [null, empty, full] = [0, 1, 2].map(|index| Record::new(&batch, index));
+        let [null, empty, full] = [0, 1, 2].map(|index| record(&batch, index));
         assert_eq!((null.value(), null.key()), (None, None));
         assert_eq!((empty.value(), empty.key()), (Some(&b""[..]), None));
         assert_eq!((full.value(), full.key()), (Some(&b"v"[..]), Some(&b""[..])));
@@ -166,7 +187,7 @@ mod tests {
     fn a_column_without_ends_is_all_null() {
         let mut batch = batch("t", 0, &[Input::value("a"), Input::value("b")]);
         batch.values = Strings { bytes: vec![], ends: vec![], nulls: vec![] };
-        assert_eq!(Record::new(&batch, 1).value(), None);
+        assert_eq!(record(&batch, 1).value(), None);
     }
 
     #[test]
@@ -175,11 +196,11 @@ mod tests {
         batch.values.ends = vec![5, 2, 900];
         batch.timestamps.clear();
         batch.headers.record_ends = vec![7];
-        let values = [0, 1, 2, 3].map(|index| Record::new(&batch, index).value());
+        let values = [0, 1, 2, 3].map(|index| record(&batch, index).value());
         assert_eq!(values, [Some(&b"abcde"[..]), None, None, None]);
-        assert_eq!(Record::new(&batch, 0).timestamp(), None);
-        assert_eq!(Record::new(&batch, 9).offset(), -1);
-        assert_eq!(Record::new(&batch, 0).headers().count(), 7);
+        assert_eq!(record(&batch, 0).timestamp(), None);
+        assert_eq!(record(&batch, 9).offset(), -1);
+        assert_eq!(record(&batch, 0).headers().count(), 7);
     }
 
     #[test]
@@ -193,7 +214,7 @@ mod tests {
                 Input::value("3").null_header("n").header("a", ""),
             ],
         );
-        let [first, second, third] = [0, 1, 2].map(|index| Record::new(&batch, index));
+        let [first, second, third] = [0, 1, 2].map(|index| record(&batch, index));
         assert_eq!(first.headers().collect::<Vec<_>>(), [("a", Some(&b"x"[..])), ("a", Some(&b"y"[..]))]);
         assert_eq!(first.header("a"), Some(&b"y"[..]));
         assert_eq!(second.headers().count(), 0);
@@ -204,7 +225,7 @@ mod tests {
     #[test]
     fn knows_where_and_when_it_stands() {
         let batch = batch("orders", 7, &[Input::value("1").offset(40).timestamp(12), Input::value("2").offset(44)]);
-        let [first, second] = [0, 1].map(|index| Record::new(&batch, index));
+        let [first, second] = [0, 1].map(|index| record(&batch, index));
         assert_eq!((first.topic(), first.partition()), ("orders", 7));
         assert_eq!((first.offset(), first.timestamp()), (40, Some(12)));
         assert_eq!((second.offset(), second.timestamp()), (44, None));
@@ -213,8 +234,32 @@ mod tests {
     #[test]
     fn says_where_a_value_stops_being_text() {
         let batch = batch("t", 0, &[Input::value(b"ab\xff".as_slice())]);
-        let reason = Record::new(&batch, 0).text().unwrap_err();
+        let reason = record(&batch, 0).text().unwrap_err();
         assert_eq!(reason.reason(), "the value is not UTF-8 at byte 2");
+    }
+
+    #[test]
+    fn halves_of_a_character_in_two_records_are_no_text() {
+        let halves = batch("t", 0, &[Input::value(b"\xd0".as_slice()), Input::value(b"\xb6".as_slice())]);
+        let reasons: Vec<_> =
+            records(&halves).map(|record| record.text().map_err(|reject| reject.to_string())).collect();
+        assert_eq!(reasons, vec![Err("the value is not UTF-8 at byte 0".to_owned()); 2]);
+    }
+
+    #[test]
+    fn a_value_that_is_not_utf8_where_nobody_looks_is_refused_and_its_neighbours_are_not() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Numbered {
+            n: u8,
+        }
+        let inputs = [
+            Input::value(r#"{"n":1}"#),
+            Input::value(b"{\"n\":2,\"x\":\"\xe9\"}".as_slice()),
+            Input::value(r#"{"n":3}"#),
+        ];
+        let batch = batch("t", 0, &inputs);
+        let read: Vec<_> = records(&batch).map(|record| record.json::<Numbered>().ok()).collect();
+        assert_eq!(read, [Some(Numbered { n: 1 }), None, Some(Numbered { n: 3 })]);
     }
 
     #[test]
@@ -223,7 +268,7 @@ mod tests {
         let batch = batch("t", 0, &[Input::value(deep.as_str())]);
         #[derive(Debug, Deserialize)]
         struct Nested(#[expect(dead_code)] Vec<Nested>);
-        let reason = Record::new(&batch, 0).json::<Nested>().unwrap_err();
+        let reason = record(&batch, 0).json::<Nested>().unwrap_err();
         assert_eq!(reason.reason(), "the value is not JSON: recursion limit exceeded at line 1 column 128");
     }
 }
