@@ -5,6 +5,7 @@ export CARGO_TARGET_DIR
 
 # Plugins with their pipeline files and tables, as an operator would lay them out.
 PLUGINS := $(CURDIR)/target/plugins
+TEST_GUESTS := $(CURDIR)/target/test-guests
 
 .PHONY: help
 help:
@@ -25,3 +26,12 @@ plugins: toolchain ## build the example plugins into target/plugins
 	@mkdir -p $(PLUGINS)
 	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/sales.wasm plugins/sales/sales.toml plugins/sales/products.csv $(PLUGINS)/
 	@cp $(CARGO_TARGET_DIR)/wasm32-wasip2/plugin/warehouse.wasm plugins/warehouse/warehouse.toml $(PLUGINS)/
+
+.PHONY: test-guests
+test-guests: toolchain ## build the plugins that only tests load into target/test-guests
+	cargo build --quiet --profile plugin --target wasm32-unknown-unknown -p unruly -p counter
+	cargo build --quiet --profile plugin --target wasm32-wasip2 -p unruly
+	@mkdir -p $(TEST_GUESTS)
+	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/unruly.wasm $(TEST_GUESTS)/
+	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/counter.wasm $(TEST_GUESTS)/
+	@cp $(CARGO_TARGET_DIR)/wasm32-wasip2/plugin/unruly.wasm $(TEST_GUESTS)/unruly-wasip2.wasm

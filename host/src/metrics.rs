@@ -21,6 +21,7 @@ pub struct Metrics {
     records: Family<PipelineLabels, Counter>,
     bytes: Family<PipelineLabels, Counter>,
     dropped: Family<PipelineLabels, Counter>,
+    completed: Family<PipelineLabels, Counter>,
     ranges: Family<PipelineLabels, Counter>,
     rows: Family<RouteLabels, Counter>,
     rejects: Family<RejectLabels, Counter>,
@@ -100,6 +101,8 @@ pub struct PipelineMetrics {
     pub bytes: Counter,
     /// Records that became neither rows nor rejects.
     pub dropped: Counter,
+    /// Records whose ranges are complete.
+    pub completed: Counter,
     /// Ranges that are complete.
     pub ranges: Counter,
     /// Bytes between fetching and completing.
@@ -119,6 +122,7 @@ impl Metrics {
             records: Family::default(),
             bytes: Family::default(),
             dropped: Family::default(),
+            completed: Family::default(),
             ranges: Family::default(),
             rows: Family::default(),
             rejects: Family::default(),
@@ -138,6 +142,11 @@ impl Metrics {
             metrics.bytes.clone(),
         );
         registry.register("dropped_records", "Records that became neither rows nor rejects", metrics.dropped.clone());
+        registry.register(
+            "completed_records",
+            "Records whose rows and dead letters are where they belong",
+            metrics.completed.clone(),
+        );
         registry.register("ranges", "Ranges of offsets that are complete", metrics.ranges.clone());
         registry.register("rows", "Rows written, by route", metrics.rows.clone());
         registry.register("rejects", "Records rejected, by the stage that refused them", metrics.rejects.clone());
@@ -177,6 +186,7 @@ impl Metrics {
             records: self.records.get_or_create_owned(&labels),
             bytes: self.bytes.get_or_create_owned(&labels),
             dropped: self.dropped.get_or_create_owned(&labels),
+            completed: self.completed.get_or_create_owned(&labels),
             ranges: self.ranges.get_or_create_owned(&labels),
             in_flight: self.in_flight.get_or_create_owned(&labels),
             running: self.running.get_or_create_owned(&labels),
@@ -215,6 +225,11 @@ impl PipelineMetrics {
     /// How far a partition is behind.
     pub fn set_lag(&self, topic: &str, partition: i32, lag: i64) {
         self.all.lag.get_or_create(&self.partition(topic, partition)).set(lag);
+    }
+
+    /// How far a partition was behind when it was last set; none where it is another's.
+    pub fn lag(&self, topic: &str, partition: i32) -> Option<i64> {
+        self.all.lag.get(&self.partition(topic, partition)).map(|lag| lag.get())
     }
 
     /// The partition is another's now.

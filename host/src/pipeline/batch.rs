@@ -15,6 +15,37 @@ pub struct Bundle {
     pub settings: PluginHash,
 }
 
+/// 128 random bits, minted when a partition is taken: the same offsets read on purpose once more are another lineage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lineage(pub u128);
+
+/// What a sink may know a write by: the same for every try of the same rows, another for all others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token(String);
+
+impl Lineage {
+    /// A new one.
+    pub fn mint() -> Self {
+        Self(rand::random())
+    }
+}
+
+impl Token {
+    /// The token of a range's rows for one route: a hash of lineage, partition, range and route.
+    pub fn new(lineage: Lineage, range: &Range, route: usize) -> Self {
+        use sha2::Digest;
+        let Range { topic, partition, first, next } = range;
+        let named = format!("{:032x}/{topic}/{partition}/{first}/{next}/{route}", lineage.0);
+        let digest = sha2::Sha256::digest(named);
+        Self(digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// 32 hexadecimal digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// A closed range on its way to the plugin.
 #[derive(Debug)]
 pub struct Batch {
@@ -22,8 +53,33 @@ pub struct Batch {
     pub range: Range,
     /// Its records, kept until the range is complete: the dead letters are made of them.
     pub records: Records,
+    /// What makes its writes its own.
+    pub lineage: Lineage,
     /// What processes it.
     pub bundle: Arc<Bundle>,
     /// Its share of the bytes that the pipeline may hold; given back when the batch is dropped.
     pub permit: Permit,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_the_same_for_a_try_again_and_another_for_anything_else() {
+        let range = Range { topic: "t".into(), partition: 1, first: 5, next: 9 };
+        let token = |lineage, range: &Range, route| Token::new(Lineage(lineage), range, route);
+        let one = token(7, &range, 0);
+        assert_eq!(one, token(7, &range, 0));
+        assert_eq!(one.as_str().len(), 32);
+        let others = [
+            token(8, &range, 0),
+            token(7, &range, 1),
+            token(7, &Range { topic: "u".into(), ..range.clone() }, 0),
+            token(7, &Range { partition: 2, ..range.clone() }, 0),
+            token(7, &Range { first: 4, ..range.clone() }, 0),
+            token(7, &Range { next: 10, ..range.clone() }, 0),
+        ];
+        assert!(others.iter().all(|other| *other != one));
+    }
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
-use super::batch::Batch;
+use super::batch::{Batch, Token};
 use super::range::Range;
 use super::status::Status;
 use super::transform::{Reject, Transformed, transform};
@@ -16,7 +16,7 @@ use crate::cpu::Metered;
 use crate::kafka::{DeadLetter, DeadLetters};
 use crate::metrics::Timed;
 use crate::plugin::{Plugin, PluginHash};
-use crate::sink::{Backoff, Table};
+use crate::sink::{Backoff, Table, Write};
 use crate::workers::Workers;
 
 /// All that the batches of a pipeline need.
@@ -111,10 +111,12 @@ impl Delivery {
             return;
         }
         let subject = format!("sink {target}");
+        let Batch { range, lineage, .. } = &transformed.batch;
+        let token = Token::new(*lineage, range, route);
         let mut backoff = Backoff::default();
         loop {
             let started = Instant::now();
-            let (written, cpu) = Metered::new(table.write(&transformed.batch.range, rows)).await;
+            let (written, cpu) = Metered::new(table.write(Write { token: &token, range, rows })).await;
             self.status.metrics().spent(Timed::Sink, started.elapsed(), cpu);
             match written {
                 Ok(()) => return self.status.solved(&subject),
@@ -163,6 +165,7 @@ impl Delivery {
             metrics.rejects(reject.stage.name()).inc();
         }
         metrics.dropped.inc_by(u64::try_from(transformed.dropped).unwrap_or_default());
+        metrics.completed.inc_by(u64::try_from(transformed.batch.records.len()).unwrap_or_default());
         metrics.ranges.inc();
     }
 }

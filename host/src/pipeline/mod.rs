@@ -16,7 +16,7 @@ mod runner;
 mod status;
 mod transform;
 
-pub use batch::{Batch, Bundle};
+pub use batch::{Batch, Bundle, Lineage, Token};
 pub use budget::{Budget, Permit};
 pub use range::{Range, RecordRef, Records, Strings};
 pub use runner::{Pipeline, Shared};

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
+use super::batch::Lineage;
 use super::complete::Completion;
 use super::range::{OpenRange, Range, Records, Shape};
 use crate::config::BatchLimits;
@@ -18,6 +19,8 @@ pub struct Partition {
     pub id: i32,
     /// Tells this assignment from earlier ones of the same partition.
     pub assignment: u64,
+    /// What tells the writes of this assignment from those of all others.
+    pub lineage: Lineage,
     /// Which offsets may be committed.
     pub completion: Completion,
     /// How many of its ranges are under way.
@@ -41,6 +44,7 @@ impl Partition {
             topic: key.topic.clone(),
             id: key.partition,
             assignment,
+            lineage: Lineage::mint(),
             completion: Completion::default(),
             in_flight: 0,
             cancel: CancellationToken::new(),

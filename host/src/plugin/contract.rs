@@ -11,5 +11,5 @@ wasmtime::component::bindgen!({
 });
 
 pub use exports::tidegate::plugin::transformer::{Batch, Description, Output};
-pub use tidegate::plugin::types::{Headers, Reject, Route, Rows, Strings};
+pub use tidegate::plugin::types::{Column, Headers, Reject, Route, Rows, Strings};
 pub use tidegate::plugin::{log, lookup};

@@ -112,10 +112,7 @@ mod tests {
                 name: (*name).to_owned(),
                 columns: columns
                     .iter()
-                    .map(|(name, kind)| contract::tidegate::plugin::types::Column {
-                        name: (*name).to_owned(),
-                        type_: (*kind).to_owned(),
-                    })
+                    .map(|(name, kind)| contract::Column { name: (*name).to_owned(), type_: (*kind).to_owned() })
                     .collect(),
             })
             .collect();

@@ -11,9 +11,8 @@ use clickhouse::Client;
 use clickhouse::error::Error;
 use tokio::sync::Semaphore;
 
-use super::{Sink, SinkFault, Table};
+use super::{Sink, SinkFault, Table, Write};
 use crate::config::{ClickHouseFormat, ClickHouseSettings, Compression};
-use crate::pipeline::{Range, RouteRows};
 use crate::plugin::BoxFuture;
 use crate::rows::{Column, ColumnType};
 
@@ -120,13 +119,17 @@ impl Sink for ClickHouse {
 }
 
 impl Table for ClickHouseTable {
-    fn write<'a>(&'a self, _: &'a Range, rows: &'a RouteRows) -> BoxFuture<'a, Result<(), SinkFault>> {
+    fn write<'a>(&'a self, write: Write<'a>) -> BoxFuture<'a, Result<(), SinkFault>> {
         Box::pin(async move {
+            let rows = write.rows;
             // Never closed, so that waiting cannot fail.
             let _permit = self.inserts.acquire().await;
             let insert = async {
                 let mut insert = self.client.insert_formatted_with(&self.insert);
                 if !self.header.is_empty() {
+                    // Where the table has a window of insert tokens, a try after a lost answer doubles nothing, and two ranges that
+                    // happen to hold the same rows are not taken for one. Servers without names know no tokens either.
+                    insert = insert.with_setting("insert_deduplication_token", write.token.as_str());
                     insert.send(self.header.clone()).await?;
                 }
                 for chunk in &rows.chunks {

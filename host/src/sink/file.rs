@@ -11,7 +11,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::{Sink, SinkFault, Table};
-use crate::pipeline::{Range, RouteRows};
+use crate::pipeline::Range;
 use crate::plugin::BoxFuture;
 use crate::rows::{Column, Decoder, write_json};
 
@@ -62,8 +62,9 @@ fn unavailable(verb: &str, path: &Path, fault: &io::Error) -> SinkFault {
 }
 
 impl Table for FileTable {
-    fn write<'a>(&'a self, range: &'a Range, rows: &'a RouteRows) -> BoxFuture<'a, Result<(), SinkFault>> {
+    fn write<'a>(&'a self, write: super::Write<'a>) -> BoxFuture<'a, Result<(), SinkFault>> {
         Box::pin(async move {
+            let super::Write { range, rows, .. } = write;
             let mut lines = Vec::new();
             for chunk in &rows.chunks {
                 let mut decoder = Decoder::new(&chunk.bytes);

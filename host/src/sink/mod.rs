@@ -11,7 +11,7 @@ pub use clickhouse::ClickHouse;
 pub use file::FileSink;
 
 use crate::config::SinkSettings;
-use crate::pipeline::{Range, RouteRows};
+use crate::pipeline::{Range, RouteRows, Token};
 use crate::plugin::BoxFuture;
 use crate::rows::Column;
 
@@ -30,7 +30,18 @@ pub trait Table: Send + Sync {
     ///
     /// # Errors
     /// As for `open`.
-    fn write<'a>(&'a self, range: &'a Range, rows: &'a RouteRows) -> BoxFuture<'a, Result<(), SinkFault>>;
+    fn write<'a>(&'a self, write: Write<'a>) -> BoxFuture<'a, Result<(), SinkFault>>;
+}
+
+/// The rows of one route of a range.
+#[derive(Clone, Copy, Debug)]
+pub struct Write<'a> {
+    /// The same for every try of the same rows.
+    pub token: &'a Token,
+    /// Where they come from.
+    pub range: &'a Range,
+    /// The rows.
+    pub rows: &'a RouteRows,
 }
 
 /// Why a sink does not take rows. The text names the table.

@@ -1,0 +1,116 @@
+//! A plugin that does what its records say, also what no plugin should. The tests of the gateway's limits load it; it
+//! never stands beside a real pipeline.
+//!
+//! A record's value is a command and its argument: see [`Unruly::transform`]. Settings, all optional: `table`, a lookup
+//! table to open, `refuse`, a reason to refuse the settings for, and `panic`, a message to panic with at the start.
+
+use std::cell::Cell;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::hint::black_box;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::Deserialize;
+use tidegate_plugin::{Out, Record, Reject, Row, Setup, SetupError, Table, log, plugin};
+
+plugin! { init: Unruly::init, routes: { "line" => Line<'_> }, transform: Unruly::transform }
+
+thread_local! {
+    /// What a stateless plugin must not do: it outlives the range.
+    static CALLS: Cell<u64> = const { Cell::new(0) };
+}
+
+struct Unruly {
+    table: Option<Table<String, String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[derive(Default)]
+struct Settings {
+    table: Option<String>,
+    refuse: Option<String>,
+    panic: Option<String>,
+}
+
+#[derive(Row)]
+#[row(offset, ordinal)]
+struct Line<'a> {
+    text: &'a str,
+}
+
+impl Unruly {
+    #[expect(clippy::panic, reason = "that is what it is for")]
+    fn init(setup: &Setup) -> Result<Self, SetupError> {
+        let settings: Settings = setup.settings()?;
+        if let Some(message) = settings.panic {
+            panic!("{message}");
+        }
+        if let Some(reason) = settings.refuse {
+            return Err(SetupError::new(reason));
+        }
+        let second_column = |name: String| setup.table(&name, |row| Ok(row.get("meaning")?.to_owned()));
+        Ok(Self { table: settings.table.map(second_column).transpose()? })
+    }
+
+    #[expect(clippy::panic, reason = "that is what it is for")]
+    fn transform(&self, record: Record<'_>, out: &mut Out) -> Result<(), Reject> {
+        let text = record.text()?;
+        let (command, argument) = text.split_once(' ').unwrap_or((text, ""));
+        match command {
+            // This many rows.
+            "ok" => (0..argument.parse()?).for_each(|_: u32| out.emit(&Line { text: "ok" })),
+            "drop" => {}
+            "reject" => return Err(Reject::new(argument)),
+            // A row, and then second thoughts.
+            "emit-and-reject" => {
+                out.emit(&Line { text: "never to be seen" });
+                return Err(Reject::new(argument));
+            }
+            // A row of this many bytes of text.
+            "big-row" => out.emit(&Line { text: &"x".repeat(argument.parse()?) }),
+            // What the lookup table says.
+            "lookup" => {
+                let table = self.table.as_ref().ok_or_else(|| Reject::new("there is no table"))?;
+                let found = table.get(&argument.to_owned())?;
+                out.emit(&Line { text: found.as_deref().map_or("nothing", String::as_str) });
+            }
+            "log" => log::info(argument),
+            "log-error" => log::error(argument),
+            "panic" => panic!("{argument}"),
+            // Ends without a word.
+            "trap" => std::process::abort(),
+            // Takes this many MiB and touches them.
+            "grow" => {
+                black_box(vec![1u8; argument.parse::<usize>()? << 20]);
+                out.emit(&Line { text: "grown" });
+            }
+            "recurse" => out.emit(&Line { text: if descend(1) > 0 { "deep" } else { "bottom" } }),
+            "spin" => loop {
+                black_box(0);
+            },
+            // How many records asked this of the instance so far.
+            "calls" => {
+                CALLS.set(CALLS.get() + 1);
+                out.emit(&Line { text: &CALLS.get().to_string() });
+            }
+            "clock" => {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+                out.emit(&Line { text: &now.as_millis().to_string() });
+            }
+            "random" => out.emit(&Line { text: &RandomState::new().hash_one(0).to_string() }),
+            "environment" => out.emit(&Line { text: &std::env::vars().count().to_string() }),
+            "file" => out.emit(&Line { text: &std::fs::read_to_string(argument)? }),
+            _ => return Err(Reject::new(format!("there is no command {command}"))),
+        }
+        Ok(())
+    }
+}
+
+/// Calls itself for ever, in a way that cannot be made a loop.
+#[expect(unconditional_recursion, reason = "that is what it is for")]
+#[inline(never)]
+fn descend(depth: u64) -> u64 {
+    let here = black_box(depth);
+    descend(here + 1) + black_box(here)
+}

@@ -1,0 +1,60 @@
+//! Every golden case of the example plugins, as a test of its own: as WebAssembly and natively.
+//! Files are found, not listed; what is in them `tidegate_tests::cases` knows.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{bail, ensure};
+use libtest_mimic::{Arguments, Failed, Trial};
+use tidegate::plugin::{Engine, Plugin, Profiling};
+use tidegate_tests::cases::{self, Case, NativePlugin, Outcome};
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let trials = trials().unwrap_or_else(|problem| {
+        vec![Trial::test("cases_are_found", move || Err(Failed::from(format!("{problem:#}"))))]
+    });
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+fn trials() -> anyhow::Result<Vec<Trial>> {
+    let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins");
+    let engine = Engine::new(Profiling::Off)?;
+    let mut trials = Vec::new();
+    for case in cases::discover(&plugins)? {
+        let (native, engine) = (case.clone(), engine.clone());
+        trials.push(trial(format!("{} as WebAssembly", case.name), move || check(&case, &wasm(&engine, &case)?)));
+        trials.push(trial(format!("{} natively", native.name), move || check(&native, &natively(&native)?)));
+    }
+    Ok(trials)
+}
+
+fn trial(name: String, run: impl FnOnce() -> anyhow::Result<()> + Send + 'static) -> Trial {
+    Trial::test(name, || run().map_err(|problem| Failed::from(format!("{problem:#}"))))
+}
+
+fn wasm(engine: &Engine, case: &Case) -> anyhow::Result<Arc<dyn Plugin>> {
+    let path = cases::built(&case.plugin)?;
+    let instance = case.instance()?;
+    Ok(Arc::new(block_on(engine.load(&path, instance))??))
+}
+
+fn natively(case: &Case) -> anyhow::Result<Arc<dyn Plugin>> {
+    let instance = case.instance()?;
+    Ok(match case.plugin.as_str() {
+        "sales" => Arc::new(NativePlugin::<sales::Exported>::new(instance)?),
+        "warehouse" => Arc::new(NativePlugin::<warehouse::Exported>::new(instance)?),
+        other => bail!("plugin `{other}` has cases and is not linked into this test; name it here"),
+    })
+}
+
+fn check(case: &Case, plugin: &Arc<dyn Plugin>) -> anyhow::Result<()> {
+    let transformed = block_on(cases::transform(plugin.clone(), case.records()?))??;
+    let difference = case.expected()?.difference(&Outcome::new(plugin.description(), &transformed)?);
+    ensure!(difference.is_empty(), "\n{difference}");
+    Ok(())
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> anyhow::Result<T> {
+    Ok(tokio::runtime::Builder::new_current_thread().build()?.block_on(future))
+}
