@@ -35,3 +35,9 @@ test-guests: toolchain ## build the plugins that only tests load into target/tes
 	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/unruly.wasm $(TEST_GUESTS)/
 	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/counter.wasm $(TEST_GUESTS)/
 	@cp $(CARGO_TARGET_DIR)/wasm32-wasip2/plugin/unruly.wasm $(TEST_GUESTS)/unruly-wasip2.wasm
+
+.PHONY: demo
+demo: plugins ## see records become rows, with nothing else installed; `make demo SECONDS=20` ends by itself
+	@echo "building the gateway; the first time this takes some minutes"
+	@cargo build --release -p tidegate-demo
+	@$(CARGO_TARGET_DIR)/release/tidegate-demo demo $(if $(SECONDS),--seconds $(SECONDS)) $(if $(RATE),--rate $(RATE))

@@ -134,17 +134,15 @@ impl Writer {
 /// As for [`Writer`].
 pub fn produce(writer: &mut Writer, source: &mut dyn Source, count: u64, rate: Option<f64>) -> anyhow::Result<()> {
     let started = Instant::now();
-    let mut result = Ok(());
     for index in 0..count {
         if let Some(rate) = rate {
             // Precise to far more than a record for any count that fits a run.
             let due = started + Duration::from_secs_f64(index as f64 / rate);
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
         }
+        let mut result = Ok(());
         source.next_record(&mut |record| result = writer.write(record));
-        if result.is_err() {
-            return result;
-        }
+        result?;
         if index % 1_000 == 0 {
             writer.poll();
         }

@@ -88,9 +88,10 @@ impl<const P: u32, const S: u32> Decimal<P, S> {
 
     fn from_double(value: f64) -> Result<Self, Fault> {
         let scale = *POWERS.get(S as usize).ok_or(Fault::Inexact)?;
-        let units = (value * scale).round();
+        // Any rounding would do, since what it gives is tried; this one is a single instruction.
+        let units = (value * scale).round_ties_even();
         if units.abs() < LARGEST_EXACT && units / scale == value {
-            return Self::from_units(units as i128).ok_or(Fault::Digits);
+            return Self::from_units(i128::from(units as i64)).ok_or(Fault::Digits);
         }
         Err(Fault::Inexact)
     }

@@ -56,7 +56,7 @@ impl<'a> Record<'a> {
     #[inline]
     pub fn json<T: Deserialize<'a>>(&self) -> Result<T, Reject> {
         let text = self.text()?;
-        serde_json::from_str(text).map_err(|error| not_json(text, &error))
+        tidegate_json::from_str(text).map_err(|error| not_json(text, &error))
     }
 
     /// The headers, in their order. A name may stand more than once.
@@ -151,7 +151,7 @@ fn range(strings: &Strings, index: usize) -> Option<Range<usize>> {
 }
 
 #[cold]
-fn not_json(value: &str, error: &serde_json::Error) -> Reject {
+fn not_json(value: &str, error: &tidegate_json::Error) -> Reject {
     if value.is_empty() {
         return Reject::new("the value is empty");
     }
@@ -269,6 +269,6 @@ mod tests {
         #[derive(Debug, Deserialize)]
         struct Nested(#[expect(dead_code)] Vec<Nested>);
         let reason = record(&batch, 0).json::<Nested>().unwrap_err();
-        assert_eq!(reason.reason(), "the value is not JSON: recursion limit exceeded at line 1 column 128");
+        assert_eq!(reason.reason(), "the value is not JSON: nested deeper than 127 levels at byte 128");
     }
 }

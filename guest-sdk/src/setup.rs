@@ -26,7 +26,7 @@ impl Setup {
     /// The pipeline's settings, an object of the type's fields. Put `#[serde(deny_unknown_fields)]` on the type, so
     /// that an operator's typing error is refused instead of ignored.
     pub fn settings<T: DeserializeOwned>(&self) -> Result<T, SetupError> {
-        serde_json::from_str(&self.settings).map_err(|error| SetupError::new(format!("settings: {error}")))
+        tidegate_json::from_str(&self.settings).map_err(|error| SetupError::new(format!("settings: {error}")))
     }
 
     /// Opens a lookup table of the pipeline. `parse` makes a value of a row, once for each key that is asked for.

@@ -3,4 +3,5 @@
 pub mod bench;
 pub mod cases;
 pub mod discard;
+pub mod harness;
 pub mod native;

@@ -29,7 +29,8 @@ thread_local! {
     static INSTANCE: RefCell<Option<Instance<sales::Exported>>> = const { RefCell::new(None) };
 }
 
-struct HostTables(Arc<Lookups>);
+/// The gateway's own tables, for a native instance; what it logs is lost.
+pub struct HostTables(pub Arc<Lookups>);
 
 impl Environment for HostTables {
     fn open_table(&self, name: &str) -> Result<guest::Table, String> {
@@ -55,7 +56,8 @@ impl LoadPlugin for NativeSales {
     }
 }
 
-fn describe(described: guest::Description) -> host::Description {
+/// A description as the host's side of the contract has it.
+pub fn describe(described: guest::Description) -> host::Description {
     let guest::Description { name, version, stateless, routes } = described;
     let column = |column: guest::Column| host::Column { name: column.name, type_: column.type_ };
     let route = |route: guest::Route| host::Route {
@@ -131,7 +133,8 @@ pub fn owned(batch: host::Batch<'_>) -> guest::Batch {
     }
 }
 
-fn output(output: guest::Output) -> host::Output {
+/// An output as the host's side of the contract has it.
+pub fn output(output: guest::Output) -> host::Output {
     let rows =
         |rows: guest::Rows| host::Rows { route: rows.route, bytes: rows.bytes, ends: rows.ends, origins: rows.origins };
     let reject = |reject: guest::Reject| host::Reject { origin: reject.origin, reason: reject.reason };

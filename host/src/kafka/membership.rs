@@ -89,7 +89,7 @@ impl Membership {
         loop {
             let before = self.context().events.lock().len();
             match self.consumer.poll(Duration::ZERO) {
-                Some(Err(fault)) => self.context().push(trouble(&fault)),
+                Some(Err(fault)) => self.context().events.lock().extend(trouble(&fault)),
                 Some(Ok(message)) => self.context().push(unexpected(&message)),
                 None if self.context().events.lock().len() > before => {}
                 None => break,
@@ -191,14 +191,15 @@ fn partitions(list: &TopicPartitionList) -> Vec<(TopicPartition, Offset)> {
         .collect()
 }
 
-fn trouble(fault: &KafkaError) -> Event {
+/// What an error of a poll means; none where [`Context::error`] has told of it already, with librdkafka's own words.
+fn trouble(fault: &KafkaError) -> Option<Event> {
     match fault {
-        KafkaError::MessageConsumptionFatal(code) => Event::Fatal(code.to_string()),
+        KafkaError::MessageConsumptionFatal(code) => Some(Event::Fatal(code.to_string())),
         KafkaError::MessageConsumption(RDKafkaErrorCode::UnknownTopicOrPartition) => {
-            Event::Trouble("a topic of the pipeline does not exist; waiting for it".to_owned())
+            Some(Event::Trouble("a topic of the pipeline does not exist; waiting for it".to_owned()))
         }
-        KafkaError::MessageConsumption(code) => Event::Trouble(code.to_string()),
-        fault => Event::Trouble(fault.to_string()),
+        KafkaError::MessageConsumption(_) => None,
+        fault => Some(Event::Trouble(fault.to_string())),
     }
 }
 

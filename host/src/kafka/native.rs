@@ -172,8 +172,26 @@ unsafe fn take(message: *mut RDKafkaMessage, records: &mut Records) -> Result<()
     };
     records.push(RecordRef { offset: fields.offset, timestamp, key, value });
     // SAFETY: as above.
-    unsafe { take_headers(message, records) };
+    if unsafe { may_have_headers(message, value) } {
+        // SAFETY: as above.
+        unsafe { take_headers(message, records) };
+    }
     Ok(())
+}
+
+/// Whether a message may have headers; looked at first since librdkafka makes and destroys two objects to find none.
+///
+/// # Safety
+/// As for [`take`].
+unsafe fn may_have_headers(message: *mut RDKafkaMessage, value: Option<&[u8]>) -> bool {
+    // SAFETY: the message is valid.
+    let epoch = unsafe { rdsys::rd_kafka_message_leader_epoch(message) };
+    // An empty value does not lie in the batch: librdkafka gives a constant.
+    let Some(value) = value.filter(|value| epoch >= 0 && !value.is_empty()) else { return true };
+    // SAFETY: only batches of the format with headers carry an epoch. In it a record's value is followed by the count of
+    // its headers (KIP-82), at least one byte, in the same buffer, and librdkafka gives the value where it lies.
+    let count = unsafe { *value.as_ptr_range().end };
+    count != 0
 }
 
 /// Copies a message's headers to the end of `records`.

@@ -100,6 +100,8 @@ impl Reader {
     }
 
     fn read(&mut self) -> Result<(), String> {
+        // Asked once in any case: a broker that takes the connection and says nothing causes no trouble that is told.
+        self.state.trouble_probed_at = Some(Instant::now());
         loop {
             let now = Instant::now();
             for event in self.membership.poll() {

@@ -110,12 +110,20 @@ pub async fn transform(plugin: Arc<dyn Plugin>, mut batch: Batch) -> Result<Tran
         result.add(plugin.description(), output, start, end).map_err(fault(bounds))?;
         start = end;
     }
-    let output = guest.finish().await.map_err(fault(whole))?;
+    let output = guest.finish().await.and_then(unless_failed).map_err(fault(whole))?;
     result.add(plugin.description(), output, 0, batch.records.len()).map_err(fault(whole))?;
     plugin.give_back(guest);
     let rows: usize = result.routes.iter().flat_map(|route| &route.chunks).map(Chunk::memory).sum();
     batch.permit.grow(rows);
     Ok(result.into_transformed(batch))
+}
+
+/// The answer of `finish`, where it does not reject the range as a whole. No other call may.
+fn unless_failed(mut output: contract::Output) -> Result<contract::Output, GuestFault> {
+    match output.rejects.iter().position(|reject| reject.origin == RANGE_ORIGIN) {
+        Some(index) => Err(GuestFault::Finish(output.rejects.swap_remove(index).reason)),
+        None => Ok(output),
+    }
 }
 
 fn offset(records: &Records, index: usize) -> i64 {
@@ -254,9 +262,6 @@ impl Collected {
             self.rejects.extend(checked.rejects);
         }
         for reject in output.rejects {
-            if reject.origin == RANGE_ORIGIN {
-                return Err(GuestFault::Finish(reject.reason));
-            }
             let record =
                 usize::try_from(reject.origin).ok().map(|origin| origin + start).filter(|record| *record < end);
             let Some(record) = record else {

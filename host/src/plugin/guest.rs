@@ -31,6 +31,16 @@ pub(super) struct WasmGuest {
     exports: contract::Plugin,
 }
 
+/// The limit of memory counts for each memory by itself, so there may be one; compilers make no more.
+const MEMORIES: usize = 1;
+
+/// A table lists functions that are called by address, eight bytes each: a million is far beyond any module, and 8 MiB
+/// are no way around the limit of memory.
+const TABLE_ELEMENTS: usize = 1 << 20;
+
+/// A module has one, and what wraps it into a component has another.
+const TABLES: usize = 4;
+
 /// What the host's side of the imports works on.
 pub(super) struct GuestState {
     instance: InstanceSettings,
@@ -148,7 +158,13 @@ fn trap_text(state: &mut GuestState, fault: wasmtime::Error) -> String {
 
 impl GuestState {
     fn new(instance: InstanceSettings) -> Self {
-        let limits = StoreLimitsBuilder::new().memory_size(instance.memory).trap_on_grow_failure(true).build();
+        let limits = StoreLimitsBuilder::new()
+            .memory_size(instance.memory)
+            .memories(MEMORIES)
+            .table_elements(TABLE_ELEMENTS)
+            .tables(TABLES)
+            .trap_on_grow_failure(true)
+            .build();
         Self { instance, limits, last_error: None, clock: 0, seed: 0 }
     }
 

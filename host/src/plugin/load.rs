@@ -66,11 +66,16 @@ fn component(engine: &wasmtime::Engine, path: &Path, bytes: Vec<u8>) -> Result<C
     let invalid = |problem: String| LoadFault::Invalid { path: path.to_owned(), problem };
     let bytes = match bytes.first_chunk::<8>() {
         // The second half of the preamble tells a core module from a component.
-        Some([0x00, b'a', b's', b'm', 0x01, 0, 0, 0]) => encode(path, &bytes)?,
+        Some([0x00, b'a', b's', b'm', 0x01, 0, 0, 0]) => {
+            // Only of what is valid: the encoder panics at a module that was cut off.
+            wasmtime::Module::validate(engine, &bytes).map_err(|fault| invalid(format!("{fault:#}")))?;
+            encode(path, &bytes)?
+        }
         Some([0x00, b'a', b's', b'm', ..]) => bytes,
         _ => {
             let found = match bytes.get(..bytes.len().min(8)) {
                 None | Some([]) => "empty".to_owned(),
+                Some(first) if b"\0asm\x01\0\0".starts_with(first) => format!("cut off after {} bytes", first.len()),
                 Some(first) => format!("a file that begins with the bytes {}", hex(first)),
             };
             return Err(LoadFault::NotWasm { path: path.to_owned(), found });

@@ -3,17 +3,17 @@
 
 use std::marker::PhantomData;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use tidegate::pipeline::Range;
 use tidegate::plugin::{
-    BoxFuture, Description, DescriptionFault, Guest, GuestFault, InstanceSettings, Lookups, Plugin, PluginHash,
-    contract as host,
+    BoxFuture, Description, DescriptionFault, Guest, GuestFault, InstanceSettings, Plugin, PluginHash, contract as host,
 };
 use tidegate_plugin::contract as guest;
-use tidegate_plugin::native::{Environment, Instance};
+use tidegate_plugin::native::Instance;
+
+use crate::native::{self, HostTables};
 
 /// The plugin `P`, with settings and tables.
 pub struct NativePlugin<P> {
@@ -31,12 +31,9 @@ struct NativeGuest {
 }
 
 enum Call {
-    Transform(guest::Batch),
+    Transform(Box<guest::Batch>),
     Finish,
 }
-
-/// The gateway's own tables; what is logged is lost.
-struct Tables(Arc<Lookups>);
 
 impl<P: tidegate_plugin::Plugin> NativePlugin<P> {
     /// Describes the plugin.
@@ -44,7 +41,7 @@ impl<P: tidegate_plugin::Plugin> NativePlugin<P> {
     /// # Errors
     /// Where the gateway refuses the description.
     pub fn new(instance: InstanceSettings) -> Result<Self, DescriptionFault> {
-        let description = Description::new(described(P::describe()))?;
+        let description = Description::new(native::describe(P::describe()))?;
         Ok(Self { description, instance, plugin: PhantomData })
     }
 }
@@ -76,7 +73,7 @@ fn serve<P: tidegate_plugin::Plugin>(
     calls: &Receiver<Call>,
     answers: &SyncSender<Result<guest::Output, GuestFault>>,
 ) {
-    let mut started = Instance::<P>::new(Rc::new(Tables(instance.lookups.clone())), &instance.settings);
+    let mut started = Instance::<P>::new(Rc::new(HostTables(instance.lookups.clone())), &instance.settings);
     while let Ok(call) = calls.recv() {
         let answer = match (&mut started, call) {
             (Err(refused), _) => Err(GuestFault::Init(refused.to_string())),
@@ -93,13 +90,13 @@ impl NativeGuest {
     fn call(&self, call: Call) -> Result<host::Output, GuestFault> {
         let ended = || GuestFault::Trap("the native instance panicked".to_owned());
         self.calls.as_ref().ok_or_else(ended)?.send(call).map_err(|_| ended())?;
-        self.answers.recv().map_err(|_| ended())?.map(answered)
+        self.answers.recv().map_err(|_| ended())?.map(native::output)
     }
 }
 
 impl Guest for NativeGuest {
     fn transform<'a>(&'a mut self, batch: host::Batch<'a>) -> BoxFuture<'a, Result<host::Output, GuestFault>> {
-        Box::pin(async move { self.call(Call::Transform(lent(&batch))) })
+        Box::pin(async move { self.call(Call::Transform(Box::new(native::owned(batch)))) })
     }
 
     fn finish(&mut self) -> BoxFuture<'_, Result<host::Output, GuestFault>> {
@@ -119,58 +116,4 @@ impl Drop for NativeGuest {
             let _ = thread.join();
         }
     }
-}
-
-impl Environment for Tables {
-    fn open_table(&self, name: &str) -> Result<guest::Table, String> {
-        let (handle, columns) = self.0.open(name)?;
-        Ok(guest::Table { handle, columns: columns.to_vec() })
-    }
-
-    fn get(&self, table: u32, key: &str) -> Option<Vec<String>> {
-        self.0.get(table, key).map(<[String]>::to_vec)
-    }
-
-    fn log(&self, _: guest::Level, _: &str) {}
-}
-
-// The two sides of the contract are generated each for itself; from here on it is field by field.
-
-fn lent(batch: &host::Batch<'_>) -> guest::Batch {
-    guest::Batch {
-        topic: batch.topic.to_owned(),
-        partition: batch.partition,
-        offsets: batch.offsets.to_vec(),
-        timestamps: batch.timestamps.to_vec(),
-        keys: strings(&batch.keys),
-        values: strings(&batch.values),
-        headers: guest::Headers {
-            record_ends: batch.headers.record_ends.to_vec(),
-            names: strings(&batch.headers.names),
-            values: strings(&batch.headers.values),
-        },
-    }
-}
-
-fn strings(strings: &host::Strings<'_>) -> guest::Strings {
-    guest::Strings { bytes: strings.bytes.to_vec(), ends: strings.ends.to_vec(), nulls: strings.nulls.to_vec() }
-}
-
-fn answered(output: guest::Output) -> host::Output {
-    let rows = output.rows.into_iter().map(|rows| {
-        let guest::Rows { route, bytes, ends, origins } = rows;
-        host::Rows { route, bytes, ends, origins }
-    });
-    let rejects = output.rejects.into_iter();
-    let rejects = rejects.map(|guest::Reject { origin, reason }| host::Reject { origin, reason });
-    host::Output { rows: rows.collect(), rejects: rejects.collect() }
-}
-
-fn described(description: guest::Description) -> host::Description {
-    let routes = description.routes.into_iter().map(|route| {
-        let columns = route.columns.into_iter().map(|column| host::Column { name: column.name, type_: column.type_ });
-        host::Route { name: route.name, columns: columns.collect() }
-    });
-    let guest::Description { name, version, stateless, .. } = description;
-    host::Description { name, version, stateless, routes: routes.collect() }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use tidegate::pipeline::{
-    Batch, Budget, Bundle, Range, RecordRef, Records, TransformFault, Transformed, transform as run,
+    Batch, Budget, Bundle, Lineage, Range, RecordRef, Records, TransformFault, Transformed, transform as run,
 };
 use tidegate::plugin::{InstanceSettings, LookupTable, Lookups, Plugin, PluginHash};
 
@@ -69,6 +69,7 @@ pub async fn transform(plugin: Arc<dyn Plugin>, records: Records) -> Result<Tran
         range: Range { topic: "test".into(), partition: 0, first, next },
         permit: Budget::new(usize::MAX).take(records.bytes()),
         records,
+        lineage: Lineage(0),
         bundle: Arc::new(bundle),
     };
     run(plugin, batch).await

@@ -53,7 +53,6 @@ impl Unruly {
         Ok(Self { table: settings.table.map(second_column).transpose()? })
     }
 
-    #[expect(clippy::panic, reason = "that is what it is for")]
     fn transform(&self, record: Record<'_>, out: &mut Out) -> Result<(), Reject> {
         let text = record.text()?;
         let (command, argument) = text.split_once(' ').unwrap_or((text, ""));
@@ -77,7 +76,7 @@ impl Unruly {
             }
             "log" => log::info(argument),
             "log-error" => log::error(argument),
-            "panic" => panic!("{argument}"),
+            "panic" => fail(argument),
             // Ends without a word.
             "trap" => std::process::abort(),
             // Takes this many MiB and touches them.
@@ -105,6 +104,13 @@ impl Unruly {
         }
         Ok(())
     }
+}
+
+/// A function of its own, for the backtrace to name.
+#[expect(clippy::panic, reason = "that is what it is for")]
+#[inline(never)]
+fn fail(message: &str) -> ! {
+    panic!("{message}")
 }
 
 /// Calls itself for ever, in a way that cannot be made a loop.

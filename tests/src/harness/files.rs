@@ -1,0 +1,135 @@
+//! The files that an operator writes: the gateway's own, and the shipped pipeline files with names of a test's own.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, ensure};
+
+use super::services::Services;
+
+/// A pipeline file on its way to the plugin directory.
+#[derive(Clone, Debug)]
+pub struct PipelineFile {
+    /// The pipeline's name.
+    pub name: String,
+    /// The plugin's name.
+    pub plugin: &'static str,
+    /// TOML.
+    pub text: String,
+}
+
+/// The parts of a `gateway.toml`.
+#[derive(Clone, Debug)]
+pub struct GatewayFile {
+    /// Lines for the top section, such as `drain = "2 s"`.
+    pub top: String,
+    /// `bootstrap.servers`.
+    pub brokers: String,
+    /// The address of the sink `dwh`.
+    pub url: String,
+    /// More sinks, as sections.
+    pub sinks: String,
+    /// What the environment says is the password of the sink `dwh`.
+    pub password: String,
+}
+
+impl PipelineFile {
+    /// The file that is shipped with `plugin`, with the tenant's topic, dead letters and database.
+    ///
+    /// # Errors
+    /// Where the shipped file cannot be read or has changed beyond recognition.
+    pub fn shipped(plugin: &'static str, topic: &str, database: &str) -> anyhow::Result<Self> {
+        let text = read(&repository().join("plugins").join(plugin).join(format!("{plugin}.toml")))?;
+        let names = if plugin == "sales" { ("\"sales\"", "\"sales.dead\"") } else { ("\"stock\"", "\"stock.dead\"") };
+        let mut file = Self { name: plugin.to_owned(), plugin, text };
+        file.replace(names.0, &format!("\"{topic}\""))?;
+        file.replace(names.1, &format!("\"{topic}.dead\""))?;
+        file.replace("dwh:shop.", &format!("dwh:{database}."))?;
+        Ok(file)
+    }
+
+    /// Replaces a part of the text.
+    ///
+    /// # Errors
+    /// Where the text has no such part.
+    pub fn replace(&mut self, part: &str, by: &str) -> anyhow::Result<()> {
+        ensure!(self.text.contains(part), "{}.toml has no `{part}`:\n{}", self.name, self.text);
+        self.text = self.text.replace(part, by);
+        Ok(())
+    }
+
+    /// Says what becomes of rejects in place of a topic for them.
+    ///
+    /// # Errors
+    /// Where the file names no topic for them.
+    pub fn on_reject(&mut self, word: &str) -> anyhow::Result<()> {
+        let line = self.text.lines().find(|line| line.starts_with("dead_letter")).map(str::to_owned);
+        self.replace(&line.context("there is no dead_letter")?, &format!("on_reject = \"{word}\""))
+    }
+
+    /// Adds a section.
+    pub fn section(&mut self, text: &str) {
+        self.text.push_str(&format!("\n{text}\n"));
+    }
+}
+
+impl GatewayFile {
+    /// The file of a gateway between these services.
+    pub fn new(services: &Services) -> Self {
+        Self {
+            top: String::new(),
+            brokers: services.kafka.clone(),
+            url: services.clickhouse.clone(),
+            sinks: String::new(),
+            password: Services::password(),
+        }
+    }
+
+    /// The variable that the file names for the password of the sink `dwh`.
+    pub const PASSWORD: &'static str = "TIDEGATE_TEST_SINK_PASSWORD";
+
+    /// The variable for the right password, whatever a test makes of the other.
+    pub const RIGHT_PASSWORD: &'static str = "TIDEGATE_TEST_RIGHT_PASSWORD";
+
+    /// Adds a sink that no test breaks.
+    pub fn add_clickhouse(&mut self, name: &str, services: &Services) {
+        self.sinks.push_str(&clickhouse_sink(name, &services.clickhouse, Self::RIGHT_PASSWORD));
+    }
+
+    /// The file's text. A member that was killed is missed after six seconds: no test waits longer for its partitions.
+    pub fn text(&self) -> String {
+        let Self { top, brokers, url, sinks, .. } = self;
+        let dwh = clickhouse_sink("dwh", url, Self::PASSWORD);
+        format!(
+            r#"plugins = "plugins"
+{top}
+
+[http]
+listen = "127.0.0.1:0"
+
+[kafka]
+"bootstrap.servers" = "{brokers}"
+"session.timeout.ms" = 6000
+"heartbeat.interval.ms" = 1000
+
+{dwh}
+{sinks}
+"#
+        )
+    }
+}
+
+fn clickhouse_sink(name: &str, url: &str, password: &str) -> String {
+    let user = Services::clickhouse_user().map_or("default".to_owned(), |(user, _)| user);
+    format!(
+        "[sinks.{name}]\ntype = \"clickhouse\"\nurl = \"{url}\"\nuser = \"{user}\"\npassword = {{ env = \"{password}\" }}\n\n"
+    )
+}
+
+/// The root of the checkout that the tests were built in.
+pub(super) fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+pub(super) fn read(path: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))
+}

@@ -1,0 +1,239 @@
+//! Topics, and records in and out of them, by plain clients that know nothing of the gateway.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Header, Headers, Message as _, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use tidegate_demo::produce::create_topics;
+
+use super::http::Http;
+
+/// How long a broker may take to answer.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A broker.
+#[derive(Clone)]
+pub struct Kafka {
+    http: Rc<Http>,
+    brokers: String,
+}
+
+/// A consumer group's offsets, seen from outside of it.
+pub struct Group {
+    consumer: BaseConsumer,
+    topic: String,
+}
+
+/// A record to write.
+#[derive(Clone, Debug, Default)]
+pub struct Message {
+    /// None for null.
+    pub key: Option<Vec<u8>>,
+    /// None for null.
+    pub value: Option<Vec<u8>>,
+    /// Names and values, None for null.
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
+    /// Milliseconds since 1970.
+    pub timestamp: i64,
+}
+
+/// A record that was read.
+#[derive(Clone, Debug)]
+pub struct Received {
+    /// Where it stood.
+    pub partition: i32,
+    /// Where it stood.
+    pub offset: i64,
+    /// What it says.
+    pub message: Message,
+}
+
+impl Kafka {
+    /// A broker; nothing is sent yet.
+    pub fn new(http: Rc<Http>, brokers: &str) -> Self {
+        Self { http, brokers: brokers.to_owned() }
+    }
+
+    /// Its host and port.
+    pub fn brokers(&self) -> &str {
+        &self.brokers
+    }
+
+    /// Makes a topic.
+    ///
+    /// # Errors
+    /// Where the broker refuses.
+    pub fn create(&self, topic: &str, partitions: i32) -> anyhow::Result<()> {
+        self.http.wait(create_topics(&self.brokers, &[(topic, partitions)]))
+    }
+
+    /// Removes topics; those that are not there are no error.
+    ///
+    /// # Errors
+    /// Where no broker answers.
+    pub fn delete(&self, topics: &[String]) -> anyhow::Result<()> {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().context("connect to Kafka")?;
+        let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+        self.http.wait(admin.delete_topics(&names, &AdminOptions::new())).context("delete topics")?;
+        Ok(())
+    }
+
+    /// Writes messages to a partition, in their order, and waits until the broker has them.
+    ///
+    /// # Errors
+    /// Where it does not take them.
+    pub fn send(&self, topic: &str, partition: i32, messages: &[Message]) -> anyhow::Result<()> {
+        let mut config = self.client();
+        config.set("message.max.bytes", "16000000").set("enable.idempotence", "true");
+        let producer: BaseProducer = config.create().context("connect to Kafka")?;
+        for message in messages {
+            let mut record: BaseRecord<'_, [u8], [u8]> =
+                BaseRecord::to(topic).partition(partition).timestamp(message.timestamp);
+            record.key = message.key.as_deref();
+            record.payload = message.value.as_deref();
+            if !message.headers.is_empty() {
+                record = record.headers(headers(message));
+            }
+            producer.send(record).map_err(|(fault, _)| fault).with_context(|| format!("write to {topic}"))?;
+        }
+        producer.flush(TIMEOUT).with_context(|| format!("write to {topic}"))
+    }
+
+    /// The offset behind the last record of each partition.
+    ///
+    /// # Errors
+    /// Where there is no such topic.
+    pub fn ends(&self, topic: &str) -> anyhow::Result<Vec<i64>> {
+        ends(&self.consumer("tidegate-tests")?, topic)
+    }
+
+    /// How many records a topic has.
+    ///
+    /// # Errors
+    /// As for [`Self::ends`].
+    pub fn count(&self, topic: &str) -> anyhow::Result<i64> {
+        Ok(self.ends(topic)?.iter().sum())
+    }
+
+    /// All records of a topic, partition by partition.
+    ///
+    /// # Errors
+    /// Where they do not come.
+    pub fn read(&self, topic: &str) -> anyhow::Result<Vec<Received>> {
+        let consumer = self.consumer("tidegate-tests")?;
+        let expected: i64 = ends(&consumer, topic)?.iter().sum();
+        let mut list = TopicPartitionList::new();
+        for partition in 0..partitions(&consumer, topic)? {
+            list.add_partition_offset(topic, partition, Offset::Beginning)?;
+        }
+        consumer.assign(&list)?;
+        let mut received = Vec::new();
+        while (received.len() as i64) < expected {
+            match consumer.poll(TIMEOUT) {
+                Some(Ok(message)) => received.push(owned(&message)),
+                Some(Err(fault)) => return Err(fault).with_context(|| format!("read {topic}")),
+                None => bail!("read {topic}: {} of {expected} records came", received.len()),
+            }
+        }
+        received.sort_by_key(|record| (record.partition, record.offset));
+        Ok(received)
+    }
+
+    /// The offsets of a group in one of its topics.
+    ///
+    /// # Errors
+    /// Where librdkafka refuses the names.
+    pub fn group(&self, group: &str, topic: &str) -> anyhow::Result<Group> {
+        Ok(Group { consumer: self.consumer(group)?, topic: topic.to_owned() })
+    }
+
+    fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.brokers);
+        config
+    }
+
+    fn consumer(&self, group: &str) -> anyhow::Result<BaseConsumer> {
+        let mut config = self.client();
+        config.set("group.id", group).set("enable.auto.commit", "false").set("fetch.message.max.bytes", "16000000");
+        config.create().context("connect to Kafka")
+    }
+}
+
+impl Group {
+    /// The committed offset of each partition, where there is one.
+    ///
+    /// # Errors
+    /// Where the broker does not say.
+    pub fn committed(&self) -> anyhow::Result<Vec<Option<i64>>> {
+        let mut list = TopicPartitionList::new();
+        for partition in 0..partitions(&self.consumer, &self.topic)? {
+            list.add_partition(&self.topic, partition);
+        }
+        let committed = self.consumer.committed_offsets(list, TIMEOUT).context("read committed offsets")?;
+        let offset = |offset| match offset {
+            Offset::Offset(offset) => Some(offset),
+            _ => None,
+        };
+        Ok(committed.elements().iter().map(|element| offset(element.offset())).collect())
+    }
+
+    /// Fails until all records of the topic are committed.
+    ///
+    /// # Errors
+    /// Says what is not.
+    pub fn has_caught_up(&self) -> anyhow::Result<()> {
+        let committed: Vec<_> = self.committed()?.into_iter().map(Option::unwrap_or_default).collect();
+        let ends = ends(&self.consumer, &self.topic)?;
+        ensure!(committed == ends, "{}: committed {committed:?} of {ends:?}", self.topic);
+        Ok(())
+    }
+}
+
+fn partitions(consumer: &BaseConsumer, topic: &str) -> anyhow::Result<i32> {
+    let metadata = consumer.fetch_metadata(Some(topic), TIMEOUT).context("read metadata")?;
+    let found = metadata.topics().iter().find(|found| found.name() == topic && found.error().is_none());
+    let count = found.map_or(0, |found| found.partitions().len());
+    ensure!(count > 0, "there is no topic {topic}");
+    Ok(i32::try_from(count)?)
+}
+
+fn ends(consumer: &BaseConsumer, topic: &str) -> anyhow::Result<Vec<i64>> {
+    let watermark = |partition| match consumer.fetch_watermarks(topic, partition, TIMEOUT) {
+        Ok((_, end)) => Ok(end),
+        // The leader of a new partition takes a moment to know of it.
+        Err(KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition)) => Ok(0),
+        Err(fault) => Err(fault).with_context(|| format!("read the end of {topic}/{partition}")),
+    };
+    (0..partitions(consumer, topic)?).map(watermark).collect()
+}
+
+fn headers(message: &Message) -> OwnedHeaders {
+    let insert = |headers: OwnedHeaders, (name, value): &(String, Option<Vec<u8>>)| {
+        headers.insert(Header { key: name, value: value.as_deref() })
+    };
+    message.headers.iter().fold(OwnedHeaders::new(), insert)
+}
+
+fn owned(message: &BorrowedMessage<'_>) -> Received {
+    let headers = message.headers().map(|headers| {
+        headers.iter().map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec))).collect()
+    });
+    Received {
+        partition: message.partition(),
+        offset: message.offset(),
+        message: Message {
+            key: message.key().map(<[u8]>::to_vec),
+            value: message.payload().map(<[u8]>::to_vec),
+            headers: headers.unwrap_or_default(),
+            timestamp: message.timestamp().to_millis().unwrap_or(-1),
+        },
+    }
+}

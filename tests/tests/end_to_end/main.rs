@@ -1,0 +1,8 @@
+//! End to end: the gateway's own process between a real broker and a real warehouse. `make test` starts those.
+
+mod files;
+mod group;
+mod old_server;
+mod records;
+mod shop;
+mod stopping;

@@ -1,0 +1,57 @@
+//! Plugins as they should not be, and the gateway that has to live with them: nothing that a plugin's file, its code or
+//! its answers hold may harm more than the range or the record that it concerns.
+//!
+//! Needs the files that `make plugins test-guests` builds, and nothing else.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+mod answers;
+mod files;
+mod generated;
+mod handmade;
+mod limits;
+mod state;
+mod values;
+mod world;
+
+use std::sync::{Arc, LazyLock};
+
+use tidegate::pipeline::Transformed;
+use tidegate::plugin::{Engine, InstanceSettings, Plugin, Profiling};
+use tidegate::rows::Decoder;
+use tidegate_tests::cases;
+
+static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new(Profiling::Off).unwrap());
+
+/// Loads a plugin that was built, with settings as JSON.
+async fn load(name: &str, instance: InstanceSettings) -> Arc<dyn Plugin> {
+    Arc::new(ENGINE.load(&cases::built(name).unwrap(), instance).await.unwrap())
+}
+
+async fn unruly() -> Arc<dyn Plugin> {
+    load("unruly", cases::instance()).await
+}
+
+/// What the plugin `sales` needs: its products.
+fn with_products() -> InstanceSettings {
+    let products = cases::built("sales").unwrap().with_file_name("products.csv");
+    InstanceSettings { lookups: Arc::new(cases::lookups([("products", products)]).unwrap()), ..cases::instance() }
+}
+
+/// The first column of every row of the first route.
+fn texts(plugin: &dyn Plugin, transformed: &Transformed) -> Vec<String> {
+    let column = &plugin.description().routes[0].columns[0];
+    let mut texts = Vec::new();
+    for chunk in &transformed.routes[0].chunks {
+        let starts = std::iter::once(0).chain(chunk.ends.iter().copied());
+        for start in starts.take(chunk.ends.len()) {
+            let value = Decoder::new(&chunk.bytes[start as usize..]).value(column).unwrap();
+            texts.push(value.to_string());
+        }
+    }
+    texts
+}
+
+/// Index and reason of every reject.
+fn rejects(transformed: &Transformed) -> Vec<(usize, &str)> {
+    transformed.rejects.iter().map(|reject| (reject.record, reject.reason.as_str())).collect()
+}
