@@ -41,3 +41,50 @@ demo: plugins ## see records become rows, with nothing else installed; `make dem
 	@echo "building the gateway; the first time this takes some minutes"
 	@cargo build --release -p tidegate-demo
 	@$(CARGO_TARGET_DIR)/release/tidegate-demo demo $(if $(SECONDS),--seconds $(SECONDS)) $(if $(RATE),--rate $(RATE))
+
+SERVICES := python3 tests/services/services.py
+
+.PHONY: services-needed
+services-needed:
+	@command -v python3 >/dev/null || { echo "Python 3 is missing; install it with: apt-get install -y python3 python3-venv"; exit 1; }
+
+.PHONY: test
+test: plugins test-guests services-needed ## run all tests on a real Kafka, a real ClickHouse engine and files, all started here
+	cargo build --release --workspace --bins
+	$(SERVICES) run kafka clickhouse clickhouse-2018 -- cargo test --release --workspace
+
+.PHONY: lint
+lint: ## formatting, clippy, docs and licences; warnings are errors
+	cargo fmt --all --check
+	cargo clippy --release --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps --document-private-items
+	@if command -v cargo-deny >/dev/null; then cargo deny check licenses bans sources; \
+	  else echo "cargo-deny is missing; install it with: cargo install cargo-deny --locked"; fi
+
+RECORDS ?= 5000000
+ROUNDS ?= 5
+BENCH = $(SERVICES) run kafka clickhouse -- $(CARGO_TARGET_DIR)/release/bench --records $(RECORDS) --rounds $(ROUNDS)
+
+.PHONY: bench-built
+bench-built: plugins services-needed
+	cargo build --release -p tidegate-tests --bins
+
+.PHONY: bench
+bench: bench-built ## what a record costs, against a bare poll loop; RECORDS= and ROUNDS= change its size
+	$(BENCH)
+
+.PHONY: bench-wide
+bench-wide: bench-built ## the same with 64 partitions
+	$(BENCH) --partitions 64 --summary target/bench/summary-wide.json
+
+.PHONY: profile
+profile: bench-built ## where a record's time goes, guest functions by name, for `perf report`
+	@command -v perf >/dev/null || { echo "perf is missing; install it with: apt-get install -y linux-perf"; exit 1; }
+	@mkdir -p target/bench
+	$(BENCH) --profile target/bench/perf.data
+
+.PHONY: up down
+up: services-needed ## start Kafka and ClickHouse to try things by hand; `make down` stops them
+	@$(SERVICES) up kafka clickhouse --dir target/services
+down: ## stop what `make up` started
+	@$(SERVICES) down --dir target/services

@@ -1,6 +1,6 @@
 //! Where the services are that the tests need. A test without its service fails: one that is skipped proves nothing.
 
-use anyhow::Context;
+use anyhow::anyhow;
 
 /// The addresses that `tests/services/services.py` gives.
 #[derive(Clone, Debug)]
@@ -41,8 +41,8 @@ impl Services {
 }
 
 fn address(variable: &str) -> anyhow::Result<String> {
-    std::env::var(variable).with_context(|| {
-        format!(
+    std::env::var(variable).map_err(|_| {
+        anyhow!(
             "{variable} is not set; `make test` starts the services, and so does `python3 tests/services/services.py \
              run kafka clickhouse clickhouse-2018 -- cargo test --release`"
         )
