@@ -1,4 +1,5 @@
-//! Lines for the gateway's log, which tags them with the pipeline. The gateway limits how many it takes.
+//! Lines for the gateway's log, which tags them with the pipeline. The gateway cuts a line at
+//! 4,096 bytes.
 
 use crate::contract::Level;
 

@@ -18,6 +18,7 @@ pub mod plugin;
 pub mod rows;
 pub mod signal;
 pub mod sink;
+mod text;
 pub mod workers;
 
 pub use gateway::{Gateway, GatewayFault, LoadPlugin, PluginRequest};

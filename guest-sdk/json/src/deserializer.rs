@@ -167,8 +167,9 @@ impl<'de> Deserializer<'de> {
                         let code = 0x1_0000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
                         char::from_u32(code).ok_or_else(|| Error::syntax("an escape is no character"))?
                     }
-                    unit => char::from_u32(unit)
-                        .ok_or_else(|| Error::syntax("half of a surrogate pair stands alone"))?,
+                    unit => {
+                        char::from_u32(unit).ok_or_else(|| Error::syntax("half of a surrogate pair stands alone"))?
+                    }
                 }
             }
             _ => {

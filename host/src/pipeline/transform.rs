@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::batch::Batch;
 use super::range::{Records, Strings};
 use crate::plugin::{Description, GuestFault, Plugin, Route, contract};
+use crate::text::shortened;
 
 /// A slice of a range for one guest call: small enough for its records and rows to stay in a core's cache, large enough
 /// that the call costs nothing. From 256 to 16,384 records there was no difference.
@@ -268,7 +269,11 @@ impl Collected {
                 let (origin, records) = (reject.origin, end - start);
                 return Err(GuestFault::Contract(format!("a reject of record {origin} in a batch of {records}")));
             };
-            self.rejects.push(Reject { record, stage: Stage::Transform, reason: reject.reason });
+            self.rejects.push(Reject {
+                record,
+                stage: Stage::Transform,
+                reason: shortened(reject.reason, LONGEST_REASON),
+            });
         }
         Ok(())
     }
@@ -286,6 +291,9 @@ impl Collected {
         Transformed { batch, routes: self.routes, rejects: self.rejects, dropped }
     }
 }
+
+/// The longest reason that a dead letter carries, in bytes: enough for a person, little enough for a header.
+const LONGEST_REASON: usize = 1_024;
 
 struct Checked {
     chunk: Chunk,

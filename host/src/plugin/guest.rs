@@ -8,6 +8,7 @@ use super::description::Description;
 use super::engine::InstanceSettings;
 use super::{BoxFuture, Guest, GuestFault, Plugin, PluginHash};
 use crate::pipeline::Range;
+use crate::text::shortened;
 
 /// A plugin compiled from a file.
 pub struct WasmPlugin {
@@ -37,6 +38,9 @@ const MEMORIES: usize = 1;
 /// A table lists functions that are called by address, eight bytes each: a million is far beyond any module, and 8 MiB
 /// are no way around the limit of memory.
 const TABLE_ELEMENTS: usize = 1 << 20;
+
+/// The longest line that a guest's log is taken for, in bytes.
+const LONGEST_LINE: usize = 4_096;
 
 /// A module has one, and what wraps it into a component has another.
 const TABLES: usize = 4;
@@ -194,6 +198,7 @@ impl GuestState {
 
 impl log::Host for GuestState {
     fn write(&mut self, level: log::Level, message: String) {
+        let message = shortened(message, LONGEST_LINE);
         let pipeline = self.instance.pipeline.as_str();
         match level {
             log::Level::Debug => tracing::debug!(target: "plugin", pipeline, "{message}"),

@@ -15,6 +15,7 @@ use super::{Sink, SinkFault, Table, Write};
 use crate::config::{ClickHouseFormat, ClickHouseSettings, Compression};
 use crate::plugin::BoxFuture;
 use crate::rows::{Column, ColumnType};
+use crate::text::shortened;
 
 /// A ClickHouse server.
 pub struct ClickHouse {
@@ -211,11 +212,14 @@ fn text(value: &str) -> String {
 /// 164 read-only, 192 to 194 and 516 wrong user or password, 497 not enough rights.
 const REFUSED: [u32; 11] = [16, 53, 60, 81, 117, 164, 192, 193, 194, 497, 516];
 
+/// An answer quotes the statement and lists columns: its beginning says what is wrong.
+const LONGEST_ANSWER: usize = 500;
+
 fn classify(action: &str, fault: &Error) -> SinkFault {
     match fault {
         Error::BadResponse(answer) => {
             let answer = answer.trim();
-            let text = format!("{action}: {}", shortened(answer));
+            let text = format!("{action}: {}", shortened(answer.to_owned(), LONGEST_ANSWER));
             match code(answer).is_some_and(|code| REFUSED.contains(&code)) {
                 true => SinkFault::Refused(text),
                 false => SinkFault::Unavailable(text),
@@ -231,14 +235,6 @@ fn code(answer: &str) -> Option<u32> {
     let rest = answer.split_once("Code: ")?.1;
     let end = rest.find(|c: char| !c.is_ascii_digit())?;
     rest.get(..end)?.parse().ok()
-}
-
-fn shortened(answer: &str) -> String {
-    const LONGEST: usize = 500;
-    match answer.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}...", answer.get(..end).unwrap_or_default()),
-        None => answer.to_owned(),
-    }
 }
 
 fn chain(fault: &dyn std::error::Error) -> String {

@@ -154,7 +154,7 @@ fn letter(key: &[u8], value: Option<&[u8]>, timestamp: i64, fault: Malformed) ->
         Malformed::MissingField => "missing field",
         Malformed::TransferWithoutDestination => "needs a destination",
         Malformed::UnknownKind => "refund",
-        Malformed::TrailingGarbage => "trailing characters",
+        Malformed::TrailingGarbage => "behind the value",
         Malformed::QuantityWord => "two",
         Malformed::PriceWord => "abc",
         Malformed::Truncated

@@ -58,7 +58,8 @@ fn records() -> Vec<(Option<Vec<u8>>, Becomes)> {
         (Some(b"\xff\xfe\x00{".to_vec()), Letter("not UTF-8 at byte 0")),
         (Some([sale("").as_bytes(), b"\x80"].concat()), Letter("not UTF-8")),
         (text("[".repeat(10_000)), Letter("")),
-        (text(sale(&format!(",\"note\":{}{}", "[".repeat(10_000), "]".repeat(10_000)))), Row),
+        (text(sale(&nested(10_000))), Letter("nested deeper")),
+        (text(sale(&nested(100))), Row),
         (text(sale("").replace("\"quantity\":3", "\"quantity\":65536")), Letter("65536")),
         (text(sale("").replace("\"quantity\":3", "\"quantity\":-1")), Letter("-1")),
         (text(sale("").replace("\"quantity\":3", "\"quantity\":3.5")), Letter("3.5")),
@@ -72,6 +73,11 @@ fn records() -> Vec<(Option<Vec<u8>>, Becomes)> {
         (text("null".to_owned()), Letter("")),
         (text(format!(" \n{}\r\n ", sale(""))), Row),
     ]
+}
+
+/// A member that no plugin reads, of lists in lists.
+fn nested(depth: usize) -> String {
+    format!(",\"note\":{}{}", "[".repeat(depth), "]".repeat(depth))
 }
 
 fn sale(more: &str) -> String {
