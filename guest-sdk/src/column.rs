@@ -169,7 +169,16 @@ impl<T: Column> Column for Option<T> {
 
 /// A length as an unsigned LEB128.
 #[inline]
-fn length(mut length: usize, buffer: &mut Vec<u8>) {
+fn length(length: usize, buffer: &mut Vec<u8>) {
+    // Outside of the loop: every turn of one is, in a guest, a look at the clock of its time slice.
+    match length {
+        0..0x80 => buffer.push(length as u8),
+        longer => long_length(longer, buffer),
+    }
+}
+
+#[cold]
+fn long_length(mut length: usize, buffer: &mut Vec<u8>) {
     while length >= 0x80 {
         buffer.push(length as u8 | 0x80);
         length >>= 7;
@@ -183,15 +192,21 @@ fn length(mut length: usize, buffer: &mut Vec<u8>) {
 fn copy(bytes: &[u8], buffer: &mut Vec<u8>) {
     match bytes.len() {
         0 => {}
-        1..=3 => {
-            for &byte in bytes {
-                buffer.push(byte);
-            }
-        }
+        1 => exactly::<1>(bytes, buffer),
+        2 => exactly::<2>(bytes, buffer),
+        3 => exactly::<3>(bytes, buffer),
         4..=8 => overlapping::<4>(bytes, buffer),
         9..=16 => overlapping::<8>(bytes, buffer),
         17..=32 => overlapping::<16>(bytes, buffer),
         _ => buffer.extend_from_slice(bytes),
+    }
+}
+
+/// Appends `N` bytes.
+#[inline]
+fn exactly<const N: usize>(bytes: &[u8], buffer: &mut Vec<u8>) {
+    if let Some(all) = bytes.first_chunk::<N>() {
+        buffer.extend_from_slice(all);
     }
 }
 

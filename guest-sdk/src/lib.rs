@@ -69,6 +69,7 @@ mod column;
 mod component;
 mod decimal;
 mod environment;
+mod id;
 mod invalid;
 pub mod log;
 #[cfg(not(target_family = "wasm"))]
@@ -85,6 +86,7 @@ mod time;
 
 pub use column::Column;
 pub use decimal::Decimal;
+pub use id::Uuid;
 pub use invalid::InvalidValue;
 pub use out::{Out, Routed};
 pub use plugin::{Plugin, Transformer};
@@ -96,7 +98,6 @@ pub use table::{Table, TableRow};
 pub use text::Text;
 pub use tidegate_plugin_macros::Row;
 pub use time::{DateTime, DateTime64};
-pub use uuid::Uuid;
 
 /// The types of the WebAssembly contract, `tidegate:plugin`, as both sides of it see them.
 pub mod contract {

@@ -105,6 +105,13 @@ fn two(tens: u8, ones: u8) -> u32 {
 /// Nanoseconds, and what stands after the digits. Digits after the ninth are cut off.
 #[inline]
 fn parse_fraction(digits: &[u8]) -> Result<(u32, &[u8]), Fault> {
+    // Milliseconds, as most have them, without a loop.
+    if let [a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', rest @ ..] = digits
+        && !matches!(rest, [b'0'..=b'9', ..])
+    {
+        let millis = u32::from(a - b'0') * 100 + u32::from(b - b'0') * 10 + u32::from(c - b'0');
+        return Ok((millis * 1_000_000, rest));
+    }
     let mut nanos = 0;
     let mut weight = 100_000_000;
     let mut rest = digits;

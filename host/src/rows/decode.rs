@@ -123,7 +123,17 @@ impl<'a> Decoder<'a> {
     }
 
     /// The length of a byte string (LEB128), then its bytes.
+    #[inline]
     pub(super) fn bytes(&mut self) -> Result<&'a [u8], DecodeFault> {
+        // Nearly all texts are shorter than 128 bytes, and their length is one byte.
+        if let Some((length @ 0..0x80, rest)) = self.rest.split_first() {
+            self.rest = rest;
+            return self.take(usize::from(*length));
+        }
+        self.long_bytes()
+    }
+
+    fn long_bytes(&mut self) -> Result<&'a [u8], DecodeFault> {
         let length = self.length()?;
         let length = usize::try_from(length).map_err(|_| DecodeFault::Short)?;
         self.take(length)

@@ -22,10 +22,9 @@ enum Step {
         lowest: i64,
         highest: i64,
     },
-    Decimal {
-        width: usize,
-        limit: i128,
-    },
+    Decimal32(i32),
+    Decimal64(i64),
+    Decimal128(i128),
     Nullable(Box<Step>),
 }
 
@@ -115,9 +114,11 @@ fn step(kind: &ColumnType) -> Step {
             let highest = DATE_TIME64_SECONDS.1.saturating_mul(ticks).saturating_add(ticks - 1);
             Step::Ticks { lowest, highest }
         }
-        ColumnType::Decimal { precision, .. } => {
-            Step::Decimal { width: decimal_width(*precision), limit: 10i128.pow(u32::from(*precision).min(38)) }
-        }
+        ColumnType::Decimal { precision, .. } => match decimal_width(*precision) {
+            4 => Step::Decimal32(10i32.pow(u32::from(*precision).min(9))),
+            8 => Step::Decimal64(10i64.pow(u32::from(*precision).min(18))),
+            _ => Step::Decimal128(10i128.pow(u32::from(*precision).min(38))),
+        },
         ColumnType::Nullable(inner) => Step::Nullable(Box::new(step(inner))),
         ColumnType::LowCardinality(inner) => step(inner),
         fixed => Step::Skip(fixed.width().unwrap_or_default()),
@@ -146,12 +147,20 @@ fn walk(step: &Step, row: &mut Decoder<'_>) -> Result<(), WalkFault> {
                 return Err(WalkFault::Range(ticks.into()));
             }
         }
-        Step::Decimal { width, limit } => {
-            let unscaled: i128 = match width {
-                4 => i32::from_le_bytes(row.array()?).into(),
-                8 => i64::from_le_bytes(row.array()?).into(),
-                _ => i128::from_le_bytes(row.array()?),
-            };
+        Step::Decimal32(limit) => {
+            let unscaled = i32::from_le_bytes(row.array()?);
+            if unscaled <= -limit || unscaled >= *limit {
+                return Err(WalkFault::Range(unscaled.into()));
+            }
+        }
+        Step::Decimal64(limit) => {
+            let unscaled = i64::from_le_bytes(row.array()?);
+            if unscaled <= -limit || unscaled >= *limit {
+                return Err(WalkFault::Range(unscaled.into()));
+            }
+        }
+        Step::Decimal128(limit) => {
+            let unscaled = i128::from_le_bytes(row.array()?);
             if unscaled <= -limit || unscaled >= *limit {
                 return Err(WalkFault::Range(unscaled));
             }

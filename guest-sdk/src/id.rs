@@ -1,0 +1,194 @@
+//! UUIDs: read from their usual notation without a loop, from any other by the `uuid` crate.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+
+use crate::invalid::InvalidValue;
+
+/// A UUID. Reads `0192f0c1-7a3b-7c11-9d2e-1f2a3b4c5d6e`, the same without hyphens, in braces or as a URN.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Uuid(uuid::Uuid);
+
+impl Uuid {
+    /// The two halves, the high one first.
+    #[inline]
+    pub fn as_u64_pair(&self) -> (u64, u64) {
+        self.0.as_u64_pair()
+    }
+
+    /// From the two halves, the high one first.
+    #[inline]
+    pub fn from_u64_pair(high: u64, low: u64) -> Self {
+        Self(uuid::Uuid::from_u64_pair(high, low))
+    }
+
+    /// From its 16 bytes, the first one the highest.
+    #[inline]
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(uuid::Uuid::from_bytes(bytes))
+    }
+}
+
+impl FromStr for Uuid {
+    type Err = InvalidValue;
+
+    #[inline]
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        match hyphenated(text.as_bytes()) {
+            Some(uuid) => Ok(uuid),
+            None => other_notation(text),
+        }
+    }
+}
+
+#[cold]
+fn other_notation(text: &str) -> Result<Uuid, InvalidValue> {
+    text.parse().map(Uuid).map_err(|_| {
+        InvalidValue::new(format!("\"{text}\" is not a UUID, such as \"0192f0c1-7a3b-7c11-9d2e-1f2a3b4c5d6e\""))
+    })
+}
+
+/// The usual notation: 8, 4, 4, 4 and 12 digits with hyphens between.
+#[inline]
+fn hyphenated(text: &[u8]) -> Option<Uuid> {
+    let &[
+        a,
+        b,
+        c,
+        d,
+        e,
+        f,
+        g,
+        h,
+        b'-',
+        i,
+        j,
+        k,
+        l,
+        b'-',
+        m,
+        n,
+        o,
+        p,
+        b'-',
+        q,
+        r,
+        s,
+        t,
+        b'-',
+        u,
+        v,
+        w,
+        x,
+        y,
+        z,
+        t1,
+        t2,
+        t3,
+        t4,
+        t5,
+        t6,
+    ] = text
+    else {
+        return None;
+    };
+    let high = u64::from(eight([a, b, c, d, e, f, g, h])?) << 32 | u64::from(eight([i, j, k, l, m, n, o, p])?);
+    let low = u64::from(eight([q, r, s, t, u, v, w, x])?) << 32 | u64::from(eight([y, z, t1, t2, t3, t4, t5, t6])?);
+    Some(Uuid::from_u64_pair(high, low))
+}
+
+/// The value of eight hexadecimal digits, worked on all at once (SWAR).
+#[inline]
+fn eight(digits: [u8; 8]) -> Option<u32> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let given = u64::from_le_bytes(digits);
+    let lower = given | 0x20 * ONES;
+    let letters = lower >> 6 & ONES;
+    let values = (lower & 0x0f * ONES) + 9 * letters;
+    // Written anew from their values they must be what was given, and a value above 9 must have been a letter, the last of
+    // which is f.
+    let written = values + 0x30 * ONES + 0x27 * letters;
+    let above_nine = (values + 6 * ONES) >> 4 & ONES;
+    let lower_case_or_letter = given >> 5 & ONES | letters;
+    if values & (0xf0 * ONES) != 0 || written != lower || above_nine != letters || lower_case_or_letter != ONES {
+        return None;
+    }
+    let pairs = (values << 4 | values >> 8) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff;
+    let eights = fours | fours >> 16;
+    // The first digit is the highest, and lies in the lowest byte.
+    Some((eights as u32).swap_bytes())
+}
+
+impl fmt::Display for Uuid {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+impl<'de> Deserialize<'de> for Uuid {
+    #[inline]
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(UuidVisitor)
+    }
+}
+
+struct UuidVisitor;
+
+impl Visitor<'_> for UuidVisitor {
+    type Value = Uuid;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a UUID as text")
+    }
+
+    #[inline]
+    fn visit_str<E: Error>(self, text: &str) -> Result<Uuid, E> {
+        text.parse().map_err(E::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_every_notation_and_either_case() {
+        let expected = Uuid::from_u64_pair(0x0192_f0c1_7a3b_7c11, 0x9d2e_1f2a_3b4c_5d6e);
+        for text in [
+            "0192f0c1-7a3b-7c11-9d2e-1f2a3b4c5d6e",
+            "0192F0C1-7A3B-7C11-9D2E-1F2A3B4C5D6E",
+            "0192f0c17a3b7c119d2e1f2a3b4c5d6e",
+            "{0192f0c1-7a3b-7c11-9d2e-1f2a3b4c5d6e}",
+            "urn:uuid:0192f0c1-7a3b-7c11-9d2e-1f2a3b4c5d6e",
+        ] {
+            assert_eq!(text.parse(), Ok(expected), "{text}");
+        }
+        assert_eq!(expected.to_string(), "0192f0c1-7a3b-7c11-9d2e-1f2a3b4c5d6e");
+    }
+
+    #[test]
+    fn every_byte_in_every_place_is_taken_or_refused_as_the_uuid_crate_does() {
+        let right = "0192f0c1-7a3b-7c11-9d2e-1f2a3b4c5d6e";
+        for at in 0..right.len() {
+            for byte in 0..=0x7f_u8 {
+                let mut bytes = right.as_bytes().to_vec();
+                if let Some(place) = bytes.get_mut(at) {
+                    *place = byte;
+                }
+                let theirs = uuid::Uuid::try_parse_ascii(&bytes).ok().map(Uuid);
+                assert_eq!(hyphenated(&bytes), theirs, "{bytes:?}");
+            }
+        }
+        assert_eq!(eight([0xb0; 8]), None);
+        assert_eq!(eight([0xe1; 8]), None);
+    }
+
+    #[test]
+    fn says_what_would_be_right() {
+        let refused = "4711".parse::<Uuid>().map_err(|fault| fault.to_string());
+        assert_eq!(refused, Err("\"4711\" is not a UUID, such as \"0192f0c1-7a3b-7c11-9d2e-1f2a3b4c5d6e\"".to_owned()));
+    }
+}
