@@ -51,8 +51,8 @@
 //!
 //! What becomes of a record is what the function does with it: rows that it emitted are written, an error sends the
 //! record with its reason to the dead letters and takes back the rows it had emitted, and `Ok` without a row drops
-//! it. A panic is a trap: the gateway finds the record and treats it as rejected, but that is far more expensive
-//! than an error.
+//! it. A panic is a trap: the record's partition stops, and the gateway shows the panic's message and where it was.
+//! What a record may cause belongs into an error.
 //!
 //! - [`plugin!`] declares a plugin, also with settings and lookup tables ([`Setup`]) or with state over a range.
 //! - [`Row`] and [`Column`] are the typed side: what stands in a row and how ClickHouse calls it.

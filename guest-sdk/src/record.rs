@@ -103,7 +103,7 @@ impl<'a> Record<'a> {
     }
 }
 
-/// The headers of one record. Names that are not UTF-8 do not occur: the contract carries them as text.
+/// The headers of one record. A name that is not UTF-8, which Kafka's own clients never write, reads as empty.
 #[derive(Debug, Clone)]
 pub struct Headers<'a> {
     batch: &'a Batch,

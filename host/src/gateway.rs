@@ -48,9 +48,9 @@ pub struct Gateway {
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum GatewayFault {
-    #[error("{0}")]
+    #[error(transparent)]
     Kafka(#[from] crate::kafka::SettingsFault),
-    #[error("{0}")]
+    #[error(transparent)]
     Engine(#[from] LoadFault),
     #[error("read the plugin directory `{path}`: {problem}")]
     Plugins { path: PathBuf, problem: std::io::Error },

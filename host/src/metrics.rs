@@ -97,7 +97,7 @@ pub struct PipelineMetrics {
     labels: PipelineLabels,
     /// Records that were fetched.
     pub records: Counter,
-    /// Bytes of their keys and values.
+    /// Bytes of memory that they took.
     pub bytes: Counter,
     /// Records that became neither rows nor rejects.
     pub dropped: Counter,
@@ -137,7 +137,7 @@ impl Metrics {
         registry.register("records", "Records fetched from Kafka", metrics.records.clone());
         registry.register_with_unit(
             "fetched",
-            "Keys and values fetched from Kafka",
+            "Records fetched from Kafka, as they lie in memory",
             Unit::Bytes,
             metrics.bytes.clone(),
         );

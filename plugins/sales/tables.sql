@@ -1,5 +1,5 @@
--- The table of the route `sale`, with the columns as the plugin declares them. The deduplication window makes a
--- replayed insert a no-op.
+-- The table of the route `sale`, with the columns as the plugin declares them. With the deduplication window an
+-- insert that is tried again after a lost answer counts once.
 CREATE DATABASE IF NOT EXISTS shop;
 
 CREATE TABLE IF NOT EXISTS shop.sales

@@ -1,5 +1,5 @@
--- The tables of the routes `movement` and `correction`, with the columns as the plugin declares them. The
--- deduplication window makes a replayed insert a no-op.
+-- The tables of the routes `movement` and `correction`, with the columns as the plugin declares them. With the
+-- deduplication window an insert that is tried again after a lost answer counts once.
 CREATE DATABASE IF NOT EXISTS shop;
 
 CREATE TABLE IF NOT EXISTS shop.stock_movements

@@ -172,7 +172,7 @@ unsafe fn take(message: *mut RDKafkaMessage, records: &mut Records) -> Result<()
     };
     records.push(RecordRef { offset: fields.offset, timestamp, key, value });
     // SAFETY: as above.
-    if unsafe { may_have_headers(message, value) } {
+    if unsafe { may_have_headers(message) } {
         // SAFETY: as above.
         unsafe { take_headers(message, records) };
     }
@@ -183,14 +183,16 @@ unsafe fn take(message: *mut RDKafkaMessage, records: &mut Records) -> Result<()
 ///
 /// # Safety
 /// As for [`take`].
-unsafe fn may_have_headers(message: *mut RDKafkaMessage, value: Option<&[u8]>) -> bool {
+unsafe fn may_have_headers(message: *mut RDKafkaMessage) -> bool {
     // SAFETY: the message is valid.
-    let epoch = unsafe { rdsys::rd_kafka_message_leader_epoch(message) };
-    // An empty value does not lie in the batch: librdkafka gives a constant.
-    let Some(value) = value.filter(|value| epoch >= 0 && !value.is_empty()) else { return true };
+    let (epoch, fields) = unsafe { (rdsys::rd_kafka_message_leader_epoch(message), &*message) };
+    // A null or empty value does not lie in the batch: librdkafka points to a constant.
+    if epoch < 0 || fields.payload.is_null() || fields.len == 0 {
+        return true;
+    }
     // SAFETY: only batches of the format with headers carry an epoch. In it a record's value is followed by the count of
     // its headers (KIP-82), at least one byte, in the same buffer, and librdkafka gives the value where it lies.
-    let count = unsafe { *value.as_ptr_range().end };
+    let count = unsafe { *fields.payload.cast::<u8>().add(fields.len) };
     count != 0
 }
 

@@ -67,7 +67,13 @@ impl KafkaSettings {
 
     /// For a producer that loses nothing and writes nothing twice.
     pub(super) fn producer(&self) -> ClientConfig {
-        let defaults = [("compression.type", "lz4"), ("linger.ms", "5"), ("message.timeout.ms", "30000")];
+        let defaults = [
+            ("compression.type", "lz4"),
+            ("linger.ms", "5"),
+            ("message.timeout.ms", "30000"),
+            // A topic that does not exist is told of within this time.
+            ("topic.metadata.propagation.max.ms", "5000"),
+        ];
         let mut config = self.client(&defaults);
         config
             .set("enable.idempotence", "true")

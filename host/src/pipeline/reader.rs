@@ -265,7 +265,9 @@ impl Reader {
         }
         metrics.in_flight.set(i64::try_from(self.budget.used() + self.open_bytes()).unwrap_or(i64::MAX));
         let cpu = crate::cpu::thread_time();
-        metrics.spent(Timed::Fetch, Duration::ZERO, cpu.saturating_sub(self.state.cpu));
+        let used = cpu.saturating_sub(self.state.cpu);
+        // Waiting for records is no time that fetching takes.
+        metrics.spent(Timed::Fetch, used, used);
         self.state.cpu = cpu;
         if self.state.trouble_probed_at.is_some_and(|last| now >= last + PROBE_INTERVAL) {
             self.probe(now);

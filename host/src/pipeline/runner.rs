@@ -70,7 +70,12 @@ impl Pipeline {
 
     /// Runs until the gateway stops. Faults of its files end it, with the reason in its status; all else is tried again.
     pub async fn run(self) {
-        match self.start().await {
+        let started = tokio::select! {
+            started = self.start() => started,
+            // Whatever a start waits for, a plugin or a database, ends with it.
+            () = self.shared.stop.cancelled() => Err(StartFault::Stopping),
+        };
+        match started {
             Ok((settings, delivery)) => {
                 self.status.enter(Phase::Running);
                 self.consume(&settings, delivery).await;
@@ -183,10 +188,7 @@ impl Pipeline {
                 Err(SinkFault::Unavailable(text) | SinkFault::Refused(text)) => self.status.problem(&subject, &text),
             }
             let wait = backoff.next(&mut rand::rng());
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                () = self.shared.stop.cancelled() => return Err(StartFault::Stopping),
-            }
+            tokio::time::sleep(wait).await;
         }
     }
 

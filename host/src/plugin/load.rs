@@ -6,10 +6,10 @@ use wasmtime::component::{Component, HasSelf, Linker};
 
 use super::contract;
 use super::description::{Description, DescriptionFault};
-use super::empty_world;
 use super::engine::InstanceSettings;
 use super::guest::{GuestState, Instantiate, WasmPlugin};
 use super::{GuestFault, PluginHash};
+use super::{empty_world, encode};
 
 /// Why a plugin cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +69,7 @@ fn component(engine: &wasmtime::Engine, path: &Path, bytes: Vec<u8>) -> Result<C
         Some([0x00, b'a', b's', b'm', 0x01, 0, 0, 0]) => {
             // Only of what is valid: the encoder panics at a module that was cut off.
             wasmtime::Module::validate(engine, &bytes).map_err(|fault| invalid(format!("{fault:#}")))?;
-            encode(path, &bytes)?
+            wrap(path, &bytes)?
         }
         Some([0x00, b'a', b's', b'm', ..]) => bytes,
         _ => {
@@ -84,13 +84,10 @@ fn component(engine: &wasmtime::Engine, path: &Path, bytes: Vec<u8>) -> Result<C
     Component::from_binary(engine, &bytes).map_err(|fault| invalid(format!("{fault:#}")))
 }
 
-/// Wraps a core module into a component, by the description of its interfaces that the SDK leaves in the module.
-fn encode(path: &Path, module: &[u8]) -> Result<Vec<u8>, LoadFault> {
-    let encoded =
-        wit_component::ComponentEncoder::default().validate(true).module(module).and_then(|encoder| encoder.encode());
-    encoded.map_err(|fault| {
-        let described = module.windows(14).any(|window| window == b"component-type");
-        match described {
+fn wrap(path: &Path, module: &[u8]) -> Result<Vec<u8>, LoadFault> {
+    encode::encode(module).map_err(|fault| {
+        let exports_transformer = module.windows(TRANSFORMER.len()).any(|window| window == TRANSFORMER.as_bytes());
+        match exports_transformer {
             true => LoadFault::Invalid { path: path.to_owned(), problem: format!("{fault:#}") },
             false => LoadFault::NotPlugin {
                 path: path.to_owned(),

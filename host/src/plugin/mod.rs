@@ -6,6 +6,7 @@
 pub mod contract;
 mod description;
 mod empty_world;
+mod encode;
 mod engine;
 mod guest;
 mod load;

@@ -169,7 +169,12 @@ fn compare(table: &str, columns: &[Column], live: &[LiveColumn]) -> Result<Vec<S
         }
         match found.kind.parse::<ColumnType>() {
             Ok(kind) if column.kind.same_bytes(&kind) => kinds.push(found.kind.clone()),
-            _ => problems.push(format!("its column `{name}` is {}, but the plugin writes {}", found.kind, column.kind)),
+            _ => problems.push(format!(
+                "its column `{name}` is {}, but the plugin writes {kind}; ALTER TABLE {table} MODIFY COLUMN {} {kind}",
+                found.kind,
+                quoted(name),
+                kind = column.kind
+            )),
         }
     }
     match problems.as_slice() {
@@ -278,6 +283,7 @@ mod tests {
         assert_eq!(
             problem,
             "table `shop.t` does not fit the plugin: its column `a` is Int64, but the plugin writes UInt64; \
+             ALTER TABLE shop.t MODIFY COLUMN `a` UInt64; \
              it has no column `b`; ALTER TABLE shop.t ADD COLUMN `b` String; \
              its column `m` is MATERIALIZED, which takes no values"
         );
