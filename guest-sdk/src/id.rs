@@ -94,8 +94,8 @@ fn hyphenated(text: &[u8]) -> Option<Uuid> {
     else {
         return None;
     };
-    let high = u64::from(eight([a, b, c, d, e, f, g, h])?) << 32 | u64::from(eight([i, j, k, l, m, n, o, p])?);
-    let low = u64::from(eight([q, r, s, t, u, v, w, x])?) << 32 | u64::from(eight([y, z, t1, t2, t3, t4, t5, t6])?);
+    let high = (u64::from(eight([a, b, c, d, e, f, g, h])?) << 32) | u64::from(eight([i, j, k, l, m, n, o, p])?);
+    let low = (u64::from(eight([q, r, s, t, u, v, w, x])?) << 32) | u64::from(eight([y, z, t1, t2, t3, t4, t5, t6])?);
     Some(Uuid::from_u64_pair(high, low))
 }
 
@@ -104,20 +104,20 @@ fn hyphenated(text: &[u8]) -> Option<Uuid> {
 fn eight(digits: [u8; 8]) -> Option<u32> {
     const ONES: u64 = 0x0101_0101_0101_0101;
     let given = u64::from_le_bytes(digits);
-    let lower = given | 0x20 * ONES;
-    let letters = lower >> 6 & ONES;
-    let values = (lower & 0x0f * ONES) + 9 * letters;
+    let lower = given | (0x20 * ONES);
+    let letters = (lower >> 6) & ONES;
+    let values = (lower & (0x0f * ONES)) + 9 * letters;
     // Written anew from their values they must be what was given, and a value above 9 must have been a letter, the last of
     // which is f.
     let written = values + 0x30 * ONES + 0x27 * letters;
-    let above_nine = (values + 6 * ONES) >> 4 & ONES;
-    let lower_case_or_letter = given >> 5 & ONES | letters;
+    let above_nine = ((values + 6 * ONES) >> 4) & ONES;
+    let lower_case_or_letter = ((given >> 5) & ONES) | letters;
     if values & (0xf0 * ONES) != 0 || written != lower || above_nine != letters || lower_case_or_letter != ONES {
         return None;
     }
-    let pairs = (values << 4 | values >> 8) & 0x00ff_00ff_00ff_00ff;
-    let fours = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff;
-    let eights = fours | fours >> 16;
+    let pairs = ((values << 4) | (values >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs | (pairs >> 8)) & 0x0000_ffff_0000_ffff;
+    let eights = fours | (fours >> 16);
     // The first digit is the highest, and lies in the lowest byte.
     Some((eights as u32).swap_bytes())
 }
