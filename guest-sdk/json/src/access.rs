@@ -33,17 +33,13 @@ impl<'de> MapAccess<'de> for &mut Members<'_, 'de> {
 
     #[inline]
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
-        match self.deserializer.peek() {
-            Some(b'}') => return Ok(None),
-            Some(b',') if !self.first => {
-                self.deserializer.advance(1);
-                self.deserializer.peek();
-            }
-            Some(_) if self.first => {}
-            Some(_) => return Err(Error::syntax("expected `,` or `}`")),
-            None => return Err(Error::syntax("the text ends within an object")),
+        match (self.deserializer.peek(), self.first) {
+            (Some(b','), false) => self.deserializer.advance(1),
+            (Some(b'}'), _) => return Ok(None),
+            (Some(_), true) => self.first = false,
+            (Some(_), false) => return Err(Error::syntax("expected `,` or `}`")),
+            (None, _) => return Err(Error::syntax("the text ends within an object")),
         }
-        self.first = false;
         match self.deserializer.next_byte() {
             Some(b'"') => seed.deserialize(Key::new(self.deserializer)).map(Some),
             _ => Err(self.deserializer.back("expected a key in quotes")),

@@ -43,6 +43,11 @@ impl<'de> Deserializer<'de> {
     }
 
     #[inline]
+    fn rest_bytes(&self) -> &'de [u8] {
+        self.text.as_bytes().get(self.at..).unwrap_or_default()
+    }
+
+    #[inline]
     pub(crate) fn advance(&mut self, count: usize) {
         self.at += count;
     }
@@ -106,7 +111,7 @@ impl<'de> Deserializer<'de> {
     #[inline]
     pub(crate) fn string(&mut self) -> Result<Text<'de, '_>, Error> {
         let start = self.at;
-        let end = start + scan::plain(self.rest().as_bytes());
+        let end = start + scan::plain(self.rest_bytes());
         if self.text.as_bytes().get(end) == Some(&b'"') {
             self.at = end + 1;
             return Ok(Text::Borrowed(self.text.get(start..end).unwrap_or_default()));
@@ -135,7 +140,7 @@ impl<'de> Deserializer<'de> {
                 None => return Err(Error::syntax("the text ends within a string")),
             }
             start = self.at;
-            end = start + scan::plain(self.rest().as_bytes());
+            end = start + scan::plain(self.rest_bytes());
         }
     }
 
@@ -192,7 +197,7 @@ impl<'de> Deserializer<'de> {
     /// Passes over the rest of a string whose opening quote was taken.
     pub(crate) fn skip_string(&mut self) -> Result<(), Error> {
         loop {
-            self.at += scan::plain(self.rest().as_bytes());
+            self.at += scan::plain(self.rest_bytes());
             let byte = self.text.as_bytes().get(self.at);
             match byte {
                 Some(b'"') => {
