@@ -2,8 +2,9 @@
 
 use serde::de::{self, IntoDeserializer, Visitor};
 
-use crate::deserializer::{Deserializer, Text};
+use crate::deserializer::Deserializer;
 use crate::error::Error;
+use crate::string::Text;
 
 /// A key whose opening quote was taken.
 pub struct Key<'d, 'de>(&'d mut Deserializer<'de>);

@@ -22,6 +22,7 @@ mod key;
 mod number;
 mod scan;
 mod skip;
+mod string;
 
 use serde::Deserialize;
 

@@ -21,7 +21,7 @@ pub struct SettingsFault(String);
 /// Measured with `make bench`; see `docs/architecture.md`.
 const FETCH_DEFAULTS: [(&str, &str); 7] = [
     ("queued.min.messages", "30000"),
-    ("queued.max.messages.kbytes", "1024"),
+    ("queued.max.messages.kbytes", "512"),
     ("fetch.message.max.bytes", "262144"),
     ("fetch.queue.backoff.ms", "2"),
     ("fetch.wait.max.ms", "100"),
