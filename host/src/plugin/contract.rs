@@ -10,6 +10,6 @@ wasmtime::component::bindgen!({
     ownership: Borrowing { duplicate_if_necessary: false },
 });
 
-pub use exports::tidegate::plugin::transformer::{Batch, Description, Output};
-pub use tidegate::plugin::types::{Column, Headers, Reject, Route, Rows, Strings};
-pub use tidegate::plugin::{log, lookup};
+pub use self::exports::tidegate::plugin::transformer::{Batch, Description, Output};
+pub use self::tidegate::plugin::types::{Column, Headers, Reject, Route, Rows, Strings};
+pub use self::tidegate::plugin::{log, lookup};
