@@ -19,7 +19,7 @@ use super::status::{Phase, Status};
 use crate::config::{LookupSettings, OnReject, PipelineName, PipelineSettings, Target, nearest};
 use crate::kafka::{DeadLetters, KafkaSettings, Membership, Subscription, Wake};
 use crate::plugin::{InstanceSettings, LookupFault, LookupTable, Lookups, Plugin, PluginHash};
-use crate::sink::{Backoff, Sink, SinkFault, Table};
+use crate::sink::{Backoff, Sink, Table};
 use crate::workers::Workers;
 use crate::{LoadPlugin, PluginRequest};
 
@@ -185,7 +185,7 @@ impl Pipeline {
                     self.status.solved(&subject);
                     return Ok(table);
                 }
-                Err(SinkFault::Unavailable(text) | SinkFault::Refused(text)) => self.status.problem(&subject, &text),
+                Err(fault) => self.status.problem(&subject, &fault.to_string()),
             }
             let wait = backoff.next(&mut rand::rng());
             tokio::time::sleep(wait).await;

@@ -1,103 +1,144 @@
-//! A column's type, read from and written as ClickHouse spells it.
+//! A column's type. `type_text` reads and writes it as ClickHouse spells it.
 
-use std::fmt;
-use std::str::FromStr;
+use super::type_text;
 
-use crate::config::nearest;
-
-/// The types that rows may have.
+/// The types that rows may have. The names are ClickHouse's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs)] // The names are ClickHouse's own.
+#[allow(missing_docs)]
 pub enum ColumnType {
     UInt8,
     UInt16,
     UInt32,
     UInt64,
+    UInt128,
+    UInt256,
     Int8,
     Int16,
     Int32,
     Int64,
+    Int128,
+    Int256,
+    BFloat16,
     Float32,
     Float64,
     Bool,
     String,
+    FixedString {
+        /// In bytes, at least 1.
+        length: usize,
+    },
     Uuid,
-    DateTime { zone: Option<String> },
-    DateTime64 { precision: u8, zone: Option<String> },
-    Decimal { precision: u8, scale: u8 },
+    Ipv4,
+    Ipv6,
+    Date,
+    Date32,
+    Time,
+    Time64 {
+        precision: u8,
+    },
+    DateTime {
+        zone: Option<String>,
+    },
+    DateTime64 {
+        precision: u8,
+        zone: Option<String>,
+    },
+    Decimal {
+        /// 1 to 76 digits.
+        precision: u8,
+        scale: u8,
+    },
+    Enum8(Names),
+    Enum16(Names),
     Nullable(Box<ColumnType>),
     LowCardinality(Box<ColumnType>),
+    Array(Box<ColumnType>),
+    Map(Box<ColumnType>, Box<ColumnType>),
+    /// Elements with their names, where they have any.
+    Tuple(Vec<(Option<String>, ColumnType)>),
+    /// What `Array(Tuple(...))` is, with names.
+    Nested(Vec<(String, ColumnType)>),
+    /// In the order of their texts, which is what the number before a value counts in.
+    Variant(Vec<ColumnType>),
+    /// One JSON object, written as a text.
+    Json,
 }
 
-/// Why a type's text is refused.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum TypeFault {
-    /// No such type.
-    #[error("there is no type `{name}`{}", hint(.nearest))]
-    Unknown {
-        /// What stands there.
-        name: String,
-        /// The type with the most similar name.
-        nearest: Option<&'static str>,
-    },
-    /// The type exists, its arguments are wrong.
-    #[error("`{text}` is not a type: {problem}")]
-    Malformed {
-        /// What stands there.
-        text: String,
-        /// What is wrong with it and what would be right.
-        problem: String,
-    },
-}
+/// The names of an Enum with their numbers, in the order of the numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Names(Vec<(i16, String)>);
 
-fn hint(nearest: &Option<&'static str>) -> String {
-    nearest.map(|name| format!("; the nearest is `{name}`")).unwrap_or_default()
-}
+impl Names {
+    /// Names in any order.
+    pub(super) fn new(mut names: Vec<(i16, String)>) -> Self {
+        names.sort_unstable();
+        Self(names)
+    }
 
-const NAMES: [&str; 18] = [
-    "UInt8",
-    "UInt16",
-    "UInt32",
-    "UInt64",
-    "Int8",
-    "Int16",
-    "Int32",
-    "Int64",
-    "Float32",
-    "Float64",
-    "Bool",
-    "String",
-    "UUID",
-    "DateTime",
-    "DateTime64",
-    "Decimal",
-    "Nullable",
-    "LowCardinality",
-];
+    /// The name of a number.
+    pub fn name(&self, number: i16) -> Option<&str> {
+        let found = self.0.binary_search_by_key(&number, |(number, _)| *number).ok()?;
+        self.0.get(found).map(|(_, name)| name.as_str())
+    }
+
+    /// The number of a name.
+    pub fn number(&self, name: &str) -> Option<i16> {
+        self.0.iter().find(|(_, known)| known == name).map(|(number, _)| *number)
+    }
+
+    /// All numbers and names, in the order of the numbers.
+    pub fn iter(&self) -> impl Iterator<Item = (i16, &str)> {
+        self.0.iter().map(|(number, name)| (*number, name.as_str()))
+    }
+
+    /// Whether each name is among `others`, with the same number.
+    fn are_among(&self, others: &Self) -> bool {
+        self.iter().all(|(number, name)| others.name(number) == Some(name))
+    }
+}
 
 impl ColumnType {
     /// The bytes of a value of this type in RowBinary, where all values have the same.
     pub fn width(&self) -> Option<usize> {
         match self {
-            Self::UInt8 | Self::Int8 | Self::Bool => Some(1),
-            Self::UInt16 | Self::Int16 => Some(2),
+            Self::UInt8 | Self::Int8 | Self::Bool | Self::Enum8(_) => Some(1),
+            Self::UInt16 | Self::Int16 | Self::BFloat16 | Self::Date | Self::Enum16(_) => Some(2),
             Self::UInt32 | Self::Int32 | Self::Float32 | Self::DateTime { .. } => Some(4),
-            Self::UInt64 | Self::Int64 | Self::Float64 | Self::DateTime64 { .. } => Some(8),
-            Self::Uuid => Some(16),
+            Self::Date32 | Self::Time | Self::Ipv4 => Some(4),
+            Self::UInt64 | Self::Int64 | Self::Float64 | Self::DateTime64 { .. } | Self::Time64 { .. } => Some(8),
+            Self::UInt128 | Self::Int128 | Self::Uuid | Self::Ipv6 => Some(16),
+            Self::UInt256 | Self::Int256 => Some(32),
+            Self::FixedString { length } => Some(*length),
             Self::Decimal { precision, .. } => Some(decimal_width(*precision)),
             Self::LowCardinality(inner) => inner.width(),
-            Self::String | Self::Nullable(_) => None,
+            Self::Tuple(elements) => elements.iter().map(|(_, kind)| kind.width()).sum(),
+            Self::String | Self::Nullable(_) | Self::Array(_) | Self::Map(..) | Self::Nested(_) => None,
+            Self::Variant(_) | Self::Json => None,
         }
     }
 
     /// Whether a value has the same bytes and the same meaning in a column of type `live`. Time zones are a way of
-    /// printing and `LowCardinality` a way of storing: neither shows in RowBinary.
+    /// printing and `LowCardinality` a way of storing: neither shows in RowBinary. An Enum may have more names than it is
+    /// written with, and `Nested` is an array of tuples.
     pub fn same_bytes(&self, live: &ColumnType) -> bool {
         match (self.stored(), live.stored()) {
             (Self::DateTime { .. }, Self::DateTime { .. }) => true,
             (Self::DateTime64 { precision: ours, .. }, Self::DateTime64 { precision: theirs, .. }) => ours == theirs,
+            (Self::Enum8(ours), Self::Enum8(theirs)) | (Self::Enum16(ours), Self::Enum16(theirs)) => {
+                ours.are_among(theirs)
+            }
             (Self::Nullable(ours), Self::Nullable(theirs)) => ours.same_bytes(theirs),
-            (ours, theirs) => ours == theirs,
+            (Self::Map(key, value), Self::Map(live_key, live_value)) => {
+                key.same_bytes(live_key) && value.same_bytes(live_value)
+            }
+            (Self::Tuple(ours), Self::Tuple(theirs)) => same_elements(ours, theirs),
+            (Self::Variant(ours), Self::Variant(theirs)) => {
+                ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(ours, theirs)| ours.same_bytes(theirs))
+            }
+            (ours, theirs) => match (ours.element(), theirs.element()) {
+                (Some(ours), Some(theirs)) => ours.same_bytes(&theirs),
+                _ => ours == theirs,
+            },
         }
     }
 
@@ -107,148 +148,49 @@ impl ColumnType {
             other => other,
         }
     }
+
+    /// What an array holds; `Nested` holds tuples.
+    fn element(&self) -> Option<ColumnType> {
+        match self {
+            Self::Array(element) => Some((**element).clone()),
+            Self::Nested(columns) => Some(Self::row_of(columns)),
+            _ => None,
+        }
+    }
+
+    /// The tuple that a row of a `Nested` is.
+    pub(super) fn row_of(columns: &[(String, ColumnType)]) -> ColumnType {
+        Self::Tuple(columns.iter().map(|(name, kind)| (Some(name.clone()), kind.clone())).collect())
+    }
 }
 
-/// Decimals are stored as the smallest of 32, 64 and 128 bits that holds their digits.
-pub(super) fn decimal_width(precision: u8) -> usize {
+/// Elements mean the same where they stand in the same places; names may be missing, but not differ.
+fn same_elements(ours: &[(Option<String>, ColumnType)], theirs: &[(Option<String>, ColumnType)]) -> bool {
+    let same = |((our_name, ours), (their_name, theirs)): (&(_, ColumnType), &(_, ColumnType))| {
+        let named_alike = match (our_name, their_name) {
+            (Some(ours), Some(theirs)) => ours == theirs,
+            _ => true,
+        };
+        named_alike && ours.same_bytes(theirs)
+    };
+    ours.len() == theirs.len() && ours.iter().zip(theirs).all(same)
+}
+
+/// Decimals are stored as the smallest of 32, 64, 128 and 256 bits that holds their digits.
+pub fn decimal_width(precision: u8) -> usize {
     match precision {
         0..=9 => 4,
         10..=18 => 8,
-        _ => 16,
+        19..=38 => 16,
+        _ => 32,
     }
 }
 
-impl FromStr for ColumnType {
-    type Err = TypeFault;
+impl std::str::FromStr for ColumnType {
+    type Err = type_text::TypeFault;
 
-    fn from_str(text: &str) -> Result<Self, TypeFault> {
-        let text = text.trim();
-        let malformed = |problem: &str| TypeFault::Malformed { text: text.to_owned(), problem: problem.to_owned() };
-        let (name, arguments) = match text.split_once('(') {
-            None => (text, None),
-            Some((name, rest)) => {
-                let inner = rest.strip_suffix(')').ok_or_else(|| malformed("the closing bracket is missing"))?;
-                (name.trim_end(), Some(inner.trim()))
-            }
-        };
-        match (name, arguments) {
-            ("DateTime", zone) => Ok(Self::DateTime { zone: zone.map(|zone| quoted(zone, text)).transpose()? }),
-            ("DateTime64", Some(arguments)) => date_time64(arguments, text),
-            ("Decimal", Some(arguments)) => decimal(arguments, text),
-            ("Nullable", Some(inner)) => nullable(inner.parse()?, text),
-            ("LowCardinality", Some(inner)) => low_cardinality(inner.parse()?, text),
-            ("DateTime64", None) => Err(malformed("it takes a precision: `DateTime64(3)`")),
-            ("Decimal", None) => Err(malformed("it takes a precision and a scale: `Decimal(18, 4)`")),
-            ("Nullable" | "LowCardinality", None) => Err(malformed("it takes a type: `Nullable(String)`")),
-            (name, arguments) => {
-                let simple = simple(name)
-                    .ok_or_else(|| TypeFault::Unknown { name: name.to_owned(), nearest: nearest(name, &NAMES) })?;
-                match arguments {
-                    None => Ok(simple),
-                    Some(_) => Err(malformed("this type takes no arguments")),
-                }
-            }
-        }
-    }
-}
-
-fn simple(name: &str) -> Option<ColumnType> {
-    Some(match name {
-        "UInt8" => ColumnType::UInt8,
-        "UInt16" => ColumnType::UInt16,
-        "UInt32" => ColumnType::UInt32,
-        "UInt64" => ColumnType::UInt64,
-        "Int8" => ColumnType::Int8,
-        "Int16" => ColumnType::Int16,
-        "Int32" => ColumnType::Int32,
-        "Int64" => ColumnType::Int64,
-        "Float32" => ColumnType::Float32,
-        "Float64" => ColumnType::Float64,
-        "Bool" => ColumnType::Bool,
-        "String" => ColumnType::String,
-        "UUID" => ColumnType::Uuid,
-        _ => return None,
-    })
-}
-
-fn date_time64(arguments: &str, text: &str) -> Result<ColumnType, TypeFault> {
-    let (precision, zone) = match arguments.split_once(',') {
-        None => (arguments, None),
-        Some((precision, zone)) => (precision.trim(), Some(quoted(zone.trim(), text)?)),
-    };
-    match precision.parse() {
-        Ok(precision @ 0..=9) => Ok(ColumnType::DateTime64 { precision, zone }),
-        _ => Err(TypeFault::Malformed {
-            text: text.to_owned(),
-            problem: format!("the precision is `{precision}`, not a number from 0 to 9"),
-        }),
-    }
-}
-
-fn decimal(arguments: &str, text: &str) -> Result<ColumnType, TypeFault> {
-    let fault = |problem: String| TypeFault::Malformed { text: text.to_owned(), problem };
-    let (precision, scale) = arguments
-        .split_once(',')
-        .ok_or_else(|| fault("it takes a precision and a scale: `Decimal(18, 4)`".to_owned()))?;
-    let precision = match precision.trim().parse() {
-        Ok(precision @ 1..=38) => precision,
-        _ => return Err(fault(format!("the precision is `{}`, not a number from 1 to 38", precision.trim()))),
-    };
-    match scale.trim().parse() {
-        Ok(scale) if scale <= precision => Ok(ColumnType::Decimal { precision, scale }),
-        _ => Err(fault(format!("the scale is `{}`, not a number from 0 to the precision", scale.trim()))),
-    }
-}
-
-fn nullable(inner: ColumnType, text: &str) -> Result<ColumnType, TypeFault> {
-    match inner {
-        ColumnType::Nullable(_) | ColumnType::LowCardinality(_) => Err(TypeFault::Malformed {
-            text: text.to_owned(),
-            problem: format!("`{inner}` cannot stand inside Nullable"),
-        }),
-        inner => Ok(ColumnType::Nullable(Box::new(inner))),
-    }
-}
-
-fn low_cardinality(inner: ColumnType, text: &str) -> Result<ColumnType, TypeFault> {
-    let value = match &inner {
-        ColumnType::Nullable(value) => value,
-        other => other,
-    };
-    match value {
-        ColumnType::LowCardinality(_) | ColumnType::Decimal { .. } | ColumnType::DateTime64 { .. } => {
-            Err(TypeFault::Malformed {
-                text: text.to_owned(),
-                problem: format!("`{inner}` cannot stand inside LowCardinality"),
-            })
-        }
-        _ => Ok(ColumnType::LowCardinality(Box::new(inner))),
-    }
-}
-
-fn quoted(zone: &str, text: &str) -> Result<String, TypeFault> {
-    zone.strip_prefix('\'').and_then(|zone| zone.strip_suffix('\'')).map(str::to_owned).ok_or_else(|| {
-        TypeFault::Malformed {
-            text: text.to_owned(),
-            problem: format!("the time zone is {zone}, not a name in single quotes such as 'UTC'"),
-        }
-    })
-}
-
-impl fmt::Display for ColumnType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Uuid => f.write_str("UUID"),
-            Self::DateTime { zone: None } => f.write_str("DateTime"),
-            Self::DateTime { zone: Some(zone) } => write!(f, "DateTime('{zone}')"),
-            Self::DateTime64 { precision, zone: None } => write!(f, "DateTime64({precision})"),
-            Self::DateTime64 { precision, zone: Some(zone) } => write!(f, "DateTime64({precision}, '{zone}')"),
-            Self::Decimal { precision, scale } => write!(f, "Decimal({precision}, {scale})"),
-            Self::Nullable(inner) => write!(f, "Nullable({inner})"),
-            Self::LowCardinality(inner) => write!(f, "LowCardinality({inner})"),
-            // The names of the rest are their variants'.
-            other => write!(f, "{other:?}"),
-        }
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        type_text::parse(text)
     }
 }
 
@@ -256,74 +198,46 @@ impl fmt::Display for ColumnType {
 mod tests {
     use super::*;
 
-    #[test]
-    fn every_type_reads_back_as_it_prints() {
-        for text in [
-            "UInt8",
-            "UInt16",
-            "UInt32",
-            "UInt64",
-            "Int8",
-            "Int16",
-            "Int32",
-            "Int64",
-            "Float32",
-            "Float64",
-            "Bool",
-            "String",
-            "UUID",
-            "DateTime",
-            "DateTime('UTC')",
-            "DateTime64(3)",
-            "DateTime64(9, 'Europe/Moscow')",
-            "Decimal(18, 4)",
-            "Nullable(UInt64)",
-            "LowCardinality(String)",
-            "LowCardinality(Nullable(String))",
-        ] {
-            assert_eq!(text.parse::<ColumnType>().map(|kind| kind.to_string()), Ok(text.to_owned()));
-        }
-    }
-
-    #[test]
-    fn a_type_that_does_not_exist_is_refused_with_the_nearest() {
-        assert_eq!(
-            "DateTimes".parse::<ColumnType>().map_err(|fault| fault.to_string()),
-            Err("there is no type `DateTimes`; the nearest is `DateTime`".to_owned())
-        );
-    }
-
-    #[test]
-    fn wrong_arguments_are_refused_with_what_would_be_right() {
-        for (text, part) in [
-            ("DateTime64(12)", "from 0 to 9"),
-            ("DateTime64", "takes a precision"),
-            ("DateTime64(3, UTC)", "single quotes"),
-            ("Decimal(40, 2)", "from 1 to 38"),
-            ("Decimal(9, 10)", "to the precision"),
-            ("Decimal(9)", "a precision and a scale"),
-            ("Nullable(Nullable(String))", "inside Nullable"),
-            ("Nullable(LowCardinality(String))", "inside Nullable"),
-            ("LowCardinality(Decimal(9, 2))", "inside LowCardinality"),
-            ("String(3)", "no arguments"),
-            ("Nullable(String", "closing bracket"),
-            ("", "no type ``"),
-        ] {
-            let fault = text.parse::<ColumnType>().expect_err(text).to_string();
-            assert!(fault.contains(part), "{text}: {fault}");
-        }
+    fn same(ours: &str, live: &str) -> bool {
+        ours.parse::<ColumnType>().unwrap().same_bytes(&live.parse::<ColumnType>().unwrap())
     }
 
     #[test]
     fn zones_and_low_cardinality_do_not_change_the_bytes_but_precision_does() {
-        let same = |ours: &str, live: &str| {
-            ours.parse::<ColumnType>().unwrap().same_bytes(&live.parse::<ColumnType>().unwrap())
-        };
         assert!(same("String", "LowCardinality(String)"));
         assert!(same("LowCardinality(Nullable(String))", "Nullable(String)"));
         assert!(same("DateTime64(3)", "DateTime64(3, 'UTC')"));
+        assert!(same("Array(Map(String, DateTime))", "Array(Map(LowCardinality(String), DateTime('UTC')))"));
         assert!(!same("DateTime64(3)", "DateTime64(6)"));
         assert!(!same("String", "Nullable(String)"));
         assert!(!same("Decimal(18, 4)", "Decimal(18, 2)"));
+        assert!(!same("Array(String)", "Array(Nullable(String))"));
+        assert!(!same("String", "FixedString(4)"));
+    }
+
+    #[test]
+    fn an_enum_may_have_more_names_than_it_is_written_with_but_none_with_another_number() {
+        assert!(same("Enum8('a' = 1)", "Enum8('a' = 1, 'b' = 2)"));
+        assert!(!same("Enum8('a' = 1, 'b' = 2)", "Enum8('a' = 1)"));
+        assert!(!same("Enum8('a' = 1)", "Enum8('a' = 2, 'b' = 1)"));
+        assert!(!same("Enum8('a' = 1)", "Enum16('a' = 1)"));
+    }
+
+    #[test]
+    fn a_nested_column_is_an_array_of_tuples_and_places_count_where_names_are_missing() {
+        assert!(same("Nested(a UInt8, b String)", "Array(Tuple(a UInt8, b String))"));
+        assert!(same("Array(Tuple(UInt8, String))", "Nested(a UInt8, b String)"));
+        assert!(!same("Tuple(a UInt8, b UInt8)", "Tuple(b UInt8, a UInt8)"));
+        assert!(!same("Tuple(UInt8, UInt8)", "Tuple(UInt8)"));
+        assert!(same("Variant(UInt64, String)", "Variant(String, UInt64)"));
+    }
+
+    #[test]
+    fn widths_are_those_of_row_binary() {
+        let width = |kind: &str| kind.parse::<ColumnType>().unwrap().width();
+        assert_eq!(width("Tuple(UInt8, Int256, Decimal(76, 3))"), Some(65));
+        assert_eq!(width("Tuple(UInt8, String)"), None);
+        assert_eq!(width("LowCardinality(FixedString(7))"), Some(7));
+        assert_eq!(width("Enum16('a' = 1000)"), Some(2));
     }
 }

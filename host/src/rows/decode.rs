@@ -1,33 +1,64 @@
 //! From a row's bytes back to its values, for people and for sinks that do not speak RowBinary.
 //! RowBinary is ClickHouse's format of that name: little-endian values in the order of the columns.
 
-use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use ethnum::{I256, U256};
 
 use super::column_type::decimal_width;
 use super::{Column, ColumnType};
 
 /// A value as it stands in a row; displayed as ClickHouse prints it, times in UTC.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs)]
 pub enum Value<'a> {
     Null,
     Bool(bool),
-    UInt(u64),
-    Int(i64),
+    UInt(u128),
+    Int(i128),
+    UInt256(U256),
+    Int256(I256),
+    /// A BFloat16 too.
     Float32(f32),
     Float64(f64),
     Text(&'a str),
+    /// Of a FixedString, its padding included.
+    Bytes(&'a [u8]),
+    /// The text of a JSON object.
+    Json(&'a str),
     Uuid(u128),
+    Ipv4(Ipv4Addr),
+    Ipv6(Ipv6Addr),
+    Enum {
+        name: &'a str,
+        number: i16,
+    },
+    /// Days since 1970-01-01.
+    Date(i32),
+    /// `ticks` of 10^-`precision` seconds, of either sign, of no day.
+    Clock {
+        ticks: i64,
+        precision: u8,
+    },
     /// `ticks` of 10^-`precision` seconds since 1970-01-01 UTC.
     Time {
         ticks: i64,
         precision: u8,
     },
-    /// `unscaled` times 10^-`scale`.
+    /// `unscaled` times 10^-`scale`, up to 38 digits.
     Decimal {
         unscaled: i128,
         scale: u8,
     },
+    /// The same up to 76 digits.
+    Decimal256 {
+        unscaled: I256,
+        scale: u8,
+    },
+    Array(Vec<Value<'a>>),
+    Map(Vec<(Value<'a>, Value<'a>)>),
+    /// With the names of its elements, where they have any.
+    Tuple(Vec<(Option<&'a str>, Value<'a>)>),
 }
 
 /// Why bytes cannot be read as a value of their type.
@@ -43,8 +74,11 @@ pub enum DecodeFault {
     #[error("the byte {0} stands where 0 or 1 must")]
     NotAFlag(u8),
     /// A length of more than 64 bits.
-    #[error("the length of the text is not a number of at most 64 bits")]
+    #[error("the length is not a number of at most 64 bits")]
     Length,
+    /// The number before a value of an Enum or a Variant that has no such.
+    #[error("the number {0} is none of the type's")]
+    Number(i16),
 }
 
 /// Reads values from the front of a buffer of rows.
@@ -72,28 +106,48 @@ impl<'a> Decoder<'a> {
     ///
     /// # Errors
     /// Where the bytes are not a value of that type; what is left is then undefined.
-    pub fn value(&mut self, column: &Column) -> Result<Value<'a>, DecodeFault> {
+    pub fn value(&mut self, column: &'a Column) -> Result<Value<'a>, DecodeFault> {
         self.value_of(&column.kind)
     }
 
-    fn value_of(&mut self, kind: &ColumnType) -> Result<Value<'a>, DecodeFault> {
+    /// The next value, of this type.
+    ///
+    /// # Errors
+    /// As for [`Self::value`].
+    pub fn value_of(&mut self, kind: &'a ColumnType) -> Result<Value<'a>, DecodeFault> {
         Ok(match kind {
             ColumnType::UInt8 => Value::UInt(u8::from_le_bytes(self.array()?).into()),
             ColumnType::UInt16 => Value::UInt(u16::from_le_bytes(self.array()?).into()),
             ColumnType::UInt32 => Value::UInt(u32::from_le_bytes(self.array()?).into()),
-            ColumnType::UInt64 => Value::UInt(u64::from_le_bytes(self.array()?)),
+            ColumnType::UInt64 => Value::UInt(u64::from_le_bytes(self.array()?).into()),
+            ColumnType::UInt128 => Value::UInt(u128::from_le_bytes(self.array()?)),
+            ColumnType::UInt256 => Value::UInt256(U256::from_le_bytes(self.array()?)),
             ColumnType::Int8 => Value::Int(i8::from_le_bytes(self.array()?).into()),
             ColumnType::Int16 => Value::Int(i16::from_le_bytes(self.array()?).into()),
             ColumnType::Int32 => Value::Int(i32::from_le_bytes(self.array()?).into()),
-            ColumnType::Int64 => Value::Int(i64::from_le_bytes(self.array()?)),
+            ColumnType::Int64 => Value::Int(i64::from_le_bytes(self.array()?).into()),
+            ColumnType::Int128 => Value::Int(i128::from_le_bytes(self.array()?)),
+            ColumnType::Int256 => Value::Int256(I256::from_le_bytes(self.array()?)),
+            // The upper half of a Float32.
+            ColumnType::BFloat16 => Value::Float32(f32::from_bits(u32::from(u16::from_le_bytes(self.array()?)) << 16)),
             ColumnType::Float32 => Value::Float32(f32::from_le_bytes(self.array()?)),
             ColumnType::Float64 => Value::Float64(f64::from_le_bytes(self.array()?)),
             ColumnType::Bool => Value::Bool(self.flag()?),
             ColumnType::String => Value::Text(self.text()?),
+            ColumnType::Json => Value::Json(self.text()?),
+            ColumnType::FixedString { length } => Value::Bytes(self.take(*length)?),
             ColumnType::Uuid => {
                 let high = u64::from_le_bytes(self.array()?);
                 let low = u64::from_le_bytes(self.array()?);
                 Value::Uuid(u128::from(high) << 64 | u128::from(low))
+            }
+            ColumnType::Ipv4 => Value::Ipv4(u32::from_le_bytes(self.array()?).into()),
+            ColumnType::Ipv6 => Value::Ipv6(self.array::<16>()?.into()),
+            ColumnType::Date => Value::Date(u16::from_le_bytes(self.array()?).into()),
+            ColumnType::Date32 => Value::Date(i32::from_le_bytes(self.array()?)),
+            ColumnType::Time => Value::Clock { ticks: i32::from_le_bytes(self.array()?).into(), precision: 0 },
+            ColumnType::Time64 { precision } => {
+                Value::Clock { ticks: i64::from_le_bytes(self.array()?), precision: *precision }
             }
             ColumnType::DateTime { .. } => {
                 Value::Time { ticks: u32::from_le_bytes(self.array()?).into(), precision: 0 }
@@ -105,16 +159,61 @@ impl<'a> Decoder<'a> {
                 let unscaled = match decimal_width(*precision) {
                     4 => i32::from_le_bytes(self.array()?).into(),
                     8 => i64::from_le_bytes(self.array()?).into(),
-                    _ => i128::from_le_bytes(self.array()?),
+                    16 => i128::from_le_bytes(self.array()?),
+                    _ => {
+                        let unscaled = I256::from_le_bytes(self.array()?);
+                        return Ok(Value::Decimal256 { unscaled, scale: *scale });
+                    }
                 };
                 Value::Decimal { unscaled, scale: *scale }
+            }
+            ColumnType::Enum8(names) => {
+                let number = i8::from_le_bytes(self.array()?).into();
+                Value::Enum { name: names.name(number).ok_or(DecodeFault::Number(number))?, number }
+            }
+            ColumnType::Enum16(names) => {
+                let number = i16::from_le_bytes(self.array()?);
+                Value::Enum { name: names.name(number).ok_or(DecodeFault::Number(number))?, number }
             }
             ColumnType::Nullable(inner) => match self.flag()? {
                 true => Value::Null,
                 false => self.value_of(inner)?,
             },
             ColumnType::LowCardinality(inner) => self.value_of(inner)?,
+            composed => self.composed(composed)?,
         })
+    }
+
+    fn composed(&mut self, kind: &'a ColumnType) -> Result<Value<'a>, DecodeFault> {
+        Ok(match kind {
+            ColumnType::Array(element) => Value::Array(self.repeated(|row| row.value_of(element))?),
+            ColumnType::Map(key, value) => {
+                Value::Map(self.repeated(|row| Ok((row.value_of(key)?, row.value_of(value)?)))?)
+            }
+            ColumnType::Nested(columns) => Value::Array(self.repeated(|row| {
+                let element = |(name, kind): &'a (String, _)| Ok((Some(name.as_str()), row.value_of(kind)?));
+                columns.iter().map(element).collect::<Result<_, _>>().map(Value::Tuple)
+            })?),
+            ColumnType::Tuple(elements) => {
+                let element = |(name, kind): &'a (Option<String>, _)| Ok((name.as_deref(), self.value_of(kind)?));
+                Value::Tuple(elements.iter().map(element).collect::<Result<_, _>>()?)
+            }
+            ColumnType::Variant(kinds) => match self.array()? {
+                [255] => Value::Null,
+                [number] => self.value_of(kinds.get(usize::from(number)).ok_or(DecodeFault::Number(number.into()))?)?,
+            },
+            // `value_of` does all others.
+            _ => Value::Null,
+        })
+    }
+
+    fn repeated<T>(
+        &mut self,
+        mut read: impl FnMut(&mut Self) -> Result<T, DecodeFault>,
+    ) -> Result<Vec<T>, DecodeFault> {
+        let count = self.length()?;
+        // Each value takes a byte at least, so that a count that is too high ends with the row.
+        (0..count).map(|_| read(self)).collect()
     }
 
     fn text(&mut self) -> Result<&'a str, DecodeFault> {
@@ -139,7 +238,7 @@ impl<'a> Decoder<'a> {
         self.take(length)
     }
 
-    fn length(&mut self) -> Result<u64, DecodeFault> {
+    pub(super) fn length(&mut self) -> Result<u64, DecodeFault> {
         let mut length = 0u64;
         for shift in (0..64).step_by(7) {
             let [byte] = self.array()?;
@@ -179,99 +278,9 @@ impl<'a> Decoder<'a> {
     }
 }
 
-impl fmt::Display for Value<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Value::Null => f.write_str("NULL"),
-            Value::Bool(value) => write!(f, "{value}"),
-            Value::UInt(value) => write!(f, "{value}"),
-            Value::Int(value) => write!(f, "{value}"),
-            Value::Float32(value) => write!(f, "{value}"),
-            Value::Float64(value) => write!(f, "{value}"),
-            Value::Text(value) => f.write_str(value),
-            Value::Uuid(value) => write_uuid(f, value),
-            Value::Time { ticks, precision } => write_time(f, ticks, precision),
-            Value::Decimal { unscaled, scale } => write_decimal(f, unscaled, scale),
-        }
-    }
-}
-
-fn write_uuid(f: &mut fmt::Formatter<'_>, value: u128) -> fmt::Result {
-    let field = |shift: u32, mask: u128| value >> shift & mask;
-    write!(
-        f,
-        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-        field(96, 0xffff_ffff),
-        field(80, 0xffff),
-        field(64, 0xffff),
-        field(48, 0xffff),
-        field(0, 0xffff_ffff_ffff)
-    )
-}
-
-fn write_time(f: &mut fmt::Formatter<'_>, ticks: i64, precision: u8) -> fmt::Result {
-    let ticks_a_second = 10i64.pow(u32::from(precision.min(18)));
-    let seconds = ticks.div_euclid(ticks_a_second);
-    let fraction = ticks.rem_euclid(ticks_a_second);
-    let (year, month, day) = civil_from_days(seconds.div_euclid(86_400));
-    let second = seconds.rem_euclid(86_400);
-    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-    write!(f, "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")?;
-    match precision {
-        0 => Ok(()),
-        precision => write!(f, ".{fraction:0width$}", width = usize::from(precision)),
-    }
-}
-
-/// Year, month and day of a day counted from 1970-01-01 in the proleptic Gregorian calendar, by counting in eras
-/// of 400 years that begin on the first of March (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    (year, month, day)
-}
-
-fn write_decimal(f: &mut fmt::Formatter<'_>, unscaled: i128, scale: u8) -> fmt::Result {
-    if unscaled < 0 {
-        f.write_str("-")?;
-    }
-    let unit = 10u128.pow(u32::from(scale.min(38)));
-    let magnitude = unscaled.unsigned_abs();
-    write!(f, "{}", magnitude / unit)?;
-    match scale {
-        0 => Ok(()),
-        scale => write!(f, ".{:0width$}", magnitude % unit, width = usize::from(scale)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_before_and_after_the_epoch_print_as_clickhouse_prints_them() {
-        let time = |ticks, precision| Value::Time { ticks, precision }.to_string();
-        assert_eq!(time(1_795_170_900_123, 3), "2026-11-20 10:35:00.123");
-        assert_eq!(time(0, 0), "1970-01-01 00:00:00");
-        assert_eq!(time(-1, 3), "1969-12-31 23:59:59.999");
-        assert_eq!(time(-2_208_988_800, 0), "1900-01-01 00:00:00");
-        assert_eq!(time(951_782_400, 0), "2000-02-29 00:00:00");
-    }
-
-    #[test]
-    fn decimals_keep_their_scale_and_sign() {
-        let decimal = |unscaled, scale| Value::Decimal { unscaled, scale }.to_string();
-        assert_eq!(decimal(1_499_000, 4), "149.9000");
-        assert_eq!(decimal(-5, 2), "-0.05");
-        assert_eq!(decimal(7, 0), "7");
-    }
 
     #[test]
     fn lengths_beyond_64_bits_and_beyond_the_row_are_faults() {

@@ -3,12 +3,16 @@
 
 mod column_type;
 mod decode;
+mod display;
 mod json;
+mod json_object;
+mod type_text;
 mod walk;
 
-pub use column_type::{ColumnType, TypeFault};
+pub use column_type::{ColumnType, Names, decimal_width};
 pub use decode::{DecodeFault, Decoder, Value};
 pub use json::write_json;
+pub use type_text::TypeFault;
 pub use walk::{RowFault, RowWalker};
 
 /// A named, typed column.

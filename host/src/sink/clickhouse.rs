@@ -11,7 +11,7 @@ use clickhouse::Client;
 use clickhouse::error::Error;
 use tokio::sync::Semaphore;
 
-use super::{Sink, SinkFault, Table, Write};
+use super::{Mismatch, Problem, Sink, SinkFault, Table, Write};
 use crate::config::{ClickHouseFormat, ClickHouseSettings, Compression};
 use crate::plugin::BoxFuture;
 use crate::rows::{Column, ColumnType};
@@ -95,7 +95,7 @@ impl Sink for ClickHouse {
     fn open<'a>(&'a self, table: &'a str, columns: &'a [Column]) -> BoxFuture<'a, Result<Arc<dyn Table>, SinkFault>> {
         Box::pin(async move {
             let live = self.live_columns(table).await?;
-            let kinds = compare(table, columns, &live).map_err(SinkFault::Refused)?;
+            let kinds = compare(table, columns, &live).map_err(SinkFault::Mismatch)?;
             let (format, header) = match self.settings.format {
                 ClickHouseFormat::RowBinary => ("RowBinary", Vec::new()),
                 ClickHouseFormat::RowBinaryWithNamesAndTypes => ("RowBinaryWithNamesAndTypes", header(columns, &kinds)),
@@ -144,42 +144,51 @@ impl Table for ClickHouseTable {
     }
 }
 
-/// The live type of every declared column, or what is wrong and the statement that would mend it.
-fn compare(table: &str, columns: &[Column], live: &[LiveColumn]) -> Result<Vec<String>, String> {
-    if live.is_empty() {
-        let columns: Vec<_> =
-            columns.iter().map(|column| format!("{} {}", quoted(&column.name), column.kind)).collect();
-        return Err(format!(
-            "table `{table}` does not exist, or its user may not see it; for example CREATE TABLE {table} ({}) ENGINE = MergeTree ORDER BY tuple()",
-            columns.join(", ")
-        ));
-    }
+/// The live type of every declared column, or what is wrong and the statements that would mend it.
+fn compare(table: &str, columns: &[Column], live: &[LiveColumn]) -> Result<Vec<String>, Mismatch> {
     let mut kinds = Vec::with_capacity(columns.len());
     let mut problems = Vec::new();
-    for column in columns {
-        let name = &column.name;
-        let Some(found) = live.iter().find(|live| live.name == *name) else {
-            let statement = format!("ALTER TABLE {table} ADD COLUMN {} {}", quoted(name), column.kind);
-            problems.push(format!("it has no column `{name}`; {statement}"));
-            continue;
-        };
-        if matches!(found.default_kind.as_str(), "MATERIALIZED" | "ALIAS") {
-            problems.push(format!("its column `{name}` is {}, which takes no values", found.default_kind));
-            continue;
-        }
-        match found.kind.parse::<ColumnType>() {
-            Ok(kind) if column.kind.same_bytes(&kind) => kinds.push(found.kind.clone()),
-            _ => problems.push(format!(
-                "its column `{name}` is {}, but the plugin writes {kind}; ALTER TABLE {table} MODIFY COLUMN {} {kind}",
-                found.kind,
-                quoted(name),
-                kind = column.kind
-            )),
+    if live.is_empty() {
+        problems.push(missing(table, columns));
+    } else {
+        for column in columns {
+            let found = live.iter().find(|live| live.name == column.name);
+            match compare_column(table, column, found) {
+                Ok(kind) => kinds.push(kind),
+                Err(problem) => problems.push(problem),
+            }
         }
     }
-    match problems.as_slice() {
-        [] => Ok(kinds),
-        problems => Err(format!("table `{table}` does not fit the plugin: {}", problems.join("; "))),
+    if problems.is_empty() { Ok(kinds) } else { Err(Mismatch { table: table.to_owned(), problems }) }
+}
+
+fn missing(table: &str, columns: &[Column]) -> Problem {
+    let columns: Vec<_> = columns.iter().map(|column| format!("{} {}", quoted(&column.name), column.kind)).collect();
+    Problem {
+        column: None,
+        problem: "it does not exist, or its user may not see it".to_owned(),
+        statement: Some(format!("CREATE TABLE {table} ({}) ENGINE = MergeTree ORDER BY tuple()", columns.join(", "))),
+    }
+}
+
+fn compare_column(table: &str, column: &Column, found: Option<&LiveColumn>) -> Result<String, Problem> {
+    let Column { name, kind } = column;
+    let problem =
+        |problem: String, statement: Option<String>| Problem { column: Some(name.clone()), problem, statement };
+    let Some(found) = found else {
+        let statement = format!("ALTER TABLE {table} ADD COLUMN {} {kind}", quoted(name));
+        return Err(problem(format!("it has no column `{name}`"), Some(statement)));
+    };
+    if matches!(found.default_kind.as_str(), "MATERIALIZED" | "ALIAS") {
+        return Err(problem(format!("its column `{name}` is {}, which takes no values", found.default_kind), None));
+    }
+    match found.kind.parse::<ColumnType>() {
+        Ok(live) if kind.same_bytes(&live) => Ok(found.kind.clone()),
+        _ => {
+            let statement = format!("ALTER TABLE {table} MODIFY COLUMN {} {kind}", quoted(name));
+            let wrong = format!("its column `{name}` is {}, but the plugin writes {kind}", found.kind);
+            Err(problem(wrong, Some(statement)))
+        }
     }
 }
 
@@ -281,7 +290,7 @@ mod tests {
         let problem =
             compare("shop.t", &declared(&[("a", "UInt64"), ("b", "String"), ("m", "UInt8")]), &live).unwrap_err();
         assert_eq!(
-            problem,
+            problem.to_string(),
             "table `shop.t` does not fit the plugin: its column `a` is Int64, but the plugin writes UInt64; \
              ALTER TABLE shop.t MODIFY COLUMN `a` UInt64; \
              it has no column `b`; ALTER TABLE shop.t ADD COLUMN `b` String; \
@@ -290,6 +299,7 @@ mod tests {
         assert!(
             compare("shop.t", &declared(&[("a", "UInt64")]), &[])
                 .unwrap_err()
+                .to_string()
                 .contains("CREATE TABLE shop.t (`a` UInt64)")
         );
     }

@@ -2,12 +2,14 @@
 
 mod backoff;
 mod clickhouse;
+mod fault;
 mod file;
 
 use std::sync::Arc;
 
 pub use backoff::Backoff;
 pub use clickhouse::ClickHouse;
+pub use fault::{Mismatch, Problem, SinkFault};
 pub use file::FileSink;
 
 use crate::config::SinkSettings;
@@ -42,17 +44,6 @@ pub struct Write<'a> {
     pub range: &'a Range,
     /// The rows.
     pub rows: &'a RouteRows,
-}
-
-/// Why a sink does not take rows. The text names the table.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SinkFault {
-    /// It cannot be reached, or cannot just now.
-    #[error("{0}")]
-    Unavailable(String),
-    /// It refuses: credentials, a table or columns that do not fit. Somebody has to mend something.
-    #[error("{0}")]
-    Refused(String),
 }
 
 /// Opens the sink of these settings. Connects to nothing yet.

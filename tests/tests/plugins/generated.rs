@@ -35,8 +35,9 @@ fn push<T>(records: &mut Records, offset: i64, generated: &Generated<'_, T>) {
 
 impl Expected {
     fn row(&mut self, route: usize, record: i64, values: &[Value<'_>], ordinal: Option<u64>) {
-        let provenance = [Some(Value::Int(0)), Some(Value::Int(record)), ordinal.map(Value::UInt)];
-        let values = values.iter().copied().chain(provenance.into_iter().flatten());
+        let provenance =
+            [Some(Value::Int(0)), Some(Value::Int(record.into())), ordinal.map(|ordinal| Value::UInt(ordinal.into()))];
+        let values = values.iter().cloned().chain(provenance.into_iter().flatten());
         self.rows[route].push((record as u32, values.map(|value| value.to_string()).collect()));
     }
 }
@@ -72,7 +73,7 @@ fn sales() -> (Records, Expected) {
                     money(sale.amount_e4),
                     Value::Text(sale.currency),
                     Value::Text(sale.channel),
-                    sale.customer_id.map_or(Value::Null, Value::UInt),
+                    sale.customer_id.map_or(Value::Null, |id| Value::UInt(id.into())),
                 ];
                 expected.row(0, offset, &values, None);
             }

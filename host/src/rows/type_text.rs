@@ -1,0 +1,756 @@
+//! Types as ClickHouse spells them, read from a plugin's description and from a live table, and written for people.
+//! A plugin's author may be hostile: whatever the text, reading it ends soon and within the stack.
+
+use std::fmt::{self, Write};
+
+use super::ColumnType;
+use super::column_type::Names;
+use crate::config::nearest;
+
+/// Why a type's text is refused.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum TypeFault {
+    /// No such type.
+    #[error("there is no type `{name}`{}", hint(.nearest))]
+    Unknown {
+        /// What stands there.
+        name: String,
+        /// The type with the most similar name.
+        nearest: Option<&'static str>,
+    },
+    /// The type exists, its arguments are wrong.
+    #[error("`{text}` is not a type: {problem}")]
+    Malformed {
+        /// What stands there.
+        text: String,
+        /// What is wrong with it and what would be right.
+        problem: String,
+    },
+}
+
+fn hint(nearest: &Option<&'static str>) -> String {
+    nearest.map(|name| format!("; the nearest is `{name}`")).unwrap_or_default()
+}
+
+/// Types without arguments, and those of geometry, which are other types by another name.
+const SIMPLE: [(&str, &str); 7] = [
+    ("Point", "Tuple(Float64, Float64)"),
+    ("Ring", "Array(Point)"),
+    ("LineString", "Array(Point)"),
+    ("MultiLineString", "Array(LineString)"),
+    ("Polygon", "Array(Ring)"),
+    ("MultiPolygon", "Array(Polygon)"),
+    ("JSON", ""),
+];
+
+const NAMES: [&str; 39] = [
+    "UInt8",
+    "UInt16",
+    "UInt32",
+    "UInt64",
+    "UInt128",
+    "UInt256",
+    "Int8",
+    "Int16",
+    "Int32",
+    "Int64",
+    "Int128",
+    "Int256",
+    "BFloat16",
+    "Float32",
+    "Float64",
+    "Bool",
+    "String",
+    "FixedString",
+    "UUID",
+    "IPv4",
+    "IPv6",
+    "Date",
+    "Date32",
+    "Time",
+    "Time64",
+    "DateTime",
+    "DateTime64",
+    "Decimal",
+    "Enum8",
+    "Enum16",
+    "Nullable",
+    "LowCardinality",
+    "Array",
+    "Map",
+    "Tuple",
+    "Nested",
+    "Variant",
+    "JSON",
+    "SimpleAggregateFunction",
+];
+
+/// Deeper than any table, shallow enough for the stack of a thread.
+const DEEPEST: usize = 32;
+
+/// Room for an Enum of thousands of names.
+const LONGEST: usize = 1 << 20;
+
+/// Reads a type.
+///
+/// # Errors
+/// What is wrong and what would be right.
+pub(super) fn parse(text: &str) -> Result<ColumnType, TypeFault> {
+    let mut parser = Parser { text, at: 0, depth: 0 };
+    if text.len() > LONGEST {
+        return Err(parser.malformed("it is longer than 1 MiB"));
+    }
+    let kind = parser.kind()?;
+    parser.space();
+    match parser.rest() {
+        "" => Ok(kind),
+        rest => Err(parser.malformed(&format!("`{}` stands behind its end", beginning(rest)))),
+    }
+}
+
+struct Parser<'t> {
+    text: &'t str,
+    at: usize,
+    depth: usize,
+}
+
+type Parsed<T> = Result<T, TypeFault>;
+
+impl<'t> Parser<'t> {
+    fn kind(&mut self) -> Parsed<ColumnType> {
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return Err(self.malformed(&format!("it is nested deeper than {DEEPEST} types")));
+        }
+        let name = self.word();
+        let kind = match name {
+            "FixedString" => self.fixed_string(),
+            "Time64" => self.time64(),
+            "DateTime" => Ok(ColumnType::DateTime { zone: self.zone_alone()? }),
+            "DateTime64" => self.date_time64(),
+            "Decimal" => self.decimal(),
+            "Decimal32" => self.sized_decimal(9),
+            "Decimal64" => self.sized_decimal(18),
+            "Decimal128" => self.sized_decimal(38),
+            "Decimal256" => self.sized_decimal(76),
+            "Enum8" | "Enum16" | "Enum" => self.names(name),
+            "Nullable" => self.nullable(),
+            "LowCardinality" => self.low_cardinality(),
+            "Array" => Ok(ColumnType::Array(Box::new(self.one("`Array(String)`")?))),
+            "Map" => self.map(),
+            "Tuple" => self.tuple(),
+            "Nested" => self.nested(),
+            "Variant" => self.variant(),
+            "JSON" => self.json(),
+            "SimpleAggregateFunction" => self.simple_aggregate(),
+            name => self.simple(name),
+        };
+        self.depth -= 1;
+        kind
+    }
+
+    fn simple(&mut self, name: &'t str) -> Parsed<ColumnType> {
+        let kind = match name {
+            "UInt8" => ColumnType::UInt8,
+            "UInt16" => ColumnType::UInt16,
+            "UInt32" => ColumnType::UInt32,
+            "UInt64" => ColumnType::UInt64,
+            "UInt128" => ColumnType::UInt128,
+            "UInt256" => ColumnType::UInt256,
+            "Int8" => ColumnType::Int8,
+            "Int16" => ColumnType::Int16,
+            "Int32" => ColumnType::Int32,
+            "Int64" => ColumnType::Int64,
+            "Int128" => ColumnType::Int128,
+            "Int256" => ColumnType::Int256,
+            "BFloat16" => ColumnType::BFloat16,
+            "Float32" => ColumnType::Float32,
+            "Float64" => ColumnType::Float64,
+            "Bool" => ColumnType::Bool,
+            "String" => ColumnType::String,
+            "UUID" => ColumnType::Uuid,
+            "IPv4" => ColumnType::Ipv4,
+            "IPv6" => ColumnType::Ipv6,
+            "Date" => ColumnType::Date,
+            "Date32" => ColumnType::Date32,
+            "Time" => ColumnType::Time,
+            name => match SIMPLE.iter().find(|(alias, _)| *alias == name) {
+                Some((_, meant)) => parse(meant)?,
+                None => {
+                    let name = beginning(if name.is_empty() { self.rest() } else { name });
+                    return Err(TypeFault::Unknown { nearest: nearest(&name, &NAMES), name });
+                }
+            },
+        };
+        match self.peek() {
+            Some('(') => Err(self.malformed(&format!("`{name}` takes no arguments"))),
+            _ => Ok(kind),
+        }
+    }
+
+    fn fixed_string(&mut self) -> Parsed<ColumnType> {
+        let example = "it takes a length in bytes: `FixedString(16)`";
+        self.open(example)?;
+        let digits = self.number();
+        self.close()?;
+        // ClickHouse's own limit.
+        match digits.parse() {
+            Ok(length @ 1..=0xff_ffff) => Ok(ColumnType::FixedString { length }),
+            _ => Err(self.malformed(&format!("the length is `{digits}`, not a number from 1 to 16777215"))),
+        }
+    }
+
+    fn time64(&mut self) -> Parsed<ColumnType> {
+        self.open("it takes a precision: `Time64(3)`")?;
+        let precision = self.precision()?;
+        self.close()?;
+        Ok(ColumnType::Time64 { precision })
+    }
+
+    fn date_time64(&mut self) -> Parsed<ColumnType> {
+        self.open("it takes a precision: `DateTime64(3)`")?;
+        let precision = self.precision()?;
+        let zone = if self.takes(',') { Some(self.quoted("the time zone", "'UTC'")?) } else { None };
+        self.close()?;
+        Ok(ColumnType::DateTime64 { precision, zone })
+    }
+
+    fn zone_alone(&mut self) -> Parsed<Option<String>> {
+        if !self.takes('(') {
+            return Ok(None);
+        }
+        let zone = self.quoted("the time zone", "'UTC'")?;
+        self.close()?;
+        Ok(Some(zone))
+    }
+
+    fn precision(&mut self) -> Parsed<u8> {
+        let digits = self.number();
+        match digits.parse() {
+            Ok(precision @ 0..=9) => Ok(precision),
+            _ => Err(self.malformed(&format!("the precision is `{digits}`, not a number from 0 to 9"))),
+        }
+    }
+
+    fn decimal(&mut self) -> Parsed<ColumnType> {
+        let example = "it takes a precision and a scale: `Decimal(18, 4)`";
+        self.open(example)?;
+        let digits = self.number();
+        let precision = match digits.parse() {
+            Ok(precision @ 1..=76) => precision,
+            _ => return Err(self.malformed(&format!("the precision is `{digits}`, not a number from 1 to 76"))),
+        };
+        if !self.takes(',') {
+            return Err(self.malformed(example));
+        }
+        let scale = self.scale(precision)?;
+        self.close()?;
+        Ok(ColumnType::Decimal { precision, scale })
+    }
+
+    fn sized_decimal(&mut self, precision: u8) -> Parsed<ColumnType> {
+        self.open("it takes a scale: `Decimal64(4)`")?;
+        let scale = self.scale(precision)?;
+        self.close()?;
+        Ok(ColumnType::Decimal { precision, scale })
+    }
+
+    fn scale(&mut self, precision: u8) -> Parsed<u8> {
+        let digits = self.number();
+        match digits.parse() {
+            Ok(scale) if scale <= precision => Ok(scale),
+            _ => Err(self.malformed(&format!("the scale is `{digits}`, not a number from 0 to the precision"))),
+        }
+    }
+
+    fn names(&mut self, kind: &str) -> Parsed<ColumnType> {
+        self.open("it takes names with numbers: `Enum8('red' = 1, 'blue' = 2)`")?;
+        let mut names: Vec<(i16, String)> = Vec::new();
+        loop {
+            let name = self.quoted("a name of the Enum", "'red' = 1")?;
+            if !self.takes('=') {
+                return Err(self.malformed(&format!("the name '{name}' has no number: `'{name}' = 1`")));
+            }
+            let digits = self.number();
+            let number: Option<i16> = digits.parse().ok();
+            let number = number.filter(|number| kind != "Enum8" || i8::try_from(*number).is_ok());
+            let Some(number) = number else {
+                let range = if kind == "Enum8" { "-128 to 127" } else { "-32768 to 32767" };
+                return Err(self.malformed(&format!("the number of '{name}' is `{digits}`, not one from {range}")));
+            };
+            names.push((number, name));
+            if !self.takes(',') {
+                break;
+            }
+        }
+        self.close()?;
+        let names = Names::new(names);
+        self.refuse_doubles(&names)?;
+        let narrow = names.iter().all(|(number, _)| i8::try_from(number).is_ok());
+        Ok(if kind == "Enum8" || (kind == "Enum" && narrow) {
+            ColumnType::Enum8(names)
+        } else {
+            ColumnType::Enum16(names)
+        })
+    }
+
+    fn refuse_doubles(&self, names: &Names) -> Parsed<()> {
+        let (mut seen, mut last) = (std::collections::BTreeSet::new(), None);
+        for (number, name) in names.iter() {
+            if last.replace(number) == Some(number) {
+                return Err(self.malformed(&format!("two names have the number {number}")));
+            }
+            if !seen.insert(name) {
+                return Err(self.malformed(&format!("the name '{name}' stands twice")));
+            }
+        }
+        Ok(())
+    }
+
+    fn nullable(&mut self) -> Parsed<ColumnType> {
+        let inner = self.one("`Nullable(String)`")?;
+        match inner {
+            ColumnType::Nullable(_) | ColumnType::LowCardinality(_) | ColumnType::Array(_) => {
+                Err(self.misplaced(&inner, "Nullable"))
+            }
+            ColumnType::Map(..) | ColumnType::Nested(_) | ColumnType::Variant(_) => {
+                Err(self.misplaced(&inner, "Nullable"))
+            }
+            inner => Ok(ColumnType::Nullable(Box::new(inner))),
+        }
+    }
+
+    fn low_cardinality(&mut self) -> Parsed<ColumnType> {
+        let inner = self.one("`LowCardinality(String)`")?;
+        let value = match &inner {
+            ColumnType::Nullable(value) => value,
+            other => other,
+        };
+        let fits = match value {
+            ColumnType::Decimal { .. } | ColumnType::DateTime64 { .. } | ColumnType::Time64 { .. } => false,
+            ColumnType::Enum8(_) | ColumnType::Enum16(_) | ColumnType::LowCardinality(_) => false,
+            ColumnType::Tuple(_) => false,
+            ColumnType::String => true,
+            other => other.width().is_some(),
+        };
+        if fits {
+            Ok(ColumnType::LowCardinality(Box::new(inner)))
+        } else {
+            Err(self.misplaced(&inner, "LowCardinality"))
+        }
+    }
+
+    fn map(&mut self) -> Parsed<ColumnType> {
+        let example = "it takes two types: `Map(String, UInt64)`";
+        self.open(example)?;
+        let key = self.kind()?;
+        if !self.takes(',') {
+            return Err(self.malformed(example));
+        }
+        let value = self.kind()?;
+        self.close()?;
+        let nullable_key = match &key {
+            ColumnType::Nullable(_) => true,
+            ColumnType::LowCardinality(inner) => matches!(**inner, ColumnType::Nullable(_)),
+            _ => false,
+        };
+        match nullable_key {
+            true => Err(self.malformed(&format!("the key of a Map cannot be `{key}`"))),
+            false => Ok(ColumnType::Map(Box::new(key), Box::new(value))),
+        }
+    }
+
+    fn tuple(&mut self) -> Parsed<ColumnType> {
+        self.open("it takes types: `Tuple(String, UInt8)` or `Tuple(name String, age UInt8)`")?;
+        let mut elements: Vec<(Option<String>, ColumnType)> = Vec::new();
+        loop {
+            let name = self.name()?;
+            if name.is_some() && elements.iter().any(|(other, _)| *other == name) {
+                return Err(self.malformed(&format!("two elements are called `{}`", name.unwrap_or_default())));
+            }
+            elements.push((name, self.kind()?));
+            if !self.takes(',') {
+                break;
+            }
+        }
+        self.close()?;
+        Ok(ColumnType::Tuple(elements))
+    }
+
+    fn nested(&mut self) -> Parsed<ColumnType> {
+        let example = "it takes columns: `Nested(name String, age UInt8)`";
+        let ColumnType::Tuple(elements) = self.tuple()? else { return Err(self.malformed(example)) };
+        let columns: Option<Vec<_>> = elements.into_iter().map(|(name, kind)| Some((name?, kind))).collect();
+        columns.map(ColumnType::Nested).ok_or_else(|| self.malformed(example))
+    }
+
+    fn variant(&mut self) -> Parsed<ColumnType> {
+        self.open("it takes types: `Variant(String, UInt64)`")?;
+        let mut kinds = Vec::new();
+        loop {
+            let kind = self.kind()?;
+            if matches!(kind, ColumnType::Nullable(_) | ColumnType::Variant(_)) {
+                return Err(self.misplaced(&kind, "Variant"));
+            }
+            kinds.push((kind.to_string(), kind));
+            if !self.takes(',') {
+                break;
+            }
+        }
+        self.close()?;
+        kinds.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let doubled = kinds.iter().zip(kinds.iter().skip(1)).find(|((one, _), (other, _))| one == other);
+        if let Some(((text, _), _)) = doubled {
+            return Err(self.malformed(&format!("`{text}` stands twice in a Variant")));
+        }
+        // 255 stands for null.
+        if kinds.len() > 255 {
+            return Err(self.malformed(&format!("a Variant has {} types, and at most 255", kinds.len())));
+        }
+        Ok(ColumnType::Variant(kinds.into_iter().map(|(_, kind)| kind).collect()))
+    }
+
+    /// Its arguments say how the server stores it; the text that is written is the same.
+    fn json(&mut self) -> Parsed<ColumnType> {
+        if self.takes('(') {
+            let mut open = 1usize;
+            while open > 0 {
+                match self.peek() {
+                    None => return Err(self.malformed("the closing bracket is missing")),
+                    Some('\'' | '`') => {
+                        self.until_quote()?;
+                        continue;
+                    }
+                    Some('(') => open += 1,
+                    Some(')') => open -= 1,
+                    Some(_) => {}
+                }
+                self.advance();
+            }
+        }
+        Ok(ColumnType::Json)
+    }
+
+    /// A column of an aggregating table that takes plain values of its second argument.
+    fn simple_aggregate(&mut self) -> Parsed<ColumnType> {
+        let example = "it takes a function and a type: `SimpleAggregateFunction(sum, UInt64)`";
+        self.open(example)?;
+        self.word();
+        if !self.takes(',') {
+            return Err(self.malformed(example));
+        }
+        let kind = self.kind()?;
+        self.close()?;
+        Ok(kind)
+    }
+
+    fn one(&mut self, example: &str) -> Parsed<ColumnType> {
+        self.open(&format!("it takes a type: {example}"))?;
+        let kind = self.kind()?;
+        self.close()?;
+        Ok(kind)
+    }
+
+    fn open(&mut self, example: &str) -> Parsed<()> {
+        if self.takes('(') { Ok(()) } else { Err(self.malformed(example)) }
+    }
+
+    fn close(&mut self) -> Parsed<()> {
+        if self.takes(')') {
+            return Ok(());
+        }
+        match self.rest() {
+            "" => Err(self.malformed("the closing bracket is missing")),
+            rest => Err(self.malformed(&format!("`{}` stands where `,` or `)` must", beginning(rest)))),
+        }
+    }
+
+    /// A name before a type: in backquotes, or a word that white space follows.
+    fn name(&mut self) -> Parsed<Option<String>> {
+        self.space();
+        if self.peek() == Some('`') {
+            return self.until_quote().map(Some);
+        }
+        let start = self.at;
+        let word = self.word();
+        match self.peek() {
+            Some(next) if next.is_whitespace() && !word.is_empty() && !self.followed_by_bracket() => {
+                Ok(Some(word.to_owned()))
+            }
+            _ => {
+                self.at = start;
+                Ok(None)
+            }
+        }
+    }
+
+    fn followed_by_bracket(&self) -> bool {
+        self.rest().trim_start().starts_with(['(', ')', ','])
+    }
+
+    fn quoted(&mut self, what: &str, example: &str) -> Parsed<String> {
+        self.space();
+        match self.peek() {
+            Some('\'') => self.until_quote(),
+            _ => Err(self.malformed(&format!("{what} is not a text in single quotes such as {example}"))),
+        }
+    }
+
+    /// A text in the quotes that it begins with; a backslash takes the next character as it is.
+    fn until_quote(&mut self) -> Parsed<String> {
+        let quote = self.peek();
+        self.advance();
+        let mut text = String::new();
+        loop {
+            let next = self.peek();
+            self.advance();
+            match next {
+                None => return Err(self.malformed("a closing quote is missing")),
+                Some('\\') => {
+                    text.extend(self.peek());
+                    self.advance();
+                }
+                next if next == quote => return Ok(text),
+                Some(next) => text.push(next),
+            }
+        }
+    }
+
+    fn word(&mut self) -> &'t str {
+        self.take_while(|next| next.is_alphanumeric() || next == '_' || next == '.')
+    }
+
+    fn number(&mut self) -> &'t str {
+        let number = self.take_while(|next| !matches!(next, ',' | ')' | '('));
+        number.trim_end()
+    }
+
+    fn take_while(&mut self, right: impl Fn(char) -> bool) -> &'t str {
+        self.space();
+        let rest = self.rest();
+        let end = rest.find(|next| !right(next)).unwrap_or(rest.len());
+        self.at += end;
+        rest.get(..end).unwrap_or_default()
+    }
+
+    fn takes(&mut self, wanted: char) -> bool {
+        self.space();
+        let found = self.peek() == Some(wanted);
+        if found {
+            self.advance();
+        }
+        found
+    }
+
+    fn space(&mut self) {
+        self.at = self.text.len() - self.rest().trim_start().len();
+    }
+
+    fn peek(&self) -> Option<char> {
+        self.rest().chars().next()
+    }
+
+    fn advance(&mut self) {
+        self.at += self.peek().map_or(0, char::len_utf8);
+    }
+
+    fn rest(&self) -> &'t str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    fn misplaced(&self, inner: &ColumnType, outer: &str) -> TypeFault {
+        self.malformed(&format!("`{}` cannot stand inside {outer}", beginning(&inner.to_string())))
+    }
+
+    fn malformed(&self, problem: &str) -> TypeFault {
+        TypeFault::Malformed { text: beginning(self.text.trim()), problem: problem.to_owned() }
+    }
+}
+
+/// Enough of a text to find it by.
+fn beginning(text: &str) -> String {
+    crate::text::shortened(text.to_owned(), 200)
+}
+
+impl fmt::Display for ColumnType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Uuid => f.write_str("UUID"),
+            Self::Ipv4 => f.write_str("IPv4"),
+            Self::Ipv6 => f.write_str("IPv6"),
+            Self::Json => f.write_str("JSON"),
+            Self::FixedString { length } => write!(f, "FixedString({length})"),
+            Self::Time64 { precision } => write!(f, "Time64({precision})"),
+            Self::DateTime { zone: None } => f.write_str("DateTime"),
+            Self::DateTime { zone: Some(zone) } => write!(f, "DateTime({})", quoted(zone, '\'')),
+            Self::DateTime64 { precision, zone: None } => write!(f, "DateTime64({precision})"),
+            Self::DateTime64 { precision, zone: Some(zone) } => {
+                write!(f, "DateTime64({precision}, {})", quoted(zone, '\''))
+            }
+            Self::Decimal { precision, scale } => write!(f, "Decimal({precision}, {scale})"),
+            Self::Enum8(names) => write_list(f, "Enum8", names.iter(), write_name),
+            Self::Enum16(names) => write_list(f, "Enum16", names.iter(), write_name),
+            Self::Nullable(inner) => write!(f, "Nullable({inner})"),
+            Self::LowCardinality(inner) => write!(f, "LowCardinality({inner})"),
+            Self::Array(inner) => write!(f, "Array({inner})"),
+            Self::Map(key, value) => write!(f, "Map({key}, {value})"),
+            Self::Tuple(elements) => write_list(f, "Tuple", elements, |f, (name, kind)| match name {
+                Some(name) => write!(f, "{} {kind}", identifier(name)),
+                None => write!(f, "{kind}"),
+            }),
+            Self::Nested(columns) => {
+                write_list(f, "Nested", columns, |f, (name, kind)| write!(f, "{} {kind}", identifier(name)))
+            }
+            Self::Variant(kinds) => write_list(f, "Variant", kinds, |f, kind| write!(f, "{kind}")),
+            // The names of the rest are their variants'.
+            other => write!(f, "{other:?}"),
+        }
+    }
+}
+
+fn write_list<T>(
+    f: &mut fmt::Formatter<'_>,
+    name: &str,
+    items: impl IntoIterator<Item = T>,
+    write_item: impl Fn(&mut fmt::Formatter<'_>, T) -> fmt::Result,
+) -> fmt::Result {
+    f.write_str(name)?;
+    f.write_char('(')?;
+    for (index, item) in items.into_iter().enumerate() {
+        if index > 0 {
+            f.write_str(", ")?;
+        }
+        write_item(f, item)?;
+    }
+    f.write_char(')')
+}
+
+fn write_name(f: &mut fmt::Formatter<'_>, (number, name): (i16, &str)) -> fmt::Result {
+    write!(f, "{} = {number}", quoted(name, '\''))
+}
+
+fn quoted(text: &str, quote: char) -> String {
+    let mut quoted = String::from(quote);
+    for next in text.chars() {
+        if next == quote || next == '\\' {
+            quoted.push('\\');
+        }
+        quoted.push(next);
+    }
+    quoted.push(quote);
+    quoted
+}
+
+fn identifier(name: &str) -> String {
+    let plain = name.chars().enumerate().all(|(index, next)| {
+        next == '_' || if index == 0 { next.is_ascii_alphabetic() } else { next.is_ascii_alphanumeric() }
+    });
+    if plain && !name.is_empty() { name.to_owned() } else { quoted(name, '`') }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_type_reads_back_as_it_prints() {
+        let simple = NAMES.iter().filter(|name| parse(name).is_ok()).map(|name| (*name).to_owned());
+        let others = [
+            "FixedString(16)",
+            "Time64(3)",
+            "DateTime('UTC')",
+            "DateTime64(3)",
+            "DateTime64(9, 'Europe/Moscow')",
+            "Decimal(18, 4)",
+            "Decimal(76, 76)",
+            "Enum8('a\\'b' = -128, '' = 0, 'c, d)' = 127)",
+            "Enum16('a' = 1000)",
+            "Nullable(UInt64)",
+            "Nullable(Tuple(UInt8, String))",
+            "LowCardinality(String)",
+            "LowCardinality(Nullable(String))",
+            "Array(Array(Nullable(String)))",
+            "Map(LowCardinality(String), Array(Tuple(a UInt8, `b c` Map(UInt8, Enum8('x' = 1)))))",
+            "Nested(a UInt8, `1` Nested(b String))",
+            "Variant(Array(UInt8), String, UInt64)",
+        ];
+        let all: Vec<String> = simple.chain(others.map(str::to_owned)).collect();
+        assert!(all.len() > 35);
+        for text in all {
+            assert_eq!(parse(&text).map(|kind| kind.to_string()), Ok(text.clone()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_a_server_spells_otherwise_is_understood() {
+        for (text, meant) in [
+            (" Array( UInt8 ) ", "Array(UInt8)"),
+            ("Decimal64(4)", "Decimal(18, 4)"),
+            ("Decimal256(0)", "Decimal(76, 0)"),
+            ("Enum('a' = 1)", "Enum8('a' = 1)"),
+            ("Enum('b' = 2, 'a' = 200)", "Enum16('b' = 2, 'a' = 200)"),
+            ("Variant(UInt64, String)", "Variant(String, UInt64)"),
+            ("JSON(max_dynamic_paths = 8, a.b UInt32, SKIP REGEXP 'x)')", "JSON"),
+            ("Array(JSON(`a)` UInt8))", "Array(JSON)"),
+            ("SimpleAggregateFunction(sum, UInt64)", "UInt64"),
+            ("Polygon", "Array(Array(Tuple(Float64, Float64)))"),
+            ("Tuple(DateTime64(3, 'UTC'), s String)", "Tuple(DateTime64(3, 'UTC'), s String)"),
+        ] {
+            assert_eq!(parse(text).map(|kind| kind.to_string()), Ok(meant.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_type_that_does_not_exist_is_refused_with_the_nearest() {
+        assert_eq!(
+            parse("DateTimes").map_err(|fault| fault.to_string()),
+            Err("there is no type `DateTimes`; the nearest is `DateTime`".to_owned())
+        );
+        assert!(parse("Array(Strin)").unwrap_err().to_string().contains("nearest is `String`"));
+    }
+
+    #[test]
+    fn wrong_arguments_are_refused_with_what_would_be_right() {
+        for (text, part) in [
+            ("DateTime64(12)", "from 0 to 9"),
+            ("DateTime64", "takes a precision"),
+            ("DateTime64(3, UTC)", "single quotes"),
+            ("Decimal(77, 2)", "from 1 to 76"),
+            ("Decimal(9, 10)", "to the precision"),
+            ("Decimal(9)", "a precision and a scale"),
+            ("FixedString(0)", "from 1 to"),
+            ("Enum8('a' = 128)", "from -128 to 127"),
+            ("Enum8('a' = 1, 'b' = 1)", "two names have the number 1"),
+            ("Enum8('a' = 1, 'a' = 2)", "'a' stands twice"),
+            ("Enum8('a')", "has no number"),
+            ("Enum8('a", "closing quote"),
+            ("Nullable(Nullable(String))", "inside Nullable"),
+            ("Nullable(LowCardinality(String))", "inside Nullable"),
+            ("Nullable(Array(String))", "inside Nullable"),
+            ("LowCardinality(Decimal(9, 2))", "inside LowCardinality"),
+            ("LowCardinality(Array(String))", "inside LowCardinality"),
+            ("Map(Nullable(String), String)", "key of a Map"),
+            ("Map(String)", "two types"),
+            ("Tuple()", "no type"),
+            ("Tuple(a UInt8, a UInt8)", "two elements are called `a`"),
+            ("Nested(UInt8)", "takes columns"),
+            ("Variant(String, String)", "stands twice"),
+            ("String(3)", "no arguments"),
+            ("Nullable(String", "closing bracket"),
+            ("UInt8 UInt8", "stands behind its end"),
+            ("", "no type ``"),
+        ] {
+            let fault = parse(text).expect_err(text).to_string();
+            assert!(fault.contains(part), "{text}: {fault}");
+        }
+    }
+
+    #[test]
+    fn a_type_that_is_nested_too_deep_or_too_long_is_refused_and_not_followed() {
+        let deep = "Array(".repeat(100_000);
+        assert!(parse(&deep).unwrap_err().to_string().contains("deeper than 32"));
+        let long = format!("Enum8('{}' = 1)", "x".repeat(2 << 20));
+        let fault = parse(&long).unwrap_err().to_string();
+        assert!(fault.contains("longer than 1 MiB") && fault.len() < 500, "{fault}");
+    }
+}
