@@ -29,11 +29,12 @@ plugins: toolchain ## build the example plugins into target/plugins
 
 .PHONY: test-guests
 test-guests: toolchain ## build the plugins that only tests load into target/test-guests
-	cargo build --quiet --profile plugin --target wasm32-unknown-unknown -p unruly -p counter
+	cargo build --quiet --profile plugin --target wasm32-unknown-unknown -p unruly -p counter -p objects
 	cargo build --quiet --profile plugin --target wasm32-wasip2 -p unruly
 	@mkdir -p $(TEST_GUESTS)
 	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/unruly.wasm $(TEST_GUESTS)/
 	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/counter.wasm $(TEST_GUESTS)/
+	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/objects.wasm $(TEST_GUESTS)/
 	@cp $(CARGO_TARGET_DIR)/wasm32-wasip2/plugin/unruly.wasm $(TEST_GUESTS)/unruly-wasip2.wasm
 
 .PHONY: demo

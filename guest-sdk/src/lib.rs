@@ -79,6 +79,7 @@ mod plugin;
 mod record;
 mod reject;
 mod row;
+mod serialize;
 mod setup;
 mod table;
 mod text;
@@ -115,5 +116,5 @@ pub mod contract {
 #[doc(hidden)]
 pub mod expansion {
     pub use crate::plugin::{Start, describe, keep_silent, plain, stateful, stateless};
-    pub use crate::row::{column, low_cardinality};
+    pub use crate::row::{column, low_cardinality, object};
 }

@@ -1,5 +1,7 @@
 //! A row as its columns and its bytes. Implemented by the derive; called by `Out` for every row emitted.
 
+use serde::Serialize;
+
 use crate::column::Column;
 use crate::contract;
 
@@ -12,8 +14,11 @@ use crate::contract;
 ///   the row came from: `_topic LowCardinality(String)`, `_partition Int32`, `_offset Int64` and `_ordinal UInt32`,
 ///   which of the rows of its record. `#[row(offset = "..")]` gives one another name. They stand in the order
 ///   written.
+/// - `#[row(object)]` on a struct that serde serializes makes rows of a route that declares no columns: each is the JSON object that
+///   serde writes, and its members are looked for in the live table. For plugins that do not know their columns; a typed row is
+///   several times as quick, and is checked when the plugin is loaded.
 pub trait Row {
-    /// The columns with their types as ClickHouse writes them.
+    /// The columns with their types as ClickHouse writes them; none for an object.
     fn columns() -> Vec<contract::Column>;
 
     /// Appends the row, one column after the other, in the order of [`columns`](Self::columns).
@@ -37,6 +42,15 @@ pub struct Provenance<'a> {
 /// The description of a column of type `C`.
 pub fn column<C: Column>(name: &str) -> contract::Column {
     contract::Column { name: name.to_owned(), type_: C::type_name() }
+}
+
+/// Writes an object as JSON, and a line end. What cannot be written leaves nothing, which the gateway rejects as no object.
+pub fn object(row: &impl Serialize, buffer: &mut Vec<u8>) {
+    let start = buffer.len();
+    if serde_json::to_writer(&mut *buffer, row).is_err() {
+        buffer.truncate(start);
+    }
+    buffer.push(b'\n');
 }
 
 /// The same with the type wrapped in `LowCardinality`.
@@ -102,6 +116,36 @@ mod tests {
         expected.extend([4, 0, 0, 0, 0, 0, 0, 0]);
         expected.extend([2, b't', b't', 6, 0, 0, 0, 3, 0, 0, 0]);
         assert_eq!(bytes, expected);
+        Ok(())
+    }
+
+    #[derive(Row, Serialize)]
+    #[row(object)]
+    struct Anything<'a> {
+        name: &'a str,
+        price: Decimal<9, 2>,
+        at: DateTime64<3>,
+        id: Uuid,
+    }
+
+    #[derive(Row, Serialize)]
+    #[row(object)]
+    struct Dynamic(serde_json::Value);
+
+    #[test]
+    fn an_object_declares_no_columns_and_is_written_as_json() -> Result<(), crate::InvalidValue> {
+        assert_eq!(Anything::columns(), []);
+        let at = DateTime64::from_millis(5)?;
+        let row = Anything { name: "a\"b", price: "1.5".parse()?, at, id: Uuid::from_u64_pair(0, 1) };
+        let mut bytes = vec![];
+        let source = Provenance { topic: "t", partition: 0, offset: 0, ordinal: 0 };
+        row.encode(&mut bytes, &source);
+        Dynamic(serde_json::json!({"x": [1, null]})).encode(&mut bytes, &source);
+        assert_eq!(
+            String::from_utf8_lossy(&bytes),
+            "{\"name\":\"a\\\"b\",\"price\":\"1.50\",\"at\":\"1970-01-01 00:00:00.005\",\
+             \"id\":\"00000000-0000-0000-0000-000000000001\"}\n{\"x\":[1,null]}\n"
+        );
         Ok(())
     }
 }

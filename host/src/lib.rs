@@ -15,10 +15,10 @@ pub mod logging;
 pub mod metrics;
 pub mod pipeline;
 pub mod plugin;
-pub mod rows;
 pub mod signal;
 pub mod sink;
-mod text;
 pub mod workers;
+
+pub use tidegate_rows as rows;
 
 pub use gateway::{Gateway, GatewayFault, LoadPlugin, PluginRequest};

@@ -20,6 +20,9 @@ fn row(input: &DeriveInput) -> Result<Tokens> {
     let Data::Struct(data) = &input.data else {
         return Err(Error::new(input.ident.span(), "a row is a struct"));
     };
+    if is_object(input)? {
+        return Ok(object(input));
+    }
     let Fields::Named(fields) = &data.fields else {
         return Err(Error::new(input.ident.span(), "a row is a struct with named fields"));
     };
@@ -52,6 +55,44 @@ fn row(input: &DeriveInput) -> Result<Tokens> {
             }
         }
     })
+}
+
+/// Whether `#[row(object)]` stands on the struct; nothing else may then.
+fn is_object(input: &DeriveInput) -> Result<bool> {
+    let mut object = false;
+    let mut others = None;
+    for attribute in input.attrs.iter().filter(|attribute| attribute.path().is_ident("row")) {
+        attribute.parse_nested_meta(|meta| {
+            match meta.path.is_ident("object") {
+                true => object = true,
+                false => others = Some(meta.error("an object has no columns besides its members")),
+            }
+            // What stands behind a `=` is read here or where the columns are.
+            meta.value().and_then(|value| value.parse::<LitStr>()).map(|_| ()).or(Ok(()))
+        })?;
+    }
+    match others {
+        Some(fault) if object => Err(fault),
+        _ => Ok(object),
+    }
+}
+
+/// A row without columns, written as the JSON that serde makes of it.
+fn object(input: &DeriveInput) -> Tokens {
+    let name = &input.ident;
+    let (impl_generics, type_generics, where_clause) = input.generics.split_for_impl();
+    quote! {
+        #[automatically_derived]
+        impl #impl_generics ::tidegate_plugin::Row for #name #type_generics #where_clause {
+            fn columns() -> ::std::vec::Vec<::tidegate_plugin::contract::Column> {
+                ::std::vec::Vec::new()
+            }
+
+            fn encode(&self, buffer: &mut ::std::vec::Vec<u8>, _: &::tidegate_plugin::Provenance<'_>) {
+                ::tidegate_plugin::expansion::object(self, buffer);
+            }
+        }
+    }
 }
 
 /// A column of the row and how it is described and written.

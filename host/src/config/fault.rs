@@ -1,4 +1,4 @@
-//! Faults of configuration files, and the nearest right word for a wrong one.
+//! Faults of configuration files.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -35,12 +35,4 @@ impl fmt::Display for ConfigFaults {
         }
         Ok(())
     }
-}
-
-/// The word most like `wrong`, if any is alike enough to be what was meant.
-pub fn nearest<'w>(wrong: &str, words: &[&'w str]) -> Option<&'w str> {
-    let alike = |word: &&str| strsim::jaro_winkler(&wrong.to_lowercase(), &word.to_lowercase());
-    let best = words.iter().copied().max_by(|one, other| alike(one).total_cmp(&alike(other)))?;
-    // Below this, suggestions are words that merely share letters.
-    (alike(&best) > 0.75).then_some(best)
 }

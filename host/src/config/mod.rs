@@ -8,7 +8,7 @@ mod section;
 mod sink;
 mod units;
 
-pub use fault::{ConfigFaults, Fault, nearest};
+pub use fault::{ConfigFaults, Fault};
 pub use gateway::GatewaySettings;
 pub use pipeline::{BatchLimits, LookupSettings, OnReject, PipelineName, PipelineSettings, Start, Target, discover};
 pub use section::{Document, Section};

@@ -8,8 +8,9 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::fault::{ConfigFaults, Fault, nearest};
+use super::fault::{ConfigFaults, Fault};
 use super::units::{ByteSize, parse_duration};
+use crate::rows::nearest;
 
 /// A file's text with the faults found in it so far.
 pub struct Document {

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::batch::{Batch, Token};
 use super::range::Range;
 use super::status::Status;
-use super::transform::{Reject, Transformed, transform};
+use super::transform::{Reject, TransformFault, Transformed, transform};
 use crate::config::{OnReject, Target};
 use crate::cpu::Metered;
 use crate::kafka::{DeadLetter, DeadLetters};
@@ -83,7 +83,7 @@ impl Delivery {
 
     async fn complete(&self, batch: Batch) -> Outcome {
         let started = Instant::now();
-        let task = self.workers.spawn(Metered::new(transform(self.plugin.clone(), batch)));
+        let task = self.workers.spawn(Metered::new(transform_for(self.plugin.clone(), self.choosy(), batch)));
         let (transformed, cpu) = task.await;
         self.status.metrics().spent(Timed::Transform, started.elapsed(), cpu);
         let transformed = match transformed {
@@ -101,6 +101,12 @@ impl Delivery {
         self.write_dead_letters(&transformed).await;
         self.count(&transformed);
         Outcome::Complete
+    }
+
+    /// The tables that may refuse single rows, with their routes.
+    fn choosy(&self) -> Vec<(usize, Arc<dyn Table>)> {
+        let tables = self.tables.iter().enumerate().filter(|(_, (_, table))| table.is_choosy());
+        tables.map(|(route, (_, table))| (route, table.clone())).collect()
     }
 
     async fn write(&self, transformed: &Transformed, route: usize) {
@@ -168,6 +174,21 @@ impl Delivery {
         metrics.completed.inc_by(u64::try_from(transformed.batch.records.len()).unwrap_or_default());
         metrics.ranges.inc();
     }
+}
+
+/// Transforms a batch and takes out what its tables would refuse.
+async fn transform_for(
+    plugin: Arc<dyn Plugin>,
+    choosy: Vec<(usize, Arc<dyn Table>)>,
+    batch: Batch,
+) -> Result<Transformed, TransformFault> {
+    let (first, last) = (batch.range.first, batch.range.next - 1);
+    let mut transformed = transform(plugin.clone(), batch).await?;
+    for (route, table) in choosy {
+        let sifted = transformed.sift(plugin.description(), route, &*table);
+        sifted.map_err(|fault| TransformFault { first, last, fault })?;
+    }
+    Ok(transformed)
 }
 
 /// A letter: the record as it came, and headers that say where from, by which plugin, at which stage and why.

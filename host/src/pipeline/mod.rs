@@ -13,6 +13,7 @@ mod partition;
 mod range;
 mod reader;
 mod runner;
+mod sift;
 mod status;
 mod transform;
 

@@ -23,7 +23,7 @@ pub struct Description {
 pub struct Route {
     /// What pipeline files call it.
     pub name: String,
-    /// At least one.
+    /// None where its rows are JSON objects.
     pub columns: Vec<Column>,
     /// Checks its rows.
     pub walker: RowWalker,
@@ -37,8 +37,6 @@ pub enum DescriptionFault {
     NoRoutes,
     #[error("two routes are called `{0}`; each needs a name of its own")]
     RouteTwice(String),
-    #[error("route `{0}` has no columns; it must describe at least one")]
-    NoColumns(String),
     #[error("route `{route}` has two columns called `{column}`")]
     ColumnTwice { route: String, column: String },
     #[error("route `{route}`, column `{column}`: {fault}")]
@@ -79,9 +77,6 @@ impl Description {
 fn route(described: contract::Route) -> Result<Route, DescriptionFault> {
     let contract::Route { name, columns } = described;
     check_name("a route", &name)?;
-    if columns.is_empty() {
-        return Err(DescriptionFault::NoColumns(name));
-    }
     let mut checked: Vec<Column> = Vec::with_capacity(columns.len());
     for column in columns {
         check_name("a column", &column.name)?;
@@ -124,7 +119,6 @@ mod tests {
     fn faults_name_the_route_and_the_column() {
         let fault = |routes: &[(&str, &[(&str, &str)])]| described(routes).unwrap_err();
         assert!(fault(&[]).contains("no routes"));
-        assert!(fault(&[("sale", &[])]).contains("route `sale` has no columns"));
         assert!(fault(&[("sale", &[("a", "UInt8")]), ("sale", &[("a", "UInt8")])]).contains("two routes"));
         assert!(fault(&[("sale", &[("a", "UInt8"), ("a", "UInt8")])]).contains("two columns called `a`"));
         let unknown = fault(&[("sale", &[("a", "Unt8")])]);

@@ -4,8 +4,15 @@
 use wit_component::{ComponentEncoder, StringEncoding};
 use wit_parser::Resolve;
 
-/// The contract that modules are built for.
-const CONTRACT: &str = include_str!("../../../guest-sdk/wit/plugin.wit");
+/// The contract's versions that modules may be built for, the newest last. A minor version adds to the one before and takes nothing
+/// away, so that one implementation serves all.
+pub(super) const CONTRACTS: [(&str, &str); 2] = [
+    ("1.0.0", include_str!("../../contracts/plugin-1.0.0.wit")),
+    ("1.1.0", include_str!("../../../guest-sdk/wit/plugin.wit")),
+];
+
+/// The interface that makes a component a plugin, without its version.
+pub(super) const TRANSFORMER: &str = "tidegate:plugin/transformer@";
 
 /// The custom sections that describe interfaces begin with this.
 const DESCRIPTION: &[u8] = b"component-type";
@@ -15,12 +22,36 @@ const DESCRIPTION: &[u8] = b"component-type";
 /// # Errors
 /// Where its imports or exports are not those of the contract.
 pub(super) fn encode(module: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let contract = contract(module)?;
     let mut module = without_descriptions(module);
     let mut resolve = Resolve::default();
-    let package = resolve.push_source("plugin.wit", CONTRACT)?;
+    let package = resolve.push_source("plugin.wit", contract)?;
     let world = resolve.select_world(&[package], Some("plugin"))?;
     wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false)?;
     ComponentEncoder::default().validate(true).module(&module)?.encode()
+}
+
+/// The contract of the version that the module exports; the newest where it exports none, for the encoder to tell what is missing.
+fn contract(module: &[u8]) -> anyhow::Result<&'static str> {
+    let Some(version) = exported_version(module) else {
+        return Ok(CONTRACTS.last().map(|(_, text)| *text).unwrap_or_default());
+    };
+    let known = CONTRACTS.iter().find(|(known, _)| *known == version);
+    known.map(|(_, text)| *text).ok_or_else(|| anyhow::anyhow!("{}", unknown_version(&version)))
+}
+
+/// What an operator reads of a plugin for a contract that this gateway does not have.
+pub(super) fn unknown_version(version: &str) -> String {
+    let known: Vec<_> = CONTRACTS.iter().map(|(known, _)| *known).collect();
+    format!("it is built for version {version} of the contract, and this gateway has {}", known.join(" and "))
+}
+
+/// The version behind the interface's name in an export such as `tidegate:plugin/transformer@1.0.0#init`.
+fn exported_version(module: &[u8]) -> Option<String> {
+    let at = module.windows(TRANSFORMER.len()).position(|window| window == TRANSFORMER.as_bytes())?;
+    let behind = module.get(at + TRANSFORMER.len()..)?;
+    let version = behind.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b'.').take(32);
+    String::from_utf8(version.copied().collect()).ok()
 }
 
 /// The module without the sections in which it describes itself. A section is its number, its length as LEB128 and its

@@ -8,7 +8,7 @@ use super::description::Description;
 use super::engine::InstanceSettings;
 use super::{BoxFuture, Guest, GuestFault, Plugin, PluginHash};
 use crate::pipeline::Range;
-use crate::text::shortened;
+use crate::rows::shortened;
 
 /// A plugin compiled from a file.
 pub struct WasmPlugin {

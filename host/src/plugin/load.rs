@@ -6,10 +6,10 @@ use wasmtime::component::{Component, HasSelf, Linker};
 
 use super::contract;
 use super::description::{Description, DescriptionFault};
+use super::encode::{self, CONTRACTS, TRANSFORMER};
 use super::engine::InstanceSettings;
 use super::guest::{GuestState, Instantiate, WasmPlugin};
-use super::{GuestFault, PluginHash};
-use super::{empty_world, encode};
+use super::{GuestFault, PluginHash, empty_world};
 
 /// Why a plugin cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -32,9 +32,6 @@ pub enum LoadFault {
     #[error("plugin `{path}`: {problem}")]
     Guest { path: PathBuf, problem: GuestFault },
 }
-
-/// The interface that makes a component a plugin.
-const TRANSFORMER: &str = "tidegate:plugin/transformer@1.0.0";
 
 pub(super) async fn load(
     engine: &wasmtime::Engine,
@@ -92,7 +89,8 @@ fn wrap(path: &Path, module: &[u8]) -> Result<Vec<u8>, LoadFault> {
             false => LoadFault::NotPlugin {
                 path: path.to_owned(),
                 problem: format!(
-                    "it does not export `{TRANSFORMER}`; build it with the crate `tidegate-plugin` ({fault:#})"
+                    "it does not export `{}`; build it with the crate `tidegate-plugin` ({fault:#})",
+                    newest()
                 ),
             },
         }
@@ -111,17 +109,29 @@ fn link(
             return Err(LoadFault::Import { path: path.to_owned(), import: import.to_owned() });
         }
     }
-    if kind.exports(engine).all(|(export, _)| export != TRANSFORMER) {
-        let exports: Vec<_> = kind.exports(engine).map(|(export, _)| format!("`{export}`")).collect();
-        let found = if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };
-        return Err(LoadFault::NotPlugin {
-            path: path.to_owned(),
-            problem: format!("it exports {found} and must export `{TRANSFORMER}`"),
-        });
+    let exports: Vec<_> = kind.exports(engine).map(|(export, _)| export).collect();
+    if let Some(problem) = without_transformer(&exports) {
+        return Err(LoadFault::NotPlugin { path: path.to_owned(), problem });
     }
     let linked = contract::Plugin::add_to_linker::<_, HasSelf<_>>(linker, |state| state)
         .and_then(|()| empty_world::add_to_linker(linker, engine, component));
     linked.map_err(|fault| LoadFault::Engine(format!("{fault:#}")))
+}
+
+/// What is wrong with a component that exports these.
+fn without_transformer(exports: &[&str]) -> Option<String> {
+    let version = exports.iter().find_map(|export| export.strip_prefix(TRANSFORMER));
+    match version {
+        Some(version) if CONTRACTS.iter().any(|(known, _)| *known == version) => None,
+        Some(version) => Some(encode::unknown_version(version)),
+        None if exports.is_empty() => Some(format!("it exports nothing and must export `{}`", newest())),
+        None => Some(format!("it exports `{}` and must export `{}`", exports.join("`, `"), newest())),
+    }
+}
+
+fn newest() -> String {
+    let version = CONTRACTS.last().map(|(version, _)| *version).unwrap_or_default();
+    format!("{TRANSFORMER}{version}")
 }
 
 fn hex(bytes: &[u8]) -> String {

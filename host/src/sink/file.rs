@@ -11,9 +11,9 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::{Sink, SinkFault, Table};
-use crate::pipeline::Range;
+use crate::pipeline::{Chunk, Range};
 use crate::plugin::BoxFuture;
-use crate::rows::{Column, Decoder, write_json};
+use crate::rows::{Column, DecodeFault, Decoder, write_json};
 
 /// JSON Lines below a folder.
 pub struct FileSink {
@@ -67,14 +67,8 @@ impl Table for FileTable {
             let super::Write { range, rows, .. } = write;
             let mut lines = Vec::new();
             for chunk in &rows.chunks {
-                let mut decoder = Decoder::new(&chunk.bytes);
-                while !decoder.is_empty() {
-                    let written = write_json(&self.columns, &mut decoder, &mut lines);
-                    written.map_err(|fault| {
-                        SinkFault::Refused(format!("rows for `{}`: {fault}", self.folder.display()))
-                    })?;
-                    lines.push(b'\n');
-                }
+                self.write_lines(chunk, &mut lines)
+                    .map_err(|fault| SinkFault::Refused(format!("rows for `{}`: {fault}", self.folder.display())))?;
             }
             let path = self.folder.join(format!("{}-{}.jsonl", range.topic, range.partition));
             let file = self.file(range, &path).map_err(|fault| unavailable("open", &path, &fault))?;
@@ -86,6 +80,19 @@ impl Table for FileTable {
 }
 
 impl FileTable {
+    fn write_lines(&self, chunk: &Chunk, lines: &mut Vec<u8>) -> Result<(), DecodeFault> {
+        if self.columns.is_empty() {
+            chunk.rows().for_each(|object| write_object_line(object, lines));
+            return Ok(());
+        }
+        let mut decoder = Decoder::new(&chunk.bytes);
+        while !decoder.is_empty() {
+            write_json(&self.columns, &mut decoder, lines)?;
+            lines.push(b'\n');
+        }
+        Ok(())
+    }
+
     fn file(&self, range: &Range, path: &Path) -> io::Result<OpenFile> {
         let mut files = self.files.lock();
         let key = (range.topic.clone(), range.partition);
@@ -98,6 +105,13 @@ impl FileTable {
         files.insert(key, file.clone());
         Ok(file)
     }
+}
+
+/// A JSON object as one line: the line ends in it stand between its tokens, where any white space is as good.
+fn write_object_line(object: &[u8], lines: &mut Vec<u8>) {
+    let one_line = |byte: &u8| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte };
+    lines.extend(object.trim_ascii().iter().map(one_line));
+    lines.push(b'\n');
 }
 
 /// Appends whole lines and waits until the disk has them; after a failure none of them is left.

@@ -19,7 +19,7 @@ use crate::rows::Column;
 
 /// A place with tables.
 pub trait Sink: Send + Sync {
-    /// A table that takes rows of these columns.
+    /// A table that takes rows of these columns; rows that are JSON objects where there are none.
     ///
     /// # Errors
     /// Where it cannot be reached, does not exist, or takes no such rows; trying again is right.
@@ -28,6 +28,16 @@ pub trait Sink: Send + Sync {
 
 /// A table that takes rows of known columns.
 pub trait Table: Send + Sync {
+    /// Whether there can be rows of the declared types that this table refuses: see [`Self::refuses`].
+    fn is_choosy(&self) -> bool {
+        false
+    }
+
+    /// Why the table would refuse a row that is right by its declared types. Asked once for every row of a choosy table.
+    fn refuses(&self, _row: &[u8]) -> Option<String> {
+        None
+    }
+
     /// Writes the rows of a range; when it returns they are where they belong. At least once: after an error some may be.
     ///
     /// # Errors

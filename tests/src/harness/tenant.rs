@@ -99,10 +99,13 @@ impl Tenant {
     /// # Errors
     /// Where the plugins are not built.
     pub fn install(&self, file: &PipelineFile) -> anyhow::Result<()> {
-        let built = repository().join("target").join("plugins");
+        let built = repository().join("target");
         let copy = |name: &str, to: &str| {
-            let (from, to) = (built.join(name), self.plugins().join(to));
-            std::fs::copy(&from, to).with_context(|| format!("copy {}; `make plugins` builds it", from.display()))
+            let folders = [built.join("plugins"), built.join("test-guests")].map(|folder| folder.join(name));
+            let [shipped, guest] = folders;
+            let (from, to) = (if guest.exists() { guest } else { shipped }, self.plugins().join(to));
+            std::fs::copy(&from, to)
+                .with_context(|| format!("copy {}; `make plugins test-guests` builds it", from.display()))
         };
         copy(&format!("{}.wasm", file.plugin), &format!("{}.wasm", file.name))?;
         copy("products.csv", "products.csv")?;

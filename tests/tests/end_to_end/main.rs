@@ -2,6 +2,7 @@
 
 mod files;
 mod group;
+mod objects;
 mod old_server;
 mod records;
 mod shop;

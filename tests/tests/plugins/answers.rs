@@ -181,7 +181,7 @@ async fn wrong_bytes_refuse_their_record_alone() {
         (&[7, 1, 0x80], "column `text`: the row ends within the value"),
         (
             &[7, 1, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255],
-            "column `text`: the length of the text is not a number of at most 64 bits",
+            "column `text`: the length is not a number of at most 64 bits",
         ),
         (&[7, 1, 1, b'o', b'k'], "1 bytes stand behind the last column"),
         (&[], "column `id`: the row ends within the value"),

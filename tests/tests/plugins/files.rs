@@ -41,7 +41,7 @@ fn sales() -> Vec<u8> {
 }
 
 /// Replaces every occurrence of a text by another of the same length.
-fn patched(mut bytes: Vec<u8>, from: &str, to: &str) -> Vec<u8> {
+pub(super) fn patched(mut bytes: Vec<u8>, from: &str, to: &str) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
     let places: Vec<_> = (0..bytes.len()).filter(|start| bytes[*start..].starts_with(from.as_bytes())).collect();
     assert!(!places.is_empty(), "`{from}` does not occur");
@@ -81,7 +81,7 @@ async fn a_module_cut_off_anywhere_is_refused() {
             (0..8, LoadFault::NotWasm { .. }) => assert!(text.contains("it is cut off after"), "{length}: {text}"),
             // The bare preamble is a module, of nothing.
             (8, LoadFault::NotPlugin { .. }) => {
-                assert!(text.contains("it does not export `tidegate:plugin/transformer@1.0.0`"), "{length}: {text}")
+                assert!(text.contains("it does not export `tidegate:plugin/transformer@1.1.0`"), "{length}: {text}")
             }
             (9.., LoadFault::Invalid { .. } | LoadFault::NotPlugin { .. }) => {
                 assert!(text.contains("unexpected end"), "{length}: {text}");
@@ -121,19 +121,22 @@ async fn a_component_cut_off_anywhere_is_refused() {
 async fn a_module_that_exports_nothing_is_told_what_it_must_export() {
     let Refusal { fault, text } = refusal(&wasm::Module::new().finish()).await;
     assert!(matches!(fault, LoadFault::NotPlugin { .. }), "{fault:?}");
-    let must = "it does not export `tidegate:plugin/transformer@1.0.0`; build it with the crate `tidegate-plugin`";
+    let must = "it does not export `tidegate:plugin/transformer@1.1.0`; build it with the crate `tidegate-plugin`";
     assert!(text.starts_with(&format!("plugin FILE is not a Tidegate plugin: {must}")), "{text}");
 }
 
 #[tokio::test]
 async fn a_component_that_exports_something_else_is_told_what_it_exports() {
     let nothing = refusal(&wasm::Component::new().finish()).await.text;
-    let must = "must export `tidegate:plugin/transformer@1.0.0`";
+    let must = "must export `tidegate:plugin/transformer@1.1.0`";
     assert_eq!(nothing, format!("plugin FILE is not a Tidegate plugin: it exports nothing and {must}"));
     let other = refusal(&exporting("example:shop/till@0.1.0")).await.text;
     assert_eq!(other, format!("plugin FILE is not a Tidegate plugin: it exports `example:shop/till@0.1.0` and {must}"));
     let older = refusal(&exporting("tidegate:plugin/transformer@0.9.0")).await.text;
-    assert!(older.contains("it exports `tidegate:plugin/transformer@0.9.0` and must"), "{older}");
+    assert!(
+        older.contains("it is built for version 0.9.0 of the contract, and this gateway has 1.0.0 and 1.1.0"),
+        "{older}"
+    );
 }
 
 #[tokio::test]

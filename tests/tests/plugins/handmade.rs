@@ -63,7 +63,7 @@ impl Handmade {
         let mut exports = wasm::ExportSection::new();
         for (index, name) in (0..).zip(names) {
             functions.function(index);
-            exports.export(&format!("tidegate:plugin/transformer@1.0.0#{name}"), ExportKind::Func, index);
+            exports.export(&format!("tidegate:plugin/transformer@1.1.0#{name}"), ExportKind::Func, index);
         }
         functions.function(4);
         exports.export("cabi_realloc", ExportKind::Func, 4);

@@ -11,6 +11,7 @@ mod handmade;
 mod limits;
 mod state;
 mod values;
+mod versions;
 mod world;
 
 use std::sync::{Arc, LazyLock};

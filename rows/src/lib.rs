@@ -6,12 +6,17 @@ mod decode;
 mod display;
 mod json;
 mod json_object;
+mod json_row;
+mod json_scalar;
+pub(crate) mod text;
 mod type_text;
 mod walk;
 
 pub use column_type::{ColumnType, Names, decimal_width};
 pub use decode::{DecodeFault, Decoder, Value};
 pub use json::write_json;
+pub use json_row::ObjectColumns;
+pub use text::{nearest, shortened};
 pub use type_text::TypeFault;
 pub use walk::{RowFault, RowWalker};
 

@@ -86,7 +86,7 @@ fn write_text(text: &str, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rows::ColumnType;
+    use crate::ColumnType;
 
     #[test]
     fn a_row_becomes_one_object() {

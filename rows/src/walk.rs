@@ -91,6 +91,9 @@ pub enum RowFault {
         /// What is wrong.
         problem: String,
     },
+    /// A row of a route without columns is not a JSON object.
+    #[error("{0}")]
+    Object(String),
     /// There are bytes behind the last column.
     #[error("{0} bytes stand behind the last column")]
     Long(usize),
@@ -109,7 +112,7 @@ const TIME_SECONDS: i32 = 3_599_999;
 const NO_VARIANT: u8 = 255;
 
 impl RowWalker {
-    /// A walker for rows of these columns.
+    /// A walker for rows of these columns; for JSON objects where there are none.
     pub fn new(columns: &[Column]) -> Self {
         let mut steps: Vec<(usize, Step)> = Vec::new();
         for (index, column) in columns.iter().enumerate() {
@@ -126,6 +129,10 @@ impl RowWalker {
     /// # Errors
     /// Where the bytes are not exactly one row of these columns.
     pub fn check(&self, row: &[u8]) -> Result<(), RowFault> {
+        // Where a route declares no columns, its rows are objects.
+        if self.names.is_empty() {
+            return check_json_object(row).map_err(RowFault::Object);
+        }
         let mut row = Decoder::new(row);
         for (index, step) in &self.steps {
             walk(step, &mut row).map_err(|fault| self.fault(*index, fault))?;

@@ -142,6 +142,19 @@ impl ColumnType {
         }
     }
 
+    /// Whether a JSON object stands somewhere in its values.
+    pub fn holds_json(&self) -> bool {
+        match self {
+            Self::Json => true,
+            Self::Nullable(inner) | Self::LowCardinality(inner) | Self::Array(inner) => inner.holds_json(),
+            Self::Map(key, value) => key.holds_json() || value.holds_json(),
+            Self::Tuple(elements) => elements.iter().any(|(_, kind)| kind.holds_json()),
+            Self::Nested(columns) => columns.iter().any(|(_, kind)| kind.holds_json()),
+            Self::Variant(kinds) => kinds.iter().any(Self::holds_json),
+            _ => false,
+        }
+    }
+
     fn stored(&self) -> &ColumnType {
         match self {
             Self::LowCardinality(inner) => inner,

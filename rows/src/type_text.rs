@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 
 use super::ColumnType;
 use super::column_type::Names;
-use crate::config::nearest;
+use crate::text::nearest;
 
 /// Why a type's text is refused.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]

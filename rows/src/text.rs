@@ -1,4 +1,5 @@
-//! Texts that others hand over, cut to a length that messages can carry.
+//! What messages need: texts that others hand over, cut to a length that can be carried, and the nearest right word for a wrong
+//! one.
 
 /// The text, cut to `most` bytes or a few less, so that no character is split; three dots say that it was.
 pub fn shortened(mut text: String, most: usize) -> String {
@@ -8,6 +9,14 @@ pub fn shortened(mut text: String, most: usize) -> String {
         text.push_str("...");
     }
     text
+}
+
+/// The word most like `wrong`, if any is alike enough to be what was meant.
+pub fn nearest<'w>(wrong: &str, words: &[&'w str]) -> Option<&'w str> {
+    let alike = |word: &&str| strsim::jaro_winkler(&wrong.to_lowercase(), &word.to_lowercase());
+    let best = words.iter().copied().max_by(|one, other| alike(one).total_cmp(&alike(other)))?;
+    // Below this, suggestions are words that merely share letters.
+    (alike(&best) > 0.75).then_some(best)
 }
 
 #[cfg(test)]
