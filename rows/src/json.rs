@@ -42,10 +42,18 @@ fn write_value(value: &Value<'_>, out: &mut Vec<u8>) {
             }
         }
         Value::Bool(_) | Value::UInt(_) | Value::Int(_) | Value::UInt256(_) | Value::Int256(_) => plain(value, out),
-        Value::Float32(_) | Value::Float64(_) | Value::Decimal { .. } | Value::Decimal256 { .. } => plain(value, out),
+        // Shortest, with an exponent where digits alone would be hundreds.
+        Value::Float32(value) => number(value, out),
+        Value::Float64(value) => number(value, out),
+        Value::Decimal { .. } | Value::Decimal256 { .. } => plain(value, out),
         Value::Json(_) => plain(value, out),
         text => write_text(&text.to_string(), out),
     }
+}
+
+fn number(value: &impl serde::Serialize, out: &mut Vec<u8>) {
+    // Writing to a Vec cannot fail.
+    let _ = serde_json::to_writer(out, value);
 }
 
 /// What is JSON as it prints.
