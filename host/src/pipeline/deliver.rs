@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::batch::{Batch, Token};
 use super::range::Range;
 use super::status::Status;
-use super::transform::{Reject, Transformed, transform};
+use super::transform::{Reject, TransformFault, Transformed, transform};
 use crate::config::{OnReject, Target};
 use crate::cpu::Metered;
 use crate::kafka::{DeadLetter, DeadLetters};
@@ -83,7 +83,8 @@ impl Delivery {
 
     async fn complete(&self, batch: Batch) -> Outcome {
         let started = Instant::now();
-        let task = self.workers.spawn(Metered::new(transform(self.plugin.clone(), batch)));
+        let tables = self.tables.iter().map(|(_, table)| table.clone()).collect();
+        let task = self.workers.spawn(Metered::new(rows_of(self.plugin.clone(), batch, tables)));
         let (transformed, cpu) = task.await;
         self.status.metrics().spent(Timed::Transform, started.elapsed(), cpu);
         let transformed = match transformed {
@@ -168,6 +169,21 @@ impl Delivery {
         metrics.completed.inc_by(u64::try_from(transformed.batch.records.len()).unwrap_or_default());
         metrics.ranges.inc();
     }
+}
+
+/// The rows of a batch that its tables can hold.
+async fn rows_of(
+    plugin: Arc<dyn Plugin>,
+    batch: Batch,
+    tables: Vec<Arc<dyn Table>>,
+) -> Result<Transformed, TransformFault> {
+    let mut transformed = transform(plugin.clone(), batch).await?;
+    for (index, (table, route)) in tables.iter().zip(&plugin.description().routes).enumerate() {
+        if let Some(rule) = table.rule() {
+            transformed.reject_refused(index, &route.name, rule)?;
+        }
+    }
+    Ok(transformed)
 }
 
 /// A letter: the record as it came, and headers that say where from, by which plugin, at which stage and why.

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::batch::Batch;
 use super::range::{Records, Strings};
 use crate::plugin::{Description, GuestFault, Plugin, Route, contract};
+use crate::sink::Rule;
 use crate::text::shortened;
 
 /// A slice of a range for one guest call: small enough for its records and rows to stay in a core's cache, large enough
@@ -292,6 +293,34 @@ impl Collected {
     }
 }
 
+impl Transformed {
+    /// Rejects the rows of a route that its table cannot hold, each alone, as rows are whose bytes are wrong.
+    ///
+    /// # Errors
+    /// Where such a row has no record.
+    pub fn reject_refused(&mut self, route: usize, name: &str, rule: &dyn Rule) -> Result<(), TransformFault> {
+        let Some(rows) = self.routes.get_mut(route) else { return Ok(()) };
+        let before = self.rejects.len();
+        for chunk in &mut rows.chunks {
+            let refused = chunk.refused(name, rule).map_err(|fault| {
+                let (first, last) = (self.batch.range.first, self.batch.range.next - 1);
+                TransformFault { first, last, fault }
+            })?;
+            if !refused.is_empty() {
+                *chunk = chunk.without(&refused);
+                rows.rows -= refused.len();
+                self.rejects.extend(refused.into_iter().map(|(_, reject)| reject));
+            }
+        }
+        if self.rejects.len() > before {
+            rows.chunks.retain(|chunk| !chunk.ends.is_empty());
+            self.rejects.sort_by_key(|reject| reject.record);
+            self.rejects.dedup_by_key(|reject| reject.record);
+        }
+        Ok(())
+    }
+}
+
 /// The longest reason that a dead letter carries, in bytes: enough for a person, little enough for a header.
 const LONGEST_REASON: usize = 1_024;
 
@@ -323,11 +352,7 @@ fn check(route: &Route, rows: contract::Rows, start: usize, end: usize) -> Resul
             *origin += base;
         }
         if let Err(fault) = route.walker.check(row) {
-            let Some(record) = usize::try_from(*origin).ok().filter(|_| *origin != RANGE_ORIGIN) else {
-                return broken(format!("row {index}, which has no record, is wrong: {fault}"));
-            };
-            let reason = format!("row for route `{}`: {fault}", route.name);
-            wrong.push((index, Reject { record, stage: Stage::Encode, reason }));
+            wrong.push((index, wrong_row(&route.name, index, *origin, &fault.to_string())?));
         }
     }
     if from != bytes.len() {
@@ -338,7 +363,33 @@ fn check(route: &Route, rows: contract::Rows, start: usize, end: usize) -> Resul
     Ok(Checked { chunk, rejects: wrong.into_iter().map(|(_, reject)| reject).collect() })
 }
 
+/// The reject of a wrong row, which needs a record to blame.
+fn wrong_row(route: &str, index: usize, origin: u32, problem: &str) -> Result<Reject, GuestFault> {
+    match usize::try_from(origin) {
+        Ok(record) if origin != RANGE_ORIGIN => {
+            let reason = format!("row for route `{route}`: {problem}");
+            Ok(Reject { record, stage: Stage::Encode, reason })
+        }
+        _ => Err(GuestFault::Contract(format!(
+            "rows for route `{route}`: row {index}, which has no record, is wrong: {problem}"
+        ))),
+    }
+}
+
 impl Chunk {
+    /// The indexes of the rows that a rule refuses, with their rejects.
+    fn refused(&self, route: &str, rule: &dyn Rule) -> Result<Vec<(usize, Reject)>, GuestFault> {
+        let (mut refused, mut from) = (Vec::new(), 0);
+        for (index, (end, origin)) in self.ends.iter().zip(&self.origins).enumerate() {
+            let to = usize::try_from(*end).unwrap_or(usize::MAX);
+            if let Some(problem) = rule.refuses(self.bytes.get(from..to).unwrap_or_default()) {
+                refused.push((index, wrong_row(route, index, *origin, &problem)?));
+            }
+            from = to;
+        }
+        Ok(refused)
+    }
+
     /// What it takes in memory, in bytes.
     fn memory(&self) -> usize {
         self.bytes.len() + 4 * (self.ends.len() + self.origins.len())

@@ -223,7 +223,7 @@ impl<'a> Decoder<'a> {
 
     /// The length of a byte string (LEB128), then its bytes.
     #[inline]
-    pub(super) fn bytes(&mut self) -> Result<&'a [u8], DecodeFault> {
+    pub(crate) fn bytes(&mut self) -> Result<&'a [u8], DecodeFault> {
         // Nearly all texts are shorter than 128 bytes, and their length is one byte.
         if let Some((length @ 0..0x80, rest)) = self.rest.split_first() {
             self.rest = rest;
@@ -238,7 +238,7 @@ impl<'a> Decoder<'a> {
         self.take(length)
     }
 
-    pub(super) fn length(&mut self) -> Result<u64, DecodeFault> {
+    pub(crate) fn length(&mut self) -> Result<u64, DecodeFault> {
         let mut length = 0u64;
         for shift in (0..64).step_by(7) {
             let [byte] = self.array()?;
@@ -255,7 +255,7 @@ impl<'a> Decoder<'a> {
         Err(DecodeFault::Length)
     }
 
-    pub(super) fn flag(&mut self) -> Result<bool, DecodeFault> {
+    pub(crate) fn flag(&mut self) -> Result<bool, DecodeFault> {
         match self.array()? {
             [0] => Ok(false),
             [1] => Ok(true),
@@ -264,14 +264,14 @@ impl<'a> Decoder<'a> {
     }
 
     #[inline]
-    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeFault> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeFault> {
         let (value, rest) = self.rest.split_first_chunk::<N>().ok_or(DecodeFault::Short)?;
         self.rest = rest;
         Ok(*value)
     }
 
     #[inline]
-    pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], DecodeFault> {
+    pub(crate) fn take(&mut self, length: usize) -> Result<&'a [u8], DecodeFault> {
         let (value, rest) = self.rest.split_at_checked(length).ok_or(DecodeFault::Short)?;
         self.rest = rest;
         Ok(value)

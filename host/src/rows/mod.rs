@@ -11,7 +11,7 @@ mod walk;
 
 pub use column_type::{ColumnType, Names, decimal_width};
 pub use decode::{DecodeFault, Decoder, Value};
-pub use json::write_json;
+pub use json::{write_json, write_value};
 pub use type_text::TypeFault;
 pub use walk::{RowFault, RowWalker};
 

@@ -4,6 +4,7 @@ mod backoff;
 mod clickhouse;
 mod fault;
 mod file;
+mod postgres;
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ pub use backoff::Backoff;
 pub use clickhouse::ClickHouse;
 pub use fault::{Mismatch, Problem, SinkFault};
 pub use file::FileSink;
+pub use postgres::Postgres;
 
 use crate::config::SinkSettings;
 use crate::pipeline::{Range, RouteRows, Token};
@@ -33,6 +35,17 @@ pub trait Table: Send + Sync {
     /// # Errors
     /// As for `open`.
     fn write<'a>(&'a self, write: Write<'a>) -> BoxFuture<'a, Result<(), SinkFault>>;
+
+    /// What it cannot hold of what the columns' types can, if there is anything.
+    fn rule(&self) -> Option<&dyn Rule> {
+        None
+    }
+}
+
+/// Tells rows that a table cannot hold, before any are written, so that such a row is rejected alone.
+pub trait Rule: Send + Sync {
+    /// Why the table cannot hold this row, which is right by its types.
+    fn refuses(&self, row: &[u8]) -> Option<String>;
 }
 
 /// The rows of one route of a range.
@@ -50,6 +63,7 @@ pub struct Write<'a> {
 pub fn new(settings: &SinkSettings) -> Arc<dyn Sink> {
     match settings {
         SinkSettings::ClickHouse(settings) => Arc::new(ClickHouse::new(settings.clone())),
+        SinkSettings::Postgres(settings) => Arc::new(Postgres::new(settings.clone())),
         SinkSettings::File { path } => Arc::new(FileSink::new(path.clone())),
     }
 }
