@@ -125,7 +125,7 @@ fn a_table_that_changes_under_way_takes_nothing_until_it_is_changed_back() -> an
         let direct = Direct::new("drift", &server)?;
         let schema = &direct.postgres.schema;
         // Eight bytes each: a server would take one for the other.
-        direct.postgres.run(&format!("CREATE TABLE {schema}.t (id bigint, at timestamptz)"))?;
+        direct.postgres.run(&format!("CREATE TABLE {schema}.t (place text, id bigint, at timestamptz)"))?;
         let table = direct.open("t", &[("id", "UInt32"), ("at", "DateTime64(3)")])?;
         let row = [vec![1, 0, 0, 0], 1_795_170_900_123i64.to_le_bytes().to_vec()].concat();
         direct.write(&*table, &[row.clone()])?;
