@@ -23,7 +23,8 @@ pub fn write_json<'a>(columns: &'a [Column], rows: &mut Decoder<'a>, out: &mut V
     Ok(())
 }
 
-fn write_value(value: &Value<'_>, out: &mut Vec<u8>) {
+/// Appends a value as JSON.
+pub fn write_value(value: &Value<'_>, out: &mut Vec<u8>) {
     match value {
         Value::Null => out.extend_from_slice(b"null"),
         Value::Float32(value) if !value.is_finite() => out.extend_from_slice(b"null"),

@@ -1,0 +1,165 @@
+//! What a table does with its rows: a plan made of the declared columns and the live ones, or all in which they do not fit.
+
+use super::catalog::{LiveColumn, LiveTable, Server};
+use super::check::{Check, Refusal};
+use super::field::Field;
+use super::mapping::{fit, fitting, may_be_null};
+use super::quote::{identifier, qualified};
+use crate::rows::{Column, DecodeFault, Decoder};
+use crate::sink::{Problem, Rule};
+
+/// How rows of the declared columns are checked and written.
+#[derive(Debug)]
+pub struct Plan {
+    fields: Vec<Field>,
+    checks: Vec<Check>,
+    names: Vec<String>,
+}
+
+/// A name that is longer is cut by the server, and never found again.
+const LONGEST_NAME: usize = 63;
+
+impl Plan {
+    /// The plan for a live table, which is none where it does not exist.
+    ///
+    /// # Errors
+    /// All in which it does not fit.
+    pub fn new(
+        name: &str,
+        columns: &[Column],
+        live: Option<&LiveTable>,
+        server: &Server,
+    ) -> Result<Self, Vec<Problem>> {
+        let Some(live) = live else { return Err(missing(name, columns, server)) };
+        if let Some(what) = live.unsuitable() {
+            let problem = format!("it is {what}, which takes no COPY");
+            return Err(vec![Problem { column: None, problem, statement: None }]);
+        }
+        let table = qualified(name);
+        let (mut fields, mut problems) = (Vec::with_capacity(columns.len()), Vec::new());
+        for column in columns {
+            match fit_column(&table, column, live.column(&column.name)) {
+                Ok(field) => fields.push(field),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        problems.extend(left_out(&table, columns, live));
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let checks = columns.iter().zip(&fields).map(|(column, field)| Check::new(&column.kind, field)).collect();
+        Ok(Self { fields, checks, names: columns.iter().map(|column| column.name.clone()).collect() })
+    }
+
+    /// Whether rows are written in the same way by another plan for the same declared columns.
+    pub fn writes_like(&self, other: &Self) -> bool {
+        self.fields == other.fields
+    }
+
+    /// Appends the next row of `rows` as a tuple of a binary COPY.
+    ///
+    /// # Errors
+    /// Where the bytes are no row.
+    #[inline]
+    pub fn write<'a>(&'a self, rows: &mut Decoder<'a>, out: &mut Vec<u8>) -> Result<(), DecodeFault> {
+        // A table has at most 1,600 columns.
+        out.extend_from_slice(&(self.fields.len() as u16).to_be_bytes());
+        self.fields.iter().try_for_each(|field| field.write(rows, out))
+    }
+
+    /// Whether there is a column that may refuse values.
+    pub fn can_refuse(&self) -> bool {
+        self.checks.iter().any(Check::can_refuse)
+    }
+}
+
+impl Rule for Plan {
+    fn refuses(&self, row: &[u8]) -> Option<String> {
+        let mut row = Decoder::new(row);
+        for (check, name) in self.checks.iter().zip(&self.names) {
+            match check.pass(&mut row) {
+                Ok(()) => {}
+                Err(Refusal::Bytes(fault)) => return Some(format!("column `{name}`: {fault}")),
+                Err(Refusal::Value(problem)) => return Some(format!("column `{name}`: {problem}")),
+            }
+        }
+        None
+    }
+}
+
+fn missing(name: &str, columns: &[Column], server: &Server) -> Vec<Problem> {
+    let longest =
+        columns.iter().map(|column| column.name.as_str()).chain(name.split('.')).find(|name| name.len() > LONGEST_NAME);
+    if let Some(long) = longest {
+        let problem = format!("`{long}` is longer than the {LONGEST_NAME} bytes that a name may have");
+        return vec![Problem { column: None, problem, statement: None }];
+    }
+    let described = columns.iter().map(|column| format!("{} {}", identifier(&column.name), declared(column)));
+    let described: Vec<_> = described.collect();
+    let distribution = if server.greenplum { " DISTRIBUTED RANDOMLY" } else { "" };
+    let statement = format!("CREATE TABLE {} ({}){distribution}", qualified(name), described.join(", "));
+    let problem = "it does not exist, or its user may not see it".to_owned();
+    vec![Problem { column: None, problem, statement: Some(statement) }]
+}
+
+/// The type that a new column gets.
+fn declared(column: &Column) -> String {
+    let null = if may_be_null(&column.kind) { "" } else { " NOT NULL" };
+    format!("{}{null}", proposed(column))
+}
+
+fn proposed(column: &Column) -> String {
+    fitting(&column.kind).into_iter().next().unwrap_or_default()
+}
+
+fn fit_column(table: &str, column: &Column, live: Option<&LiveColumn>) -> Result<Field, Problem> {
+    let Column { name, kind } = column;
+    let (quoted, proposed) = (identifier(name), proposed(column));
+    let problem =
+        |problem: String, statement: Option<String>| Problem { column: Some(name.clone()), problem, statement };
+    let Some(live) = live else {
+        if name.len() > LONGEST_NAME {
+            let long = format!("its column `{name}` has more than the {LONGEST_NAME} bytes that a name may have");
+            return Err(problem(long, None));
+        }
+        // Without NOT NULL: rows that are there already have no value for it.
+        let statement = format!("ALTER TABLE {table} ADD COLUMN {quoted} {proposed}");
+        return Err(problem(format!("it has no column `{name}`"), Some(statement)));
+    };
+    if live.generated {
+        return Err(problem(format!("its column `{name}` is generated, which takes no values"), None));
+    }
+    let Some(field) = fit(kind, &live.kind) else {
+        let wrong = format!(
+            "its column `{name}` is {}, but the plugin writes {kind}, for which there is {}",
+            live.kind.text,
+            listed(&fitting(kind))
+        );
+        let statement = format!("ALTER TABLE {table} ALTER COLUMN {quoted} TYPE {proposed} USING {quoted}::{proposed}");
+        return Err(problem(wrong, Some(statement)));
+    };
+    if live.not_null && may_be_null(kind) {
+        let wrong = format!("its column `{name}` is NOT NULL, but the plugin writes {kind}, which may be null");
+        let statement = format!("ALTER TABLE {table} ALTER COLUMN {quoted} DROP NOT NULL");
+        return Err(problem(wrong, Some(statement)));
+    }
+    Ok(field)
+}
+
+fn listed(types: &[String]) -> String {
+    match types {
+        [all @ .., last] if !all.is_empty() => format!("{} or {last}", all.join(", ")),
+        few => few.concat(),
+    }
+}
+
+/// Columns that must have a value and get none.
+fn left_out<'l>(table: &'l str, columns: &'l [Column], live: &'l LiveTable) -> impl Iterator<Item = Problem> + 'l {
+    let needed = live.columns.iter().filter(|live| live.not_null && !live.has_default && !live.generated);
+    let left_out = needed.filter(|live| columns.iter().all(|column| column.name != live.name));
+    left_out.map(move |live| Problem {
+        column: Some(live.name.clone()),
+        problem: format!("its column `{}` is NOT NULL and has no default, but the plugin does not write it", live.name),
+        statement: Some(format!("ALTER TABLE {table} ALTER COLUMN {} DROP NOT NULL", identifier(&live.name))),
+    })
+}
