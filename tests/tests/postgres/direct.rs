@@ -35,7 +35,12 @@ impl Direct {
 
     /// The same schema through another way to its server.
     pub fn through(self, server: &PostgresServer) -> anyhow::Result<Self> {
-        let sink = sink(server, "", &self.folder)?;
+        self.through_with(server, "")
+    }
+
+    /// With more lines for the sink's section.
+    pub fn through_with(self, server: &PostgresServer, lines: &str) -> anyhow::Result<Self> {
+        let sink = sink(server, lines, &self.folder)?;
         Ok(Self { sink, ..self })
     }
 

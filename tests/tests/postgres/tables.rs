@@ -188,6 +188,40 @@ fn a_change_that_comes_between_the_look_and_the_rows_is_seen_behind_them() -> an
 }
 
 #[test]
+fn partitioned_tables_take_rows_in_all_partitions_and_refuse_those_that_have_none() -> anyhow::Result<()> {
+    for server in PostgresServer::all()? {
+        let direct = Direct::new("parts", &server)?;
+        let schema = &direct.postgres.schema;
+        let greenplum = direct.postgres.value("SELECT version()")?.contains("Greenplum");
+        direct.postgres.run(&match greenplum {
+            true => format!(
+                "CREATE TABLE {schema}.t (id bigint, day date) WITH (appendonly = true, orientation = column) \
+                 DISTRIBUTED BY (id) PARTITION BY RANGE (day) (START ('1970-01-01') END ('1970-01-11') EVERY ('1 day'::interval))"
+            ),
+            false => format!(
+                "CREATE TABLE {schema}.t (id bigint, day date) PARTITION BY RANGE (day);
+                 CREATE TABLE {schema}.t1 PARTITION OF {schema}.t FOR VALUES FROM ('1970-01-01') TO ('1970-01-06');
+                 CREATE TABLE {schema}.t2 PARTITION OF {schema}.t FOR VALUES FROM ('1970-01-06') TO ('1970-01-11')"
+            ),
+        })?;
+        let table = direct.open("t", &[("id", "UInt32"), ("day", "Date")])?;
+        let row = |id: u32, day: u16| [&id.to_le_bytes()[..], &day.to_le_bytes()].concat();
+        let rows: Vec<_> = (0..10_000).map(|id| row(id, (id % 10) as u16)).collect();
+        direct.write(&*table, &rows)?;
+        let found = direct
+            .postgres
+            .lines(&format!("SELECT day - '1970-01-01', count(*) FROM {schema}.t GROUP BY 1 ORDER BY 1"))?;
+        let expected: Vec<_> = (0..10).map(|day| format!("{day}\t1000")).collect();
+        ensure!(found == expected, "{found:?}");
+        let fault = direct.write(&*table, &[row(1, 2), row(1, 11)]);
+        let Err(SinkFault::Refused(told)) = fault else { bail!("{fault:?}") };
+        says(&told, &["copy 2 rows into table", "no partition"])?;
+        ensure!(direct.postgres.count("t")? == 10_000, "half a range was written");
+    }
+    Ok(())
+}
+
+#[test]
 fn a_constraint_that_rows_break_is_told_with_the_servers_words_and_costs_the_whole_range() -> anyhow::Result<()> {
     for server in PostgresServer::all()? {
         let direct = Direct::new("constraint", &server)?;

@@ -131,7 +131,8 @@ fn integers() -> Vec<Case> {
 
 fn numbers() -> Vec<Case> {
     let floats = ["0", "-0", "0.33333334", "3.4028235e+38", "1e-45", "NaN", "Infinity", "-Infinity"];
-    let doubles = ["0", "-0", "0.30000000000000004", "1.7976931348623157e+308", "5e-324", "NaN", "Infinity", "-Infinity"];
+    let doubles =
+        ["0", "-0", "0.30000000000000004", "1.7976931348623157e+308", "5e-324", "NaN", "Infinity", "-Infinity"];
     let float = |text: &str| text.parse::<f32>().expect(text);
     let half = |text: &'static str| ((float(text).to_bits() >> 16) as u16).to_le_bytes().to_vec();
     let digits = |digits: u32| I256::new(10).pow(digits) - 1;
