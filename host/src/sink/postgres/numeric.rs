@@ -6,15 +6,18 @@ use ethnum::U256;
 /// The sign of a number below zero.
 const NEGATIVE: u16 = 0x4000;
 
-/// Digits of base 10,000, lowest first: room for 78 decimal digits wherever the point stands.
+/// Room for 78 decimal digits wherever the point stands.
+const MOST_GROUPS: usize = 24;
+
+/// Digits of base 10,000, lowest first.
 struct Groups {
-    digits: [u16; 24],
+    digits: [u16; MOST_GROUPS],
     count: usize,
 }
 
 /// Appends `magnitude` times 10^-`scale`, with the length before it.
 pub fn write_small(negative: bool, mut magnitude: u64, scale: u8, out: &mut Vec<u8>) {
-    let mut groups = Groups { digits: [0; 24], count: 0 };
+    let mut groups = Groups { digits: [0; MOST_GROUPS], count: 0 };
     if let Some((divisor, factor)) = partial(scale) {
         groups.push(magnitude % divisor * factor);
         magnitude /= divisor;
@@ -27,7 +30,7 @@ pub fn write_small(negative: bool, mut magnitude: u64, scale: u8, out: &mut Vec<
 pub fn write_wide(negative: bool, mut magnitude: U256, scale: u8, out: &mut Vec<u8>) {
     /// Four digits of base 10,000.
     const FOUR: u64 = 10_000_000_000_000_000;
-    let mut groups = Groups { digits: [0; 24], count: 0 };
+    let mut groups = Groups { digits: [0; MOST_GROUPS], count: 0 };
     if let Some((divisor, factor)) = partial(scale) {
         groups.push((magnitude % U256::from(divisor)).as_u64() * factor);
         magnitude /= U256::from(divisor);
@@ -79,17 +82,17 @@ impl Groups {
         let weight = if count == 0 { 0 } else { count - fraction - 1 };
         let sign = if negative { NEGATIVE } else { 0 };
         let length = 8 + 2 * i32::from(count);
-        let mut head = [0; 12];
-        let (size, rest) = head.split_at_mut(4);
-        size.copy_from_slice(&length.to_be_bytes());
-        let parts = [count.to_be_bytes(), weight.to_be_bytes(), sign.to_be_bytes(), u16::from(scale).to_be_bytes()];
-        for (place, part) in rest.chunks_exact_mut(2).zip(parts) {
-            place.copy_from_slice(&part);
+        // All of it at once: a number is a few bytes, and most tables have some in every row.
+        let mut whole = [0; 12 + 2 * MOST_GROUPS];
+        let parts = [count, weight, sign as i16, i16::from(scale)];
+        let digits = self.digits.iter().take(self.count).rev().map(|digit| *digit as i16);
+        if let Some((size, rest)) = whole.split_first_chunk_mut::<4>() {
+            *size = length.to_be_bytes();
+            for (place, part) in rest.as_chunks_mut::<2>().0.iter_mut().zip(parts.into_iter().chain(digits)) {
+                *place = part.to_be_bytes();
+            }
         }
-        out.extend_from_slice(&head);
-        for digit in self.digits.iter().take(self.count).rev() {
-            out.extend_from_slice(&digit.to_be_bytes());
-        }
+        out.extend_from_slice(whole.get(..12 + 2 * self.count).unwrap_or_default());
     }
 }
 

@@ -12,8 +12,8 @@ use crate::sink::{Problem, Rule};
 #[derive(Debug)]
 pub struct Plan {
     fields: Vec<Field>,
-    checks: Vec<Check>,
-    names: Vec<String>,
+    /// Of the columns with these names; those that can refuse nothing are one, and behind the last that can there is none.
+    checks: Vec<(String, Check)>,
 }
 
 /// A name that is longer is cut by the server, and never found again.
@@ -47,8 +47,8 @@ impl Plan {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let checks = columns.iter().zip(&fields).map(|(column, field)| Check::new(&column.kind, field)).collect();
-        Ok(Self { fields, checks, names: columns.iter().map(|column| column.name.clone()).collect() })
+        let checks = checks(columns, &fields);
+        Ok(Self { fields, checks })
     }
 
     /// Whether rows are written in the same way by another plan for the same declared columns.
@@ -69,14 +69,14 @@ impl Plan {
 
     /// Whether there is a column that may refuse values.
     pub fn can_refuse(&self) -> bool {
-        self.checks.iter().any(Check::can_refuse)
+        !self.checks.is_empty()
     }
 }
 
 impl Rule for Plan {
     fn refuses(&self, row: &[u8]) -> Option<String> {
         let mut row = Decoder::new(row);
-        for (check, name) in self.checks.iter().zip(&self.names) {
+        for (name, check) in &self.checks {
             match check.pass(&mut row) {
                 Ok(()) => {}
                 Err(Refusal::Bytes(fault)) => return Some(format!("column `{name}`: {fault}")),
@@ -85,6 +85,20 @@ impl Rule for Plan {
         }
         None
     }
+}
+
+/// What is done to look at a row, in few steps.
+fn checks(columns: &[Column], fields: &[Field]) -> Vec<(String, Check)> {
+    let mut checks: Vec<(String, Check)> = Vec::new();
+    for (column, field) in columns.iter().zip(fields) {
+        match (Check::new(&column.kind, field), checks.last_mut()) {
+            (Check::Skip(more), Some((_, Check::Skip(run)))) => *run += more,
+            (check, _) => checks.push((column.name.clone(), check)),
+        }
+    }
+    let last = checks.iter().rposition(|(_, check)| check.can_refuse());
+    checks.truncate(last.map_or(0, |last| last + 1));
+    checks
 }
 
 fn missing(name: &str, columns: &[Column], server: &Server) -> Vec<Problem> {
@@ -171,7 +185,7 @@ mod tests {
     use super::*;
     use crate::sink::postgres::mapping::LiveType;
 
-    /// A sale of the example plugin, as it is written into `plugins/sales/tables.postgres.sql`.
+    /// About a sale of the example plugin, as it is written into `plugins/sales/tables.postgres.sql`.
     const SALE: [(&str, u32, &[u8]); 12] = [
         ("UUID", 2950, &[7; 16]),
         ("DateTime64(3)", 1184, &[0x7b, 0x5e, 0x4a, 0xfa, 0xa1, 0x01, 0, 0]),
