@@ -292,7 +292,7 @@ fn write_array<'a>(element: &'a Field, oid: u32, row: &mut Decoder<'a>, out: &mu
 }
 
 /// A value of fixed width, at most 16 bytes, its length before it: one copy, since it is the most frequent of all.
-#[inline]
+#[inline(always)]
 fn put<const N: usize>(out: &mut Vec<u8>, value: [u8; N]) {
     let mut sized = [0; 20];
     if let Some((length, rest)) = sized.split_first_chunk_mut::<4>()
