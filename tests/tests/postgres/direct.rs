@@ -51,8 +51,11 @@ impl Direct {
 
     /// The same in another schema.
     pub fn open_in(&self, schema: &str, table: &str, columns: &[(&str, &str)]) -> Result<Arc<dyn Table>, SinkFault> {
-        let column = |(name, kind): &(&str, &str)| Column { name: (*name).into(), kind: kind.parse().expect(kind) };
-        let columns: Vec<_> = columns.iter().map(column).collect();
+        let column = |(name, kind): &(&str, &str)| {
+            let kind = kind.parse().map_err(|fault| SinkFault::Refused(format!("the test's own type: {fault}")))?;
+            Ok(Column { name: (*name).into(), kind })
+        };
+        let columns: Vec<_> = columns.iter().map(column).collect::<Result<_, _>>()?;
         self.http.wait(self.sink.open(&format!("{schema}.{table}"), &columns))
     }
 

@@ -1,6 +1,7 @@
 //! Tables that do not fit, at the start and under way: what is wrong is said with the statement that mends it, and nothing is
 //! written in the wrong way.
 
+use std::slice::from_ref;
 use std::thread;
 
 use anyhow::{Context, bail, ensure};
@@ -128,9 +129,9 @@ fn a_table_that_changes_under_way_takes_nothing_until_it_is_changed_back() -> an
         direct.postgres.run(&format!("CREATE TABLE {schema}.t (place text, id bigint, at timestamptz)"))?;
         let table = direct.open("t", &[("id", "UInt32"), ("at", "DateTime64(3)")])?;
         let row = [vec![1, 0, 0, 0], 1_795_170_900_123i64.to_le_bytes().to_vec()].concat();
-        direct.write(&*table, &[row.clone()])?;
+        direct.write(&*table, from_ref(&row))?;
         direct.postgres.run(&format!("ALTER TABLE {schema}.t ALTER COLUMN at TYPE bigint USING 0"))?;
-        let fault = direct.write(&*table, &[row.clone()]);
+        let fault = direct.write(&*table, from_ref(&row));
         let Err(SinkFault::Mismatch(mismatch)) = fault else { bail!("{fault:?}") };
         says(
             &mismatch.to_string(),
@@ -139,10 +140,10 @@ fn a_table_that_changes_under_way_takes_nothing_until_it_is_changed_back() -> an
         direct
             .postgres
             .run(&format!("ALTER TABLE {schema}.t DROP COLUMN at, ADD COLUMN extra text, ADD COLUMN at timestamp"))?;
-        let fault = direct.write(&*table, &[row.clone()]);
+        let fault = direct.write(&*table, from_ref(&row));
         ensure!(fault.is_ok(), "timestamp is written like timestamptz: {fault:?}");
         direct.postgres.run(&format!("ALTER TABLE {schema}.t ALTER COLUMN id TYPE numeric"))?;
-        let fault = direct.write(&*table, &[row.clone()]);
+        let fault = direct.write(&*table, from_ref(&row));
         let Err(SinkFault::Mismatch(mismatch)) = fault else { bail!("{fault:?}") };
         says(&mismatch.to_string(), &["its column `id` is numeric now and was bigint when the pipeline began"])?;
         ensure!(direct.postgres.count("t")? == 2, "rows were written");
