@@ -35,7 +35,12 @@ impl Direct {
 
     /// The same schema through another way to its server.
     pub fn through(self, server: &PostgresServer) -> anyhow::Result<Self> {
-        let sink = sink(server, "", &self.folder)?;
+        self.through_with(server, "")
+    }
+
+    /// With more lines for the sink's section.
+    pub fn through_with(self, server: &PostgresServer, lines: &str) -> anyhow::Result<Self> {
+        let sink = sink(server, lines, &self.folder)?;
         Ok(Self { sink, ..self })
     }
 
@@ -46,8 +51,11 @@ impl Direct {
 
     /// The same in another schema.
     pub fn open_in(&self, schema: &str, table: &str, columns: &[(&str, &str)]) -> Result<Arc<dyn Table>, SinkFault> {
-        let column = |(name, kind): &(&str, &str)| Column { name: (*name).into(), kind: kind.parse().expect(kind) };
-        let columns: Vec<_> = columns.iter().map(column).collect();
+        let column = |(name, kind): &(&str, &str)| {
+            let kind = kind.parse().map_err(|fault| SinkFault::Refused(format!("the test's own type: {fault}")))?;
+            Ok(Column { name: (*name).into(), kind })
+        };
+        let columns: Vec<_> = columns.iter().map(column).collect::<Result<_, _>>()?;
         self.http.wait(self.sink.open(&format!("{schema}.{table}"), &columns))
     }
 

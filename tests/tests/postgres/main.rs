@@ -5,4 +5,5 @@ mod direct;
 mod outages;
 mod shop;
 mod tables;
+mod tls;
 mod types;

@@ -1,6 +1,7 @@
 //! Tables that do not fit, at the start and under way: what is wrong is said with the statement that mends it, and nothing is
 //! written in the wrong way.
 
+use std::slice::from_ref;
 use std::thread;
 
 use anyhow::{Context, bail, ensure};
@@ -128,9 +129,9 @@ fn a_table_that_changes_under_way_takes_nothing_until_it_is_changed_back() -> an
         direct.postgres.run(&format!("CREATE TABLE {schema}.t (place text, id bigint, at timestamptz)"))?;
         let table = direct.open("t", &[("id", "UInt32"), ("at", "DateTime64(3)")])?;
         let row = [vec![1, 0, 0, 0], 1_795_170_900_123i64.to_le_bytes().to_vec()].concat();
-        direct.write(&*table, &[row.clone()])?;
+        direct.write(&*table, from_ref(&row))?;
         direct.postgres.run(&format!("ALTER TABLE {schema}.t ALTER COLUMN at TYPE bigint USING 0"))?;
-        let fault = direct.write(&*table, &[row.clone()]);
+        let fault = direct.write(&*table, from_ref(&row));
         let Err(SinkFault::Mismatch(mismatch)) = fault else { bail!("{fault:?}") };
         says(
             &mismatch.to_string(),
@@ -139,10 +140,10 @@ fn a_table_that_changes_under_way_takes_nothing_until_it_is_changed_back() -> an
         direct
             .postgres
             .run(&format!("ALTER TABLE {schema}.t DROP COLUMN at, ADD COLUMN extra text, ADD COLUMN at timestamp"))?;
-        let fault = direct.write(&*table, &[row.clone()]);
+        let fault = direct.write(&*table, from_ref(&row));
         ensure!(fault.is_ok(), "timestamp is written like timestamptz: {fault:?}");
         direct.postgres.run(&format!("ALTER TABLE {schema}.t ALTER COLUMN id TYPE numeric"))?;
-        let fault = direct.write(&*table, &[row.clone()]);
+        let fault = direct.write(&*table, from_ref(&row));
         let Err(SinkFault::Mismatch(mismatch)) = fault else { bail!("{fault:?}") };
         says(&mismatch.to_string(), &["its column `id` is numeric now and was bigint when the pipeline began"])?;
         ensure!(direct.postgres.count("t")? == 2, "rows were written");
@@ -183,6 +184,40 @@ fn a_change_that_comes_between_the_look_and_the_rows_is_seen_behind_them() -> an
         let fault = writer.join().map_err(|_| anyhow::anyhow!("the writer panicked"))??;
         says(&fault.context("it was written")?, &["its column `at` is bigint"])?;
         ensure!(direct.postgres.count("t")? == 0, "rows were written");
+    }
+    Ok(())
+}
+
+#[test]
+fn partitioned_tables_take_rows_in_all_partitions_and_refuse_those_that_have_none() -> anyhow::Result<()> {
+    for server in PostgresServer::all()? {
+        let direct = Direct::new("parts", &server)?;
+        let schema = &direct.postgres.schema;
+        let greenplum = direct.postgres.value("SELECT version()")?.contains("Greenplum");
+        direct.postgres.run(&match greenplum {
+            true => format!(
+                "CREATE TABLE {schema}.t (id bigint, day date) WITH (appendonly = true, orientation = column) \
+                 DISTRIBUTED BY (id) PARTITION BY RANGE (day) (START ('1970-01-01') END ('1970-01-11') EVERY ('1 day'::interval))"
+            ),
+            false => format!(
+                "CREATE TABLE {schema}.t (id bigint, day date) PARTITION BY RANGE (day);
+                 CREATE TABLE {schema}.t1 PARTITION OF {schema}.t FOR VALUES FROM ('1970-01-01') TO ('1970-01-06');
+                 CREATE TABLE {schema}.t2 PARTITION OF {schema}.t FOR VALUES FROM ('1970-01-06') TO ('1970-01-11')"
+            ),
+        })?;
+        let table = direct.open("t", &[("id", "UInt32"), ("day", "Date")])?;
+        let row = |id: u32, day: u16| [&id.to_le_bytes()[..], &day.to_le_bytes()].concat();
+        let rows: Vec<_> = (0..10_000).map(|id| row(id, (id % 10) as u16)).collect();
+        direct.write(&*table, &rows)?;
+        let found = direct
+            .postgres
+            .lines(&format!("SELECT day - '1970-01-01', count(*) FROM {schema}.t GROUP BY 1 ORDER BY 1"))?;
+        let expected: Vec<_> = (0..10).map(|day| format!("{day}\t1000")).collect();
+        ensure!(found == expected, "{found:?}");
+        let fault = direct.write(&*table, &[row(1, 2), row(1, 11)]);
+        let Err(SinkFault::Refused(told)) = fault else { bail!("{fault:?}") };
+        says(&told, &["copy 2 rows into table", "no partition"])?;
+        ensure!(direct.postgres.count("t")? == 10_000, "half a range was written");
     }
     Ok(())
 }

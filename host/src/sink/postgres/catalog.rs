@@ -103,6 +103,12 @@ fn rows(answer: Vec<SimpleQueryMessage>) -> Vec<SimpleQueryRow> {
 }
 
 impl LiveTable {
+    /// A plain table, for tests.
+    #[cfg(test)]
+    pub fn of(columns: Vec<LiveColumn>) -> Self {
+        Self { kind: "r".to_owned(), columns }
+    }
+
     /// The column of that name.
     pub fn column(&self, name: &str) -> Option<&LiveColumn> {
         self.columns.iter().find(|column| column.name == name)

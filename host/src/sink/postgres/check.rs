@@ -123,7 +123,7 @@ impl Check {
 
 #[inline]
 fn check_text(text: &[u8], limit: Option<usize>) -> Result<(), Refusal> {
-    if let Some(at) = text.iter().position(|byte| *byte == 0) {
+    if let Some(at) = nul(text) {
         return Err(Refusal::Value(format!("its byte {at} is NUL, which no text of PostgreSQL can hold")));
     }
     match limit {
@@ -139,6 +139,15 @@ fn check_text(text: &[u8], limit: Option<usize>) -> Result<(), Refusal> {
             }
         }
         _ => Ok(()),
+    }
+}
+
+/// Where the first NUL is. Nearly no text has one, and looking for any is quicker than looking for the first.
+#[inline]
+fn nul(text: &[u8]) -> Option<usize> {
+    match text.contains(&0) {
+        true => text.iter().position(|byte| *byte == 0),
+        false => None,
     }
 }
 

@@ -104,13 +104,22 @@ impl Connections {
             }),
         };
         let client = connected.map_err(|fault| classify(action, &fault))?;
-        // Should this process be gone, the server gives up by itself, and before this process does.
-        let most = self.timeout().mul_f64(0.9).as_millis().max(1);
-        let settings = format!("SET statement_timeout = {most}; SET client_min_messages = warning");
-        client.batch_execute(&settings).await.map_err(|fault| classify(action, &fault))?;
         let server = catalog::server(&client).await.map_err(|fault| classify(action, &fault))?;
         suits(&server).map_err(|problem| SinkFault::Refused(format!("{action}: {problem}")))?;
+        client.batch_execute(&self.session(&server)).await.map_err(|fault| classify(action, &fault))?;
         Ok(Connection { client, server, tls, driver })
+    }
+
+    /// What holds for all that goes through a connection.
+    fn session(&self, server: &Server) -> String {
+        // Should this process be gone, the server gives up by itself, and before this process does.
+        let most = self.timeout().mul_f64(0.9).as_millis().max(1);
+        let mut settings = format!("SET statement_timeout = {most}; SET client_min_messages = warning");
+        if server.greenplum {
+            // Else the first rows of a table wait for an ANALYZE, and are refused where that fails.
+            settings.push_str("; SET gp_autostats_mode = none");
+        }
+        settings
     }
 }
 

@@ -291,16 +291,22 @@ fn write_array<'a>(element: &'a Field, oid: u32, row: &mut Decoder<'a>, out: &mu
     written
 }
 
-/// A value of fixed width, its length before it.
-#[inline]
+/// A value of fixed width, at most 16 bytes, its length before it: one copy, since it is the most frequent of all.
+#[inline(always)]
 fn put<const N: usize>(out: &mut Vec<u8>, value: [u8; N]) {
-    // No value is as long as 2 GiB.
-    out.extend_from_slice(&(N as i32).to_be_bytes());
-    out.extend_from_slice(&value);
+    let mut sized = [0; 20];
+    if let Some((length, rest)) = sized.split_first_chunk_mut::<4>()
+        && let Some(place) = rest.first_chunk_mut::<N>()
+    {
+        *length = (N as i32).to_be_bytes();
+        *place = value;
+    }
+    out.extend_from_slice(sized.get(..4 + N).unwrap_or_default());
 }
 
 #[inline]
 fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.reserve(4 + bytes.len());
     out.extend_from_slice(&i32::try_from(bytes.len()).unwrap_or(i32::MAX).to_be_bytes());
     out.extend_from_slice(bytes);
 }

@@ -6,15 +6,18 @@ use ethnum::U256;
 /// The sign of a number below zero.
 const NEGATIVE: u16 = 0x4000;
 
-/// Digits of base 10,000, lowest first: room for 78 decimal digits wherever the point stands.
+/// Room for 78 decimal digits wherever the point stands.
+const MOST_GROUPS: usize = 24;
+
+/// Digits of base 10,000, big-endian, as they are sent: they come lowest first and are written from the end.
 struct Groups {
-    digits: [u16; 24],
-    count: usize,
+    bytes: [u8; 2 * MOST_GROUPS],
+    start: usize,
 }
 
 /// Appends `magnitude` times 10^-`scale`, with the length before it.
 pub fn write_small(negative: bool, mut magnitude: u64, scale: u8, out: &mut Vec<u8>) {
-    let mut groups = Groups { digits: [0; 24], count: 0 };
+    let mut groups = Groups::new();
     if let Some((divisor, factor)) = partial(scale) {
         groups.push(magnitude % divisor * factor);
         magnitude /= divisor;
@@ -27,7 +30,7 @@ pub fn write_small(negative: bool, mut magnitude: u64, scale: u8, out: &mut Vec<
 pub fn write_wide(negative: bool, mut magnitude: U256, scale: u8, out: &mut Vec<u8>) {
     /// Four digits of base 10,000.
     const FOUR: u64 = 10_000_000_000_000_000;
-    let mut groups = Groups { digits: [0; 24], count: 0 };
+    let mut groups = Groups::new();
     if let Some((divisor, factor)) = partial(scale) {
         groups.push((magnitude % U256::from(divisor)).as_u64() * factor);
         magnitude /= U256::from(divisor);
@@ -54,11 +57,17 @@ fn partial(scale: u8) -> Option<(u64, u64)> {
 
 impl Groups {
     #[inline]
+    fn new() -> Self {
+        Self { bytes: [0; 2 * MOST_GROUPS], start: 2 * MOST_GROUPS }
+    }
+
+    #[inline]
     fn push(&mut self, digit: u64) {
-        if let Some(place) = self.digits.get_mut(self.count) {
+        let start = self.start.wrapping_sub(2);
+        if let Some(place) = self.bytes.get_mut(start..).and_then(<[u8]>::first_chunk_mut) {
             // Below 10,000.
-            *place = digit as u16;
-            self.count += 1;
+            *place = (digit as u16).to_be_bytes();
+            self.start = start;
         }
     }
 
@@ -70,26 +79,25 @@ impl Groups {
         }
     }
 
-    fn write(&mut self, negative: bool, scale: u8, out: &mut Vec<u8>) {
-        while self.count > 0 && self.digits.get(self.count - 1) == Some(&0) {
-            self.count -= 1;
+    #[inline]
+    fn write(&self, negative: bool, scale: u8, out: &mut Vec<u8>) {
+        let mut digits = self.bytes.get(self.start..).unwrap_or_default();
+        while let Some(rest) = digits.strip_prefix(&[0, 0]) {
+            digits = rest;
         }
         // Both are below 100.
-        let (count, fraction) = (self.count as i16, i16::from(scale.div_ceil(4)));
+        let (count, fraction) = ((digits.len() / 2) as i16, i16::from(scale.div_ceil(4)));
         let weight = if count == 0 { 0 } else { count - fraction - 1 };
         let sign = if negative { NEGATIVE } else { 0 };
-        let length = 8 + 2 * i32::from(count);
-        let mut head = [0; 12];
-        let (size, rest) = head.split_at_mut(4);
-        size.copy_from_slice(&length.to_be_bytes());
-        let parts = [count.to_be_bytes(), weight.to_be_bytes(), sign.to_be_bytes(), u16::from(scale).to_be_bytes()];
-        for (place, part) in rest.chunks_exact_mut(2).zip(parts) {
-            place.copy_from_slice(&part);
-        }
-        out.extend_from_slice(&head);
-        for digit in self.digits.iter().take(self.count).rev() {
-            out.extend_from_slice(&digit.to_be_bytes());
-        }
+        // The length of what follows in 32 bits, then 16 bits each.
+        let words = u128::from(8 + count.unsigned_abs() * 2) << 64
+            | u128::from(count.unsigned_abs()) << 48
+            | u128::from(weight as u16) << 32
+            | u128::from(sign) << 16
+            | u128::from(scale);
+        out.reserve(12 + digits.len());
+        out.extend_from_slice(words.to_be_bytes().get(4..).unwrap_or_default());
+        out.extend_from_slice(digits);
     }
 }
 
