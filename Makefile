@@ -21,11 +21,13 @@ toolchain:
 
 .PHONY: plugins
 plugins: toolchain ## build the example plugins into target/plugins
-	cargo build --quiet --profile plugin --target wasm32-unknown-unknown -p sales
+	cargo build --quiet --profile plugin --target wasm32-unknown-unknown -p sales -p sensors -p syslog
 	cargo build --quiet --profile plugin --target wasm32-wasip2 -p warehouse
 	@mkdir -p $(PLUGINS)
 	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/sales.wasm plugins/sales/sales.toml plugins/sales/products.csv $(PLUGINS)/
 	@cp $(CARGO_TARGET_DIR)/wasm32-wasip2/plugin/warehouse.wasm plugins/warehouse/warehouse.toml $(PLUGINS)/
+	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/sensors.wasm plugins/sensors/sensors.toml $(PLUGINS)/
+	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/syslog.wasm plugins/syslog/syslog.toml $(PLUGINS)/
 
 .PHONY: test-guests
 test-guests: toolchain ## build the plugins that only tests load into target/test-guests

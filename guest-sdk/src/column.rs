@@ -2,6 +2,7 @@
 //! is small enough to be inlined. The format: <https://clickhouse.com/docs/interfaces/formats/RowBinary>.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::decimal::Decimal;
@@ -167,6 +168,21 @@ impl<T: Column> Column for Option<T> {
     }
 }
 
+impl<K: Column, V: Column> Column for BTreeMap<K, V> {
+    fn type_name() -> String {
+        format!("Map({}, {})", K::type_name(), V::type_name())
+    }
+
+    /// How many entries there are, then key and value in turn.
+    fn encode(&self, buffer: &mut Vec<u8>) {
+        length(self.len(), buffer);
+        for (key, value) in self {
+            key.encode(buffer);
+            value.encode(buffer);
+        }
+    }
+}
+
 /// A length as an unsigned LEB128.
 #[inline]
 fn length(length: usize, buffer: &mut Vec<u8>) {
@@ -276,6 +292,12 @@ mod tests {
         assert_eq!(encoded("-0.01".parse::<Decimal<19, 2>>()?), [0xff; 16]);
         assert_eq!(Decimal::<18, 4>::type_name(), "Decimal(18, 4)");
         Ok(())
+    }
+
+    #[test]
+    fn a_map_is_a_count_and_then_keys_and_values_in_turn() {
+        assert_eq!(encoded(BTreeMap::from([("b", 2u8), ("a", 1)])), [2, 1, b'a', 1, 1, b'b', 2]);
+        assert_eq!(BTreeMap::<String, Option<u8>>::type_name(), "Map(String, Nullable(UInt8))");
     }
 
     #[test]

@@ -64,6 +64,9 @@ fn decode_value(type_name: &str, bytes: &mut &[u8]) -> Option<Option<String>> {
             _ => None,
         };
     }
+    if let Some(inner) = within(type_name, "Map") {
+        return decode_map(inner, bytes).map(Some);
+    }
     let text = match type_name {
         "String" => decode_string(bytes)?,
         "Bool" => match take::<1>(bytes)? {
@@ -107,7 +110,18 @@ fn decode_scaled(type_name: &str, bytes: &mut &[u8]) -> Option<String> {
     Some(text)
 }
 
-fn decode_string(bytes: &mut &[u8]) -> Option<String> {
+/// A map of texts, as ClickHouse prints one.
+fn decode_map(types: &str, bytes: &mut &[u8]) -> Option<String> {
+    let ("String", "String") = types.split_once(", ")? else { return None };
+    let quoted = |text: String| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"));
+    let mut entries = Vec::new();
+    for _ in 0..decode_length(bytes)? {
+        entries.push(format!("{}:{}", quoted(decode_string(bytes)?), quoted(decode_string(bytes)?)));
+    }
+    Some(format!("{{{}}}", entries.join(",")))
+}
+
+fn decode_length(bytes: &mut &[u8]) -> Option<usize> {
     let mut length = 0usize;
     for shift in (0..usize::BITS).step_by(7) {
         let [byte] = take::<1>(bytes)?;
@@ -116,6 +130,11 @@ fn decode_string(bytes: &mut &[u8]) -> Option<String> {
             break;
         }
     }
+    Some(length)
+}
+
+fn decode_string(bytes: &mut &[u8]) -> Option<String> {
+    let length = decode_length(bytes)?;
     let (text, rest) = bytes.split_at_checked(length)?;
     *bytes = rest;
     String::from_utf8(text.to_vec()).ok()
