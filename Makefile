@@ -38,6 +38,15 @@ test-guests: toolchain ## build the plugins that only tests load into target/tes
 	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/counter.wasm $(TEST_GUESTS)/
 	@cp $(CARGO_TARGET_DIR)/wasm32-wasip2/plugin/unruly.wasm $(TEST_GUESTS)/unruly-wasip2.wasm
 
+DATASET := $(CURDIR)/target/dataset
+
+.PHONY: dataset
+dataset: toolchain services-needed ## fetch a public data set, build its plugin, both into target/dataset; docs/examples.md goes on from there
+	cargo build --quiet --profile plugin --target wasm32-unknown-unknown -p flights
+	@mkdir -p $(DATASET)/plugins
+	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/flights.wasm plugins/flights/flights.toml $(DATASET)/plugins/
+	@data=$$(python3 tests/datasets/flights.py) && cp $$data/airlines.csv $(DATASET)/plugins/ && cp $$data/flights.csv $(DATASET)/
+
 .PHONY: demo
 demo: plugins ## see records become rows, with nothing else installed; `make demo SECONDS=20` ends by itself
 	@echo "building the gateway; the first time this takes some minutes"
@@ -51,7 +60,7 @@ services-needed:
 	@command -v python3 >/dev/null || { echo "Python 3 is missing; install it with: apt-get install -y python3 python3-venv"; exit 1; }
 
 .PHONY: test
-test: plugins test-guests services-needed ## run all tests on a real Kafka, a real ClickHouse engine and files, all started here
+test: plugins test-guests dataset services-needed ## run all tests on a real Kafka, a real ClickHouse engine and files, all started here
 	cargo build --release --workspace --bins
 	$(SERVICES) run kafka clickhouse clickhouse-2018 -- cargo test --release --workspace
 

@@ -4,6 +4,7 @@
 //! ```text
 //! shop                makes records, and says what should become of them
 //! produce             writes them to Kafka
+//! lines               writes the lines of a file there
 //! demonstration       the whole of `make demo`, from its start to its summary
 //!   embedded_kafka    a Kafka within the process
 //!   output            the folder that all of it writes to
@@ -19,6 +20,7 @@
 pub mod dead_letters;
 pub mod demonstration;
 pub mod embedded_kafka;
+pub mod lines;
 pub mod live_view;
 pub mod output;
 pub mod produce;
