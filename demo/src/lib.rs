@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! shop                makes records, and says what should become of them
+//! examples            makes records for the other example plugins, in the same way
 //! produce             writes them to Kafka
 //! lines               writes the lines of a file there
 //! demonstration       the whole of `make demo`, from its start to its summary
@@ -20,6 +21,7 @@
 pub mod dead_letters;
 pub mod demonstration;
 pub mod embedded_kafka;
+pub mod examples;
 pub mod lines;
 pub mod live_view;
 pub mod output;
