@@ -21,13 +21,15 @@ toolchain:
 
 .PHONY: plugins
 plugins: toolchain ## build the example plugins into target/plugins
-	cargo build --quiet --profile plugin --target wasm32-unknown-unknown -p sales -p sensors -p syslog
+	cargo build --quiet --profile plugin --target wasm32-unknown-unknown -p sales -p sensors -p syslog -p flights
 	cargo build --quiet --profile plugin --target wasm32-wasip2 -p warehouse
 	@mkdir -p $(PLUGINS)
 	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/sales.wasm plugins/sales/sales.toml plugins/sales/products.csv $(PLUGINS)/
 	@cp $(CARGO_TARGET_DIR)/wasm32-wasip2/plugin/warehouse.wasm plugins/warehouse/warehouse.toml $(PLUGINS)/
 	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/sensors.wasm plugins/sensors/sensors.toml $(PLUGINS)/
 	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/syslog.wasm plugins/syslog/syslog.toml $(PLUGINS)/
+	@# Without its pipeline file, which needs the data set: for the golden cases.
+	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/flights.wasm $(PLUGINS)/
 
 .PHONY: test-guests
 test-guests: toolchain ## build the plugins that only tests load into target/test-guests
