@@ -1,8 +1,8 @@
-//! The command line.
-
-use std::path::PathBuf;
+//! The command line. Each command declares its own arguments in its file below `commands`.
 
 use clap::{Parser, Subcommand};
+
+use crate::commands::run::RunArguments;
 
 /// Consumes Kafka topics, runs every record through a WebAssembly plugin, and writes the rows to the warehouse.
 #[derive(Debug, Parser)]
@@ -17,12 +17,5 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run all pipelines until a signal comes.
-    Run {
-        /// The gateway's file.
-        #[arg(long, value_name = "FILE", default_value = "gateway.toml")]
-        config: PathBuf,
-        /// Name the plugins' functions for `perf`, in /tmp/perf-PID.map.
-        #[arg(long)]
-        profile_guests: bool,
-    },
+    Run(RunArguments),
 }

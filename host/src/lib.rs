@@ -6,6 +6,7 @@
 //! what they see. [`workers`] are the threads that run plugins.
 
 pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod cpu;
 mod gateway;
