@@ -50,9 +50,9 @@ services-needed:
 	@command -v python3 >/dev/null || { echo "Python 3 is missing; install it with: apt-get install -y python3 python3-venv"; exit 1; }
 
 .PHONY: test
-test: plugins test-guests services-needed ## run all tests on a real Kafka, a real ClickHouse engine and files, all started here
+test: plugins test-guests services-needed ## run all tests on a real Kafka, a real ClickHouse engine, PostgreSQL and files, all started here
 	cargo build --release --workspace --bins
-	$(SERVICES) run kafka clickhouse clickhouse-2018 -- cargo test --release --workspace
+	$(SERVICES) run kafka clickhouse clickhouse-2018 postgres -- cargo test --release --workspace
 
 .PHONY: lint
 lint: ## formatting, clippy, docs and licences; warnings are errors
@@ -64,7 +64,7 @@ lint: ## formatting, clippy, docs and licences; warnings are errors
 
 RECORDS ?= 5000000
 ROUNDS ?= 5
-BENCH = $(SERVICES) run kafka clickhouse -- $(CARGO_TARGET_DIR)/release/bench --records $(RECORDS) --rounds $(ROUNDS)
+BENCH = $(SERVICES) run kafka clickhouse postgres -- $(CARGO_TARGET_DIR)/release/bench --records $(RECORDS) --rounds $(ROUNDS)
 
 .PHONY: bench-built
 bench-built: plugins services-needed

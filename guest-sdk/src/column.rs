@@ -1,18 +1,27 @@
 //! The types that a column can have, and their RowBinary. Called for every column of every row, so everything here
 //! is small enough to be inlined. The format: <https://clickhouse.com/docs/interfaces/formats/RowBinary>.
 
+mod containers;
+mod wide;
+
 use std::borrow::Cow;
 use std::rc::Rc;
 
 use crate::decimal::Decimal;
 use crate::text::Text;
-use crate::time::{DateTime, DateTime64};
-use crate::{Uuid, time};
+use crate::time::{Date, Date32, DateTime, DateTime64, Time, Time64};
+use crate::{Int256, UInt256, Uuid, time};
+
+pub use self::containers::Pairs;
+pub use self::wide::{BFloat16, FixedString, Json};
 
 /// A type that a column can have.
 pub trait Column {
     /// Whether a null can be written already: `Nullable` cannot be nested.
     const NULLABLE: bool = false;
+
+    /// Whether the value is made of others: ClickHouse has nulls within it, not in its place.
+    const COMPOSED: bool = false;
 
     /// The type as ClickHouse writes it.
     fn type_name() -> String;
@@ -39,6 +48,7 @@ macro_rules! number {
 number! {
     u8 => "UInt8", u16 => "UInt16", u32 => "UInt32", u64 => "UInt64",
     i8 => "Int8", i16 => "Int16", i32 => "Int32", i64 => "Int64",
+    u128 => "UInt128", i128 => "Int128", UInt256 => "UInt256", Int256 => "Int256",
     f32 => "Float32", f64 => "Float64",
 }
 
@@ -70,6 +80,7 @@ macro_rules! transparent {
     ($([$($generics:tt)*] $type:ty => $target:ty;)+) => {$(
         impl<$($generics)*> Column for $type {
             const NULLABLE: bool = <$target>::NULLABLE;
+            const COMPOSED: bool = <$target>::COMPOSED;
 
             fn type_name() -> String {
                 <$target>::type_name()
@@ -117,6 +128,29 @@ impl Column for DateTime {
     }
 }
 
+/// Types that are one number.
+macro_rules! of_a_number {
+    ($([$($generics:tt)*] $type:ty, $name:expr, $number:ident;)+) => {$(
+        impl<$($generics)*> Column for $type {
+            fn type_name() -> String {
+                $name
+            }
+
+            #[inline]
+            fn encode(&self, buffer: &mut Vec<u8>) {
+                self.$number().encode(buffer);
+            }
+        }
+    )+};
+}
+
+of_a_number! {
+    [] Date, "Date".to_owned(), days;
+    [] Date32, "Date32".to_owned(), days;
+    [] Time, "Time".to_owned(), seconds;
+    [const P: u32] Time64<P>, format!("Time64({P})"), ticks;
+}
+
 impl<const P: u32> Column for DateTime64<P> {
     fn type_name() -> String {
         const { assert!(P <= time::FINEST, "DateTime64 counts no finer than nanoseconds") };
@@ -134,15 +168,16 @@ impl<const P: u32, const S: u32> Column for Decimal<P, S> {
         format!("Decimal({P}, {S})")
     }
 
-    /// A signed integer of 32 bits up to 9 digits, of 64 up to 18, of 128 up to 38. A `Decimal` is within its digits,
-    /// so what is cut off are copies of the sign.
+    /// A signed integer of 32 bits up to 9 digits, of 64 up to 18, of 128 up to 38, of 256 beyond. A `Decimal` is within its
+    /// digits, so what is cut off are copies of the sign.
     #[inline]
     fn encode(&self, buffer: &mut Vec<u8>) {
         let units = self.units();
         match P {
             0..=9 => (units as i32).encode(buffer),
             10..=18 => (units as i64).encode(buffer),
-            _ => buffer.extend_from_slice(&units.to_le_bytes()),
+            19..=38 => buffer.extend_from_slice(&units.to_le_bytes()),
+            _ => Int256::from(units).encode(buffer),
         }
     }
 }
@@ -152,6 +187,12 @@ impl<T: Column> Column for Option<T> {
 
     fn type_name() -> String {
         const { assert!(!T::NULLABLE, "an Option of an Option is no column") };
+        const {
+            assert!(
+                !T::COMPOSED,
+                "an Option of a list, a map or a tuple is no column: let it be empty, or its elements Options"
+            )
+        };
         format!("Nullable({})", T::type_name())
     }
 
@@ -224,7 +265,7 @@ fn overlapping<const N: usize>(bytes: &[u8], buffer: &mut Vec<u8>) {
 mod tests {
     use super::*;
 
-    fn encoded(value: impl Column) -> Vec<u8> {
+    pub(super) fn encoded(value: impl Column) -> Vec<u8> {
         let mut buffer = vec![0xee];
         value.encode(&mut buffer);
         assert_eq!(buffer.remove(0), 0xee);
@@ -274,6 +315,7 @@ mod tests {
         assert_eq!(encoded("-0.01".parse::<Decimal<10, 2>>()?), [0xff; 8]);
         assert_eq!(encoded("-0.01".parse::<Decimal<18, 2>>()?), [0xff; 8]);
         assert_eq!(encoded("-0.01".parse::<Decimal<19, 2>>()?), [0xff; 16]);
+        assert_eq!(encoded("-0.01".parse::<Decimal<76, 2>>()?), [0xff; 32]);
         assert_eq!(Decimal::<18, 4>::type_name(), "Decimal(18, 4)");
         Ok(())
     }

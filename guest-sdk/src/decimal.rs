@@ -9,7 +9,10 @@ use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 use crate::invalid::InvalidValue;
 
 /// As many digits as fit `i128`.
-const MOST_DIGITS: u32 = 38;
+const EXACT_DIGITS: u32 = 38;
+
+/// As many as a column can have.
+const MOST_DIGITS: u32 = 76;
 
 /// 2^53: up to here every integer is a double, so a double scaled to units is one integer and no other.
 const LARGEST_EXACT: f64 = 9_007_199_254_740_992.0;
@@ -20,7 +23,8 @@ const POWERS: [f64; 23] = [
     1e21, 1e22,
 ];
 
-/// A decimal number of at most `P` digits (1 to 38), `S` of them after the point: ClickHouse's `Decimal(P, S)`.
+/// A decimal number of at most `P` digits (1 to 76), `S` of them after the point (at most 38): ClickHouse's `Decimal(P, S)`. Whatever
+/// `P`, a value is within 128 bits, which is 38 digits: what has more is refused.
 ///
 /// From JSON it takes a string or an integer exactly. A JSON number with a point is a double on its way here; it is
 /// taken where exactly one decimal of `S` digits has that double nearest, which is so up to 15 digits.
@@ -32,9 +36,10 @@ pub struct Decimal<const P: u32, const S: u32> {
 impl<const P: u32, const S: u32> Decimal<P, S> {
     /// The largest number of units: `P` nines.
     const LARGEST: i128 = {
-        assert!(P >= 1 && P <= MOST_DIGITS, "a Decimal has 1 to 38 digits");
+        assert!(P >= 1 && P <= MOST_DIGITS, "a Decimal has 1 to 76 digits");
         assert!(S <= P, "a Decimal has at most as many digits after the point as it has digits");
-        10i128.pow(P) - 1
+        assert!(S <= EXACT_DIGITS, "a Decimal has at most 38 digits after the point here");
+        10i128.pow(if P < EXACT_DIGITS { P } else { EXACT_DIGITS }) - 1
     };
 
     /// The number of this many units of the last digit; `None` where it has more than `P` digits.
@@ -190,7 +195,7 @@ impl<const P: u32, const S: u32> fmt::Debug for Decimal<P, S> {
 }
 
 /// Units with the point put in, all `scale` digits of the fraction shown.
-pub(crate) fn write(units: i128, scale: u32, to: &mut impl fmt::Write) -> fmt::Result {
+fn write(units: i128, scale: u32, to: &mut impl fmt::Write) -> fmt::Result {
     if units < 0 {
         to.write_char('-')?;
     }

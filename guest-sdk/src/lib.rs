@@ -67,6 +67,7 @@ pub mod bindings;
 mod column;
 #[cfg(target_family = "wasm")]
 mod component;
+mod composed;
 mod decimal;
 mod environment;
 mod id;
@@ -85,7 +86,7 @@ mod table;
 mod text;
 mod time;
 
-pub use column::Column;
+pub use column::{BFloat16, Column, FixedString, Json, Pairs};
 pub use decimal::Decimal;
 pub use id::Uuid;
 pub use invalid::InvalidValue;
@@ -97,8 +98,11 @@ pub use row::{Provenance, Row};
 pub use setup::{Setup, SetupError};
 pub use table::{Table, TableRow};
 pub use text::Text;
-pub use tidegate_plugin_macros::Row;
-pub use time::{DateTime, DateTime64};
+pub use tidegate_plugin_macros::{Enum, Row, Tuple, Variant};
+pub use time::{Date, Date32, DateTime, DateTime64, Time, Time64};
+
+/// Integers of 256 bits, with arithmetic, `FromStr` and `Display`.
+pub use ethnum::{I256 as Int256, U256 as UInt256};
 
 /// The types of the WebAssembly contract, `tidegate:plugin`, as both sides of it see them.
 pub mod contract {
@@ -115,6 +119,7 @@ pub mod contract {
 /// What the expansions of [`plugin!`] and of the derive call. Not for authors; it changes without notice.
 #[doc(hidden)]
 pub mod expansion {
+    pub use crate::composed::{Order, enumeration, no_name, tuple, variant};
     pub use crate::plugin::{Start, describe, keep_silent, plain, stateful, stateless};
-    pub use crate::row::{column, low_cardinality, object};
+    pub use crate::row::{column, low_cardinality, nested, object, zoned};
 }

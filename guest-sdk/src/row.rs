@@ -14,6 +14,8 @@ use crate::contract;
 ///   the row came from: `_topic LowCardinality(String)`, `_partition Int32`, `_offset Int64` and `_ordinal UInt32`,
 ///   which of the rows of its record. `#[row(offset = "..")]` gives one another name. They stand in the order
 ///   written.
+/// - `#[row(nested)]` on a field that is a list of tuples calls it `Nested`, and `#[row(zone = "Europe/Moscow")]` on a time gives the column
+///   a zone; the bytes are the same.
 /// - `#[row(object)]` on a struct that serde serializes makes rows of a route that declares no columns: each is the JSON object that
 ///   serde writes, and its members are looked for in the live table. For plugins that do not know their columns; a typed row is
 ///   several times as quick, and is checked when the plugin is loaded.
@@ -42,6 +44,24 @@ pub struct Provenance<'a> {
 /// The description of a column of type `C`.
 pub fn column<C: Column>(name: &str) -> contract::Column {
     contract::Column { name: name.to_owned(), type_: C::type_name() }
+}
+
+/// A list of tuples described as `Nested`.
+pub fn nested<C: Column>(name: &str) -> contract::Column {
+    let kind = C::type_name();
+    let columns = kind.strip_prefix("Array(Tuple(").and_then(|rest| rest.strip_suffix("))"));
+    let type_ = columns.map_or_else(|| kind.clone(), |columns| format!("Nested({columns})"));
+    contract::Column { name: name.to_owned(), type_ }
+}
+
+/// A time described with a zone, which is how the database prints it and not what it is.
+pub fn zoned<C: Column>(name: &str, zone: &str) -> contract::Column {
+    let kind = C::type_name();
+    let type_ = match kind.split_once("DateTime64(") {
+        Some((before, rest)) => format!("{before}DateTime64({}", rest.replacen(')', &format!(", '{zone}')"), 1)),
+        None => kind.replacen("DateTime", &format!("DateTime('{zone}')"), 1),
+    };
+    contract::Column { name: name.to_owned(), type_ }
 }
 
 /// Writes an object as JSON, and a line end. What cannot be written leaves nothing, which the gateway rejects as no object.
@@ -147,5 +167,33 @@ mod tests {
              \"id\":\"00000000-0000-0000-0000-000000000001\"}\n{\"x\":[1,null]}\n"
         );
         Ok(())
+    }
+
+    #[derive(crate::Tuple)]
+    struct Item {
+        sku: u32,
+        tags: Vec<String>,
+    }
+
+    #[derive(Row)]
+    struct Described {
+        #[row(nested)]
+        items: Vec<Item>,
+        #[row(zone = "Europe/Moscow")]
+        at: DateTime64<3>,
+        #[row(zone = "UTC")]
+        until: Option<crate::DateTime>,
+    }
+
+    #[test]
+    fn nested_columns_and_zones_are_described() {
+        assert_eq!(
+            named(&Described::columns()),
+            [
+                ("items", "Nested(`sku` UInt32, `tags` Array(String))"),
+                ("at", "DateTime64(3, 'Europe/Moscow')"),
+                ("until", "Nullable(DateTime('UTC'))"),
+            ]
+        );
     }
 }

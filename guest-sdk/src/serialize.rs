@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::{DateTime, DateTime64, Decimal, Text, Uuid};
+use crate::{Date, Date32, DateTime, DateTime64, Decimal, FixedString, Text, Uuid};
 
 macro_rules! as_text {
     ($([$($generics:tt)*] $type:ty;)+) => {$(
@@ -15,7 +15,10 @@ macro_rules! as_text {
 }
 
 as_text! {
+    [] Date;
+    [] Date32;
     [] DateTime;
+    [const N: usize] FixedString<N>;
     [const P: u32] DateTime64<P>;
     [const P: u32, const N: u32] Decimal<P, N>;
     [] Text<'_>;

@@ -1,6 +1,7 @@
 //! Points in time as ClickHouse holds them. Read from text and from JSON (`parse` knows the notations), written as
 //! RowBinary by `column`. Everything is UTC.
 
+mod civil;
 mod parse;
 
 use std::fmt;
@@ -10,6 +11,8 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 use crate::invalid::InvalidValue;
 use parse::{Fault, Moment};
+
+pub use civil::{Date, Date32, Time, Time64};
 
 /// Nanoseconds, as fine as `DateTime64` goes.
 pub(crate) const FINEST: u32 = 9;
@@ -209,7 +212,7 @@ impl<const P: u32> fmt::Display for DateTime64<P> {
 }
 
 /// Ticks as ClickHouse prints them in UTC: `2026-11-20 10:15:00.123`.
-pub(crate) fn write(ticks: i64, precision: u32, to: &mut impl fmt::Write) -> fmt::Result {
+fn write(ticks: i64, precision: u32, to: &mut impl fmt::Write) -> fmt::Result {
     let ticks_a_second = 10i64.pow(precision);
     let seconds = ticks.div_euclid(ticks_a_second);
     let (year, month, day) = parse::civil_from_days(seconds.div_euclid(86_400));

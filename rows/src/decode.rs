@@ -222,8 +222,11 @@ impl<'a> Decoder<'a> {
     }
 
     /// The length of a byte string (LEB128), then its bytes.
+    ///
+    /// # Errors
+    /// As for [`Self::length`].
     #[inline]
-    pub(super) fn bytes(&mut self) -> Result<&'a [u8], DecodeFault> {
+    pub fn bytes(&mut self) -> Result<&'a [u8], DecodeFault> {
         // Nearly all texts are shorter than 128 bytes, and their length is one byte.
         if let Some((length @ 0..0x80, rest)) = self.rest.split_first() {
             self.rest = rest;
@@ -238,7 +241,11 @@ impl<'a> Decoder<'a> {
         self.take(length)
     }
 
-    pub(super) fn length(&mut self) -> Result<u64, DecodeFault> {
+    /// A length as LEB128.
+    ///
+    /// # Errors
+    /// As for [`Self::array`], and beyond 64 bits.
+    pub fn length(&mut self) -> Result<u64, DecodeFault> {
         let mut length = 0u64;
         for shift in (0..64).step_by(7) {
             let [byte] = self.array()?;
@@ -255,7 +262,11 @@ impl<'a> Decoder<'a> {
         Err(DecodeFault::Length)
     }
 
-    pub(super) fn flag(&mut self) -> Result<bool, DecodeFault> {
+    /// The next byte, which is 0 or 1.
+    ///
+    /// # Errors
+    /// As for [`Self::array`], and where it is neither.
+    pub fn flag(&mut self) -> Result<bool, DecodeFault> {
         match self.array()? {
             [0] => Ok(false),
             [1] => Ok(true),
@@ -263,15 +274,23 @@ impl<'a> Decoder<'a> {
         }
     }
 
+    /// The next `N` bytes.
+    ///
+    /// # Errors
+    /// Where there are fewer, as for all that reads.
     #[inline]
-    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeFault> {
+    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeFault> {
         let (value, rest) = self.rest.split_first_chunk::<N>().ok_or(DecodeFault::Short)?;
         self.rest = rest;
         Ok(*value)
     }
 
+    /// The next bytes.
+    ///
+    /// # Errors
+    /// As for [`Self::array`].
     #[inline]
-    pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], DecodeFault> {
+    pub fn take(&mut self, length: usize) -> Result<&'a [u8], DecodeFault> {
         let (value, rest) = self.rest.split_at_checked(length).ok_or(DecodeFault::Short)?;
         self.rest = rest;
         Ok(value)

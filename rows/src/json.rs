@@ -23,7 +23,8 @@ pub fn write_json<'a>(columns: &'a [Column], rows: &mut Decoder<'a>, out: &mut V
     Ok(())
 }
 
-fn write_value(value: &Value<'_>, out: &mut Vec<u8>) {
+/// Appends a value as JSON.
+pub fn write_value(value: &Value<'_>, out: &mut Vec<u8>) {
     match value {
         Value::Null => out.extend_from_slice(b"null"),
         Value::Float32(value) if !value.is_finite() => out.extend_from_slice(b"null"),
@@ -42,10 +43,18 @@ fn write_value(value: &Value<'_>, out: &mut Vec<u8>) {
             }
         }
         Value::Bool(_) | Value::UInt(_) | Value::Int(_) | Value::UInt256(_) | Value::Int256(_) => plain(value, out),
-        Value::Float32(_) | Value::Float64(_) | Value::Decimal { .. } | Value::Decimal256 { .. } => plain(value, out),
+        // Shortest, with an exponent where digits alone would be hundreds.
+        Value::Float32(value) => number(value, out),
+        Value::Float64(value) => number(value, out),
+        Value::Decimal { .. } | Value::Decimal256 { .. } => plain(value, out),
         Value::Json(_) => plain(value, out),
         text => write_text(&text.to_string(), out),
     }
+}
+
+fn number(value: &impl serde::Serialize, out: &mut Vec<u8>) {
+    // Writing to a Vec cannot fail.
+    let _ = serde_json::to_writer(out, value);
 }
 
 /// What is JSON as it prints.

@@ -14,7 +14,7 @@ mod walk;
 
 pub use column_type::{ColumnType, Names, decimal_width};
 pub use decode::{DecodeFault, Decoder, Value};
-pub use json::write_json;
+pub use json::{write_json, write_value};
 pub use json_row::ObjectColumns;
 pub use text::{nearest, shortened};
 pub use type_text::TypeFault;

@@ -1,8 +1,10 @@
 //! Rows read back from RowBinary as text, for the assertions of a test. It knows the types that `Column` writes.
 
-use crate::contract::{Column, NO_RECORD, Output};
+use tidegate_rows::{Column, Decoder, Value};
+
+use crate::SetupError;
+use crate::contract::{self, NO_RECORD, Output};
 use crate::plugin::Plugin;
-use crate::{DateTime, SetupError, Uuid, decimal, time};
 
 /// A row read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,104 +32,49 @@ pub fn decode<P: Plugin>(output: &Output) -> Result<Vec<Decoded>, SetupError> {
         let route = routes
             .get(rows.route as usize)
             .ok_or_else(|| SetupError::new(format!("there is no route {}", rows.route)))?;
-        let mut bytes = rows.bytes.as_slice();
+        let columns = parsed(&route.columns)?;
         let mut start = 0;
         for (&end, &origin) in rows.ends.iter().zip(&rows.origins) {
-            let row_ends_with = bytes.len().checked_sub((end - start) as usize);
-            let columns = decode_row(&route.columns, &mut bytes)
-                .filter(|_| Some(bytes.len()) == row_ends_with)
-                .ok_or_else(|| SetupError::new(format!("a row of {} is not as described", route.name)))?;
+            let row = rows.bytes.get(start..end as usize);
+            let columns =
+                row.and_then(|row| if columns.is_empty() { decode_object(row) } else { decode_row(&columns, row) });
             decoded.push(Decoded {
                 route: route.name.clone(),
                 record: (origin != NO_RECORD).then_some(origin),
-                columns,
+                columns: columns
+                    .ok_or_else(|| SetupError::new(format!("a row of {} is not as described", route.name)))?,
             });
-            start = end;
+            start = end as usize;
         }
     }
     Ok(decoded)
 }
 
-fn decode_row(columns: &[Column], bytes: &mut &[u8]) -> Option<Vec<(String, Option<String>)>> {
-    columns.iter().map(|column| Some((column.name.clone(), decode_value(&column.type_, bytes)?))).collect()
-}
-
-/// One value; the outer `None` says that the bytes are not of the type.
-fn decode_value(type_name: &str, bytes: &mut &[u8]) -> Option<Option<String>> {
-    if let Some(inner) = within(type_name, "LowCardinality") {
-        return decode_value(inner, bytes);
-    }
-    if let Some(inner) = within(type_name, "Nullable") {
-        return match take::<1>(bytes)? {
-            [0] => decode_value(inner, bytes),
-            [1] => Some(None),
-            _ => None,
-        };
-    }
-    let text = match type_name {
-        "String" => decode_string(bytes)?,
-        "Bool" => match take::<1>(bytes)? {
-            [0] => "false".to_owned(),
-            [1] => "true".to_owned(),
-            _ => return None,
-        },
-        "UInt8" => u8::from_le_bytes(take(bytes)?).to_string(),
-        "UInt16" => u16::from_le_bytes(take(bytes)?).to_string(),
-        "UInt32" => u32::from_le_bytes(take(bytes)?).to_string(),
-        "UInt64" => u64::from_le_bytes(take(bytes)?).to_string(),
-        "Int8" => i8::from_le_bytes(take(bytes)?).to_string(),
-        "Int16" => i16::from_le_bytes(take(bytes)?).to_string(),
-        "Int32" => i32::from_le_bytes(take(bytes)?).to_string(),
-        "Int64" => i64::from_le_bytes(take(bytes)?).to_string(),
-        "Float32" => f32::from_le_bytes(take(bytes)?).to_string(),
-        "Float64" => f64::from_le_bytes(take(bytes)?).to_string(),
-        "UUID" => {
-            let (high, low) = (u64::from_le_bytes(take(bytes)?), u64::from_le_bytes(take(bytes)?));
-            Uuid::from_u64_pair(high, low).to_string()
-        }
-        "DateTime" => DateTime::from_seconds(u32::from_le_bytes(take(bytes)?)).to_string(),
-        _ => decode_scaled(type_name, bytes)?,
+fn parsed(columns: &[contract::Column]) -> Result<Vec<Column>, SetupError> {
+    let parse = |column: &contract::Column| {
+        let kind = column.type_.parse().map_err(|fault| SetupError::new(format!("column {}: {fault}", column.name)))?;
+        Ok(Column { name: column.name.clone(), kind })
     };
-    Some(Some(text))
+    columns.iter().map(parse).collect()
 }
 
-fn decode_scaled(type_name: &str, bytes: &mut &[u8]) -> Option<String> {
-    let mut text = String::new();
-    if let Some(precision) = within(type_name, "DateTime64") {
-        time::write(i64::from_le_bytes(take(bytes)?), precision.parse().ok()?, &mut text).ok()?;
-        return Some(text);
+fn decode_row(columns: &[Column], row: &[u8]) -> Option<Vec<(String, Option<String>)>> {
+    let mut decoder = Decoder::new(row);
+    let mut values = Vec::with_capacity(columns.len());
+    for column in columns {
+        let value = decoder.value(column).ok()?;
+        values.push((column.name.clone(), (value != Value::Null).then(|| value.to_string())));
     }
-    let (digits, scale) = within(type_name, "Decimal")?.split_once(", ")?;
-    let units = match digits.parse().ok()? {
-        0..=9u32 => i128::from(i32::from_le_bytes(take(bytes)?)),
-        10..=18 => i128::from(i64::from_le_bytes(take(bytes)?)),
-        _ => i128::from_le_bytes(take(bytes)?),
+    decoder.is_empty().then_some(values)
+}
+
+/// The members of a row that is an object, as JSON writes them.
+fn decode_object(row: &[u8]) -> Option<Vec<(String, Option<String>)>> {
+    let members: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(row).ok()?;
+    let text = |value: serde_json::Value| match value {
+        serde_json::Value::Null => None,
+        serde_json::Value::String(text) => Some(text),
+        other => Some(other.to_string()),
     };
-    decimal::write(units, scale.parse().ok()?, &mut text).ok()?;
-    Some(text)
-}
-
-fn decode_string(bytes: &mut &[u8]) -> Option<String> {
-    let mut length = 0usize;
-    for shift in (0..usize::BITS).step_by(7) {
-        let [byte] = take::<1>(bytes)?;
-        length |= usize::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            break;
-        }
-    }
-    let (text, rest) = bytes.split_at_checked(length)?;
-    *bytes = rest;
-    String::from_utf8(text.to_vec()).ok()
-}
-
-/// What stands in the brackets of `outer(..)`.
-fn within<'a>(type_name: &'a str, outer: &str) -> Option<&'a str> {
-    type_name.strip_prefix(outer)?.strip_prefix('(')?.strip_suffix(')')
-}
-
-fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
-    let (taken, rest) = bytes.split_first_chunk::<N>()?;
-    *bytes = rest;
-    Some(*taken)
+    Some(members.into_iter().map(|(name, value)| (name, text(value))).collect())
 }

@@ -164,7 +164,7 @@ fn parse_integer(text: &[u8]) -> Result<i64, Fault> {
 }
 
 #[inline]
-fn days_of_month(year: u32, month: u32) -> u32 {
+pub(super) fn days_of_month(year: u32, month: u32) -> u32 {
     match month {
         1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
         4 | 6 | 9 | 11 => 30,
@@ -177,7 +177,7 @@ fn days_of_month(year: u32, month: u32) -> u32 {
 /// Days since 1970-01-01 in the Gregorian calendar, for years from 0. The algorithm is Howard Hinnant's
 /// (<https://howardhinnant.github.io/date_algorithms.html>): years begin in March, so that a leap day ends one.
 #[inline]
-fn days_from_civil(year: u32, month: u32, day: u32) -> i64 {
+pub(super) fn days_from_civil(year: u32, month: u32, day: u32) -> i64 {
     // Shifted by one era of 400 years, so that January of the year 0 stays positive.
     let year = year + 400 - u32::from(month <= 2);
     let era = year / 400;

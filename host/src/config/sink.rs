@@ -11,6 +11,8 @@ use super::section::Section;
 pub enum SinkSettings {
     /// A ClickHouse server.
     ClickHouse(ClickHouseSettings),
+    /// A Greenplum or PostgreSQL database.
+    Postgres(PostgresSettings),
     /// JSON Lines below a folder.
     File {
         /// The folder; made where it does not exist.
@@ -53,6 +55,41 @@ pub enum ClickHouseFormat {
     RowBinaryWithNamesAndTypes,
     /// For servers before 21.1.
     RowBinary,
+}
+
+/// How to reach a Greenplum or PostgreSQL database.
+#[derive(Clone, Debug)]
+pub struct PostgresSettings {
+    /// A name or an address, without the brackets of IPv6.
+    pub host: String,
+    /// 5432 where the file says nothing.
+    pub port: u16,
+    /// The database's name.
+    pub database: String,
+    /// The role that writes.
+    pub user: String,
+    /// Empty where the file says nothing.
+    pub password: Secret,
+    /// How long writing a range may take before it is tried again.
+    pub timeout: Duration,
+    /// How many connections there may be at once.
+    pub concurrency: usize,
+    /// Whether what is sent is encrypted, and whether the server must prove who it is.
+    pub tls: SslMode,
+}
+
+/// As libpq calls them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SslMode {
+    /// In the clear.
+    Disable,
+    /// Encrypted, to whoever answers.
+    Require,
+    /// Encrypted, and the server's certificate is for this host, by an authority of the machine or of this PEM file.
+    VerifyFull {
+        /// The PEM file.
+        ca: Option<PathBuf>,
+    },
 }
 
 /// A text that is not shown.
@@ -113,14 +150,21 @@ impl SinkSettings {
         #[derive(Clone, Copy)]
         enum Kind {
             ClickHouse,
+            Postgres,
             File,
         }
-        let kinds = [("clickhouse", Kind::ClickHouse), ("file", Kind::File)];
+        let kinds = [
+            ("clickhouse", Kind::ClickHouse),
+            ("greenplum", Kind::Postgres),
+            ("postgres", Kind::Postgres),
+            ("file", Kind::File),
+        ];
         if !section.has("type") {
-            section.fault("type", "is missing; expected \"clickhouse\" or \"file\"");
+            section.fault("type", "is missing; expected \"clickhouse\" or \"greenplum\" or \"postgres\" or \"file\"");
         }
         match section.choice("type", &kinds) {
             Some(Kind::ClickHouse) => clickhouse(section, base).map(Self::ClickHouse),
+            Some(Kind::Postgres) => postgres(section, base).map(Self::Postgres),
             Some(Kind::File) => {
                 let path = section.required_string("path", "\"out\"")?;
                 Some(Self::File { path: base.join(path) })
@@ -155,8 +199,7 @@ fn clickhouse(section: &Section<'_>, base: &Path) -> Option<ClickHouseSettings> 
         );
         return None;
     };
-    let near = host == "localhost" || host == "[::1]" || host.starts_with("127.");
-    let compression = compression.unwrap_or(if near { Compression::None } else { Compression::Lz4 });
+    let compression = compression.unwrap_or(if is_near(host) { Compression::None } else { Compression::Lz4 });
     Some(ClickHouseSettings { url, user, password, timeout, compression, format, concurrency })
 }
 
@@ -169,4 +212,92 @@ fn host(url: &str) -> Option<&str> {
         false => authority.split(':').next()?,
     };
     (!host.is_empty() && !authority.contains('@')).then_some(host)
+}
+
+fn is_near(host: &str) -> bool {
+    matches!(host, "localhost" | "[::1]" | "::1") || host.starts_with("127.")
+}
+
+fn postgres(section: &Section<'_>, base: &Path) -> Option<PostgresSettings> {
+    const EXAMPLE: &str = "\"postgresql://127.0.0.1:5432/dwh\"";
+    let url = section.required_string("url", EXAMPLE);
+    let user = section.required_string("user", "\"tidegate\"");
+    let password = Secret::read(section, "password", base).unwrap_or_default();
+    // Well below the five minutes in which Kafka takes a silent consumer for dead.
+    let timeout = section.duration("timeout").unwrap_or(Duration::from_secs(60));
+    let concurrency = section.integer("concurrency", 1..=64).unwrap_or(4);
+    let mode = section.choice(
+        "sslmode",
+        &[("disable", Mode::Disable), ("require", Mode::Require), ("verify-full", Mode::VerifyFull)],
+    );
+    let ca = section.string("ca").map(|path| base.join(path));
+    let url = url?;
+    if url.contains('@') {
+        section.fault("url", "holds a user or a password; they go to `user` and `password`");
+        return None;
+    }
+    let Some((host, port, database)) = place(url) else {
+        section
+            .fault("url", format!("is \"{url}\"; expected a host and a database and nothing else, such as {EXAMPLE}"));
+        return None;
+    };
+    let mode = mode.unwrap_or(if is_near(host) { Mode::Disable } else { Mode::VerifyFull });
+    if ca.is_some() && mode != Mode::VerifyFull {
+        section.fault("ca", "is looked at only with sslmode = \"verify-full\"");
+    }
+    let tls = match mode {
+        Mode::Disable => SslMode::Disable,
+        Mode::Require => SslMode::Require,
+        Mode::VerifyFull => SslMode::VerifyFull { ca },
+    };
+    let (host, database, user) = (host.to_owned(), database.to_owned(), user?.to_owned());
+    Some(PostgresSettings { host, port, database, user, password, timeout, concurrency, tls })
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Disable,
+    Require,
+    VerifyFull,
+}
+
+/// Host, port and database of `postgresql://host:5432/database`.
+fn place(url: &str) -> Option<(&str, u16, &str)> {
+    let rest = url.strip_prefix("postgresql://").or_else(|| url.strip_prefix("postgres://"))?;
+    let (authority, database) = rest.split_once('/')?;
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(rest) => {
+            let (host, port) = rest.split_once(']')?;
+            (host, port.strip_prefix(':').or(port.is_empty().then_some("5432"))?)
+        }
+        None => authority.split_once(':').unwrap_or((authority, "5432")),
+    };
+    let plain = |text: &str| !text.is_empty() && !text.contains(['@', '/', '?', '#', '%', ',']);
+    (plain(host) && plain(database)).then_some((host, port.parse().ok()?, database))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_is_named_by_host_port_and_name_and_by_nothing_else() {
+        assert_eq!(place("postgresql://db.example:6432/dwh"), Some(("db.example", 6432, "dwh")));
+        assert_eq!(place("postgres://127.0.0.1/dwh"), Some(("127.0.0.1", 5432, "dwh")));
+        assert_eq!(place("postgresql://[::1]:5433/dwh"), Some(("::1", 5433, "dwh")));
+        for wrong in [
+            "postgresql://user:secret@host/dwh",
+            "postgresql://user@host/dwh",
+            "postgresql://host",
+            "postgresql://host/",
+            "postgresql:///dwh",
+            "postgresql://host/dwh?sslmode=require",
+            "postgresql://one,two/dwh",
+            "postgresql://host:port/dwh",
+            "http://host/dwh",
+            "host=127.0.0.1",
+        ] {
+            assert_eq!(place(wrong), None, "{wrong}");
+        }
+    }
 }

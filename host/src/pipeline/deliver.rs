@@ -83,7 +83,8 @@ impl Delivery {
 
     async fn complete(&self, batch: Batch) -> Outcome {
         let started = Instant::now();
-        let task = self.workers.spawn(Metered::new(transform_for(self.plugin.clone(), self.choosy(), batch)));
+        let tables = self.tables.iter().map(|(_, table)| table.clone()).collect();
+        let task = self.workers.spawn(Metered::new(rows_of(self.plugin.clone(), batch, tables)));
         let (transformed, cpu) = task.await;
         self.status.metrics().spent(Timed::Transform, started.elapsed(), cpu);
         let transformed = match transformed {
@@ -101,12 +102,6 @@ impl Delivery {
         self.write_dead_letters(&transformed).await;
         self.count(&transformed);
         Outcome::Complete
-    }
-
-    /// The tables that may refuse single rows, with their routes.
-    fn choosy(&self) -> Vec<(usize, Arc<dyn Table>)> {
-        let tables = self.tables.iter().enumerate().filter(|(_, (_, table))| table.is_choosy());
-        tables.map(|(route, (_, table))| (route, table.clone())).collect()
     }
 
     async fn write(&self, transformed: &Transformed, route: usize) {
@@ -176,17 +171,17 @@ impl Delivery {
     }
 }
 
-/// Transforms a batch and takes out what its tables would refuse.
-async fn transform_for(
+/// The rows of a batch that its tables can hold.
+async fn rows_of(
     plugin: Arc<dyn Plugin>,
-    choosy: Vec<(usize, Arc<dyn Table>)>,
     batch: Batch,
+    tables: Vec<Arc<dyn Table>>,
 ) -> Result<Transformed, TransformFault> {
-    let (first, last) = (batch.range.first, batch.range.next - 1);
     let mut transformed = transform(plugin.clone(), batch).await?;
-    for (route, table) in choosy {
-        let sifted = transformed.sift(plugin.description(), route, &*table);
-        sifted.map_err(|fault| TransformFault { first, last, fault })?;
+    for (index, (table, route)) in tables.iter().zip(&plugin.description().routes).enumerate() {
+        if let Some(rule) = table.rule() {
+            transformed.reject_refused(index, &route.name, rule)?;
+        }
     }
     Ok(transformed)
 }

@@ -13,7 +13,6 @@ mod partition;
 mod range;
 mod reader;
 mod runner;
-mod sift;
 mod status;
 mod transform;
 

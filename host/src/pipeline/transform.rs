@@ -8,6 +8,7 @@ use super::batch::Batch;
 use super::range::{Records, Strings};
 use crate::plugin::{Description, GuestFault, Plugin, Route, contract};
 use crate::rows::shortened;
+use crate::sink::Rule;
 
 /// A slice of a range for one guest call: small enough for its records and rows to stay in a core's cache, large enough
 /// that the call costs nothing. From 256 to 16,384 records there was no difference.
@@ -292,6 +293,34 @@ impl Collected {
     }
 }
 
+impl Transformed {
+    /// Rejects the rows of a route that its table cannot hold, each alone, as rows are whose bytes are wrong.
+    ///
+    /// # Errors
+    /// Where such a row has no record.
+    pub fn reject_refused(&mut self, route: usize, name: &str, rule: &dyn Rule) -> Result<(), TransformFault> {
+        let Some(rows) = self.routes.get_mut(route) else { return Ok(()) };
+        let before = self.rejects.len();
+        for chunk in &mut rows.chunks {
+            let refused = chunk.refused(name, rule).map_err(|fault| {
+                let (first, last) = (self.batch.range.first, self.batch.range.next - 1);
+                TransformFault { first, last, fault }
+            })?;
+            if !refused.is_empty() {
+                *chunk = chunk.without(&refused);
+                rows.rows -= refused.len();
+                self.rejects.extend(refused.into_iter().map(|(_, reject)| reject));
+            }
+        }
+        if self.rejects.len() > before {
+            rows.chunks.retain(|chunk| !chunk.ends.is_empty());
+            self.rejects.sort_by_key(|reject| reject.record);
+            self.rejects.dedup_by_key(|reject| reject.record);
+        }
+        Ok(())
+    }
+}
+
 /// The longest reason that a dead letter carries, in bytes: enough for a person, little enough for a header.
 const LONGEST_REASON: usize = 1_024;
 
@@ -323,11 +352,7 @@ fn check(route: &Route, rows: contract::Rows, start: usize, end: usize) -> Resul
             *origin += base;
         }
         if let Err(fault) = route.walker.check(row) {
-            let Some(record) = usize::try_from(*origin).ok().filter(|_| *origin != RANGE_ORIGIN) else {
-                return broken(format!("row {index}, which has no record, is wrong: {fault}"));
-            };
-            let reason = format!("row for route `{}`: {fault}", route.name);
-            wrong.push((index, Reject { record, stage: Stage::Encode, reason }));
+            wrong.push((index, wrong_row(&route.name, index, *origin, &fault.to_string())?));
         }
     }
     if from != bytes.len() {
@@ -336,6 +361,19 @@ fn check(route: &Route, rows: contract::Rows, start: usize, end: usize) -> Resul
     let chunk = Chunk { bytes: bytes.into(), ends, origins };
     let chunk = if wrong.is_empty() { chunk } else { chunk.without(&wrong) };
     Ok(Checked { chunk, rejects: wrong.into_iter().map(|(_, reject)| reject).collect() })
+}
+
+/// The reject of a wrong row, which needs a record to blame.
+fn wrong_row(route: &str, index: usize, origin: u32, problem: &str) -> Result<Reject, GuestFault> {
+    match usize::try_from(origin) {
+        Ok(record) if origin != RANGE_ORIGIN => {
+            let reason = format!("row for route `{route}`: {problem}");
+            Ok(Reject { record, stage: Stage::Encode, reason })
+        }
+        _ => Err(GuestFault::Contract(format!(
+            "rows for route `{route}`: row {index}, which has no record, is wrong: {problem}"
+        ))),
+    }
 }
 
 impl Chunk {
@@ -350,9 +388,15 @@ impl Chunk {
         })
     }
 
-    /// Whether there are any.
-    pub(super) fn has_rows(&self) -> bool {
-        !self.ends.is_empty()
+    /// The indexes of the rows that a rule refuses, with their rejects.
+    fn refused(&self, route: &str, rule: &dyn Rule) -> Result<Vec<(usize, Reject)>, GuestFault> {
+        let mut refused = Vec::new();
+        for (index, (row, origin)) in self.rows().zip(&self.origins).enumerate() {
+            if let Some(problem) = rule.refuses(row) {
+                refused.push((index, wrong_row(route, index, *origin, &problem)?));
+            }
+        }
+        Ok(refused)
     }
 
     /// What it takes in memory, in bytes.
@@ -361,7 +405,7 @@ impl Chunk {
     }
 
     /// The chunk without the rows with these indexes, which ascend.
-    pub(super) fn without(&self, wrong: &[(usize, Reject)]) -> Self {
+    fn without(&self, wrong: &[(usize, Reject)]) -> Self {
         let mut kept = (Vec::with_capacity(self.bytes.len()), Vec::new(), Vec::new());
         let mut from = 0;
         for (index, (end, origin)) in self.ends.iter().zip(&self.origins).enumerate() {

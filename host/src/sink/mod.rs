@@ -4,6 +4,7 @@ mod backoff;
 mod clickhouse;
 mod fault;
 mod file;
+mod postgres;
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ pub use backoff::Backoff;
 pub use clickhouse::ClickHouse;
 pub use fault::{Mismatch, Problem, SinkFault};
 pub use file::FileSink;
+pub use postgres::Postgres;
 
 use crate::config::SinkSettings;
 use crate::pipeline::{Range, RouteRows, Token};
@@ -28,21 +30,22 @@ pub trait Sink: Send + Sync {
 
 /// A table that takes rows of known columns.
 pub trait Table: Send + Sync {
-    /// Whether there can be rows of the declared types that this table refuses: see [`Self::refuses`].
-    fn is_choosy(&self) -> bool {
-        false
-    }
-
-    /// Why the table would refuse a row that is right by its declared types. Asked once for every row of a choosy table.
-    fn refuses(&self, _row: &[u8]) -> Option<String> {
-        None
-    }
-
     /// Writes the rows of a range; when it returns they are where they belong. At least once: after an error some may be.
     ///
     /// # Errors
     /// As for `open`.
     fn write<'a>(&'a self, write: Write<'a>) -> BoxFuture<'a, Result<(), SinkFault>>;
+
+    /// What it cannot hold of what the columns' types can, if there is anything.
+    fn rule(&self) -> Option<&dyn Rule> {
+        None
+    }
+}
+
+/// Tells rows that a table cannot hold, before any are written, so that such a row is rejected alone.
+pub trait Rule: Send + Sync {
+    /// Why the table cannot hold this row, which is right by its types.
+    fn refuses(&self, row: &[u8]) -> Option<String>;
 }
 
 /// The rows of one route of a range.
@@ -60,6 +63,7 @@ pub struct Write<'a> {
 pub fn new(settings: &SinkSettings) -> Arc<dyn Sink> {
     match settings {
         SinkSettings::ClickHouse(settings) => Arc::new(ClickHouse::new(settings.clone())),
+        SinkSettings::Postgres(settings) => Arc::new(Postgres::new(settings.clone())),
         SinkSettings::File { path } => Arc::new(FileSink::new(path.clone())),
     }
 }

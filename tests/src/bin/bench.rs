@@ -10,6 +10,7 @@ use tidegate_demo::produce::{Writer, create_topics, produce};
 use tidegate_demo::shop::{Options, Products, Sales};
 use tidegate_tests::bench::measured::Measured;
 use tidegate_tests::bench::summary::Summary;
+use tidegate_tests::harness::{Http, Postgres, PostgresServer, Services};
 
 /// Measures what a record costs, against a bare poll loop over librdkafka.
 #[derive(Parser)]
@@ -33,12 +34,14 @@ struct Arguments {
     summary: PathBuf,
 }
 
-const MODES: [&str; 4] = ["librdkafka", "consume", "wasm_clickhouse", "native_clickhouse"];
+const MODES: [&str; 5] = ["librdkafka", "consume", "wasm_clickhouse", "wasm_postgres", "native_clickhouse"];
 
 struct Bench {
     arguments: Arguments,
     brokers: String,
     clickhouse: String,
+    /// Its schema goes with it.
+    postgres: Postgres,
     folder: tempfile::TempDir,
 }
 
@@ -47,6 +50,7 @@ fn main() -> anyhow::Result<()> {
         arguments: Arguments::parse(),
         brokers: service("TIDEGATE_TEST_KAFKA")?,
         clickhouse: service("TIDEGATE_TEST_CLICKHOUSE")?,
+        postgres: Postgres::new(&Http::new()?.into(), &PostgresServer::parse(&Services::postgres()?)?, "bench")?,
         folder: tempfile::tempdir()?,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -105,15 +109,25 @@ impl Bench {
         let output = command.stderr(Stdio::inherit()).output().with_context(|| format!("run {mode}"))?;
         anyhow::ensure!(output.status.success(), "{mode} failed: {}", output.status);
         let measured = serde_json::from_slice(&output.stdout).with_context(|| format!("read the figures of {mode}"))?;
-        if mode.ends_with("_clickhouse") {
-            self.check(runtime)?;
+        if let Some(rows) = self.rows(runtime, mode)? {
+            self.check(rows)?;
         }
         Ok(measured)
     }
 
+    /// How many rows a mode has written, if it writes any.
+    fn rows(&self, runtime: &tokio::runtime::Runtime, mode: &str) -> anyhow::Result<Option<i64>> {
+        Ok(match mode {
+            "wasm_clickhouse" | "native_clickhouse" => {
+                Some(runtime.block_on(self.query("SELECT count() FROM shop.sales"))?.trim().parse()?)
+            }
+            "wasm_postgres" => Some(self.postgres.count("sales")?),
+            _ => None,
+        })
+    }
+
     /// The rows must be there: all sales that are not of the channel `test`.
-    fn check(&self, runtime: &tokio::runtime::Runtime) -> anyhow::Result<()> {
-        let rows: u64 = runtime.block_on(self.query("SELECT count() FROM shop.sales"))?.trim().parse()?;
+    fn check(&self, rows: i64) -> anyhow::Result<()> {
         let expected = self.arguments.records as f64 * 0.9;
         let found = rows as f64;
         anyhow::ensure!(
@@ -131,11 +145,14 @@ impl Bench {
             command.args(["--partitions", &partitions.to_string(), "--records", &records.to_string()]);
             return Ok(command);
         }
-        runtime.block_on(self.fresh_tables())?;
+        match mode {
+            "wasm_postgres" => self.fresh_postgres_table()?,
+            _ => runtime.block_on(self.fresh_tables())?,
+        }
         let config = self.configure(mode, group)?;
         let mut command = Command::new(sibling("bench-gateway")?);
         let name = match mode {
-            "wasm_clickhouse" => "wasm",
+            "wasm_clickhouse" | "wasm_postgres" => "wasm",
             "native_clickhouse" => "native",
             _ => "discard",
         };
@@ -152,6 +169,11 @@ impl Bench {
             self.query(statement).await?;
         }
         Ok(())
+    }
+
+    fn fresh_postgres_table(&self) -> anyhow::Result<()> {
+        self.postgres.run(&format!("DROP TABLE IF EXISTS {}.sales", self.postgres.schema))?;
+        self.postgres.create_tables("sales")
     }
 
     async fn query(&self, query: &str) -> anyhow::Result<String> {
@@ -172,22 +194,27 @@ impl Bench {
             std::fs::copy(&from, plugins.join(file))
                 .with_context(|| format!("copy {}; `make plugins` builds it", from.display()))?;
         }
-        let sink = if mode == "consume" { "nowhere" } else { "dwh" };
+        let target = match mode {
+            "consume" => "nowhere:shop.sales".to_owned(),
+            "wasm_postgres" => format!("pg:{}.sales", self.postgres.schema),
+            _ => "dwh:shop.sales".to_owned(),
+        };
         let unique = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_nanos();
         std::fs::write(
             plugins.join("sales.toml"),
             format!(
                 "topics = [\"{TOPIC}\"]\ngroup = \"tidegate.default.{group}-{unique}\"\ndead_letter = \"sales.dead\"\n\
-                 [routes]\nsale = \"{sink}:shop.sales\"\n[lookups.products]\nfile = \"products.csv\"\nkey = \"product_id\"\n"
+                 [routes]\nsale = \"{target}\"\n[lookups.products]\nfile = \"products.csv\"\nkey = \"product_id\"\n"
             ),
         )?;
         let config = folder.join("gateway.toml");
         let (brokers, clickhouse) = (&self.brokers, &self.clickhouse);
+        let postgres = self.postgres.server.sink("pg", &folder)?;
         std::fs::write(
             &config,
             format!(
                 "[kafka]\n\"bootstrap.servers\" = \"{brokers}\"\n[sinks.dwh]\ntype = \"clickhouse\"\nurl = \"{clickhouse}\"\n\
-                 [sinks.nowhere]\ntype = \"file\"\npath = \"out\"\n"
+                 [sinks.nowhere]\ntype = \"file\"\npath = \"out\"\n{postgres}"
             ),
         )?;
         Ok(config)

@@ -5,6 +5,7 @@
 //! Tenant            a test's own names, topics, database and files   tenant.rs
 //!   Kafka           topics, records in and out, offsets              topics.rs
 //!   ClickHouse      statements and rows                              clickhouse.rs, http.rs
+//!   Postgres        the same for PostgreSQL and Greenplum            postgres.rs
 //!   PipelineFile    what the operator writes                         files.rs
 //! Gateway           the process: its log, its pages, its end         gateway.rs
 //! Shop              the records of a test                          shop.rs
@@ -21,6 +22,7 @@ mod files;
 mod gateway;
 mod http;
 mod letters;
+mod postgres;
 mod proxy;
 mod services;
 mod shop;
@@ -35,6 +37,7 @@ pub use files::{GatewayFile, PipelineFile};
 pub use gateway::{End, Gateway};
 pub use http::{Answer, Http};
 pub use letters::{Letter, check_letters};
+pub use postgres::{Postgres, PostgresServer};
 pub use proxy::{Mode, Proxy};
 pub use services::Services;
 pub use shop::Shop;

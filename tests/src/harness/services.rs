@@ -28,6 +28,19 @@ impl Services {
         address("TIDEGATE_TEST_CLICKHOUSE_2018")
     }
 
+    /// The address of PostgreSQL, with user and password.
+    ///
+    /// # Errors
+    /// As for [`Self::find`].
+    pub fn postgres() -> anyhow::Result<String> {
+        address("TIDEGATE_TEST_POSTGRES")
+    }
+
+    /// The address of a Greenplum cluster, with user and password. None runs here by itself: it is tested where there is one.
+    pub fn greenplum() -> Option<String> {
+        std::env::var("TIDEGATE_TEST_GREENPLUM_URL").ok().filter(|url| !url.is_empty())
+    }
+
     /// Name and password of ClickHouse's user, where the environment has them.
     pub fn clickhouse_user() -> Option<(String, String)> {
         let variable = |name| std::env::var(name).ok();
@@ -44,7 +57,7 @@ fn address(variable: &str) -> anyhow::Result<String> {
     std::env::var(variable).map_err(|_| {
         anyhow!(
             "{variable} is not set; `make test` starts the services, and so does `python3 tests/services/services.py \
-             run kafka clickhouse clickhouse-2018 -- cargo test --release`"
+             run kafka clickhouse clickhouse-2018 postgres -- cargo test --release`"
         )
     })
 }

@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 
 use self::classify::classify;
 use self::columns::{LiveColumn, compare, object_columns};
-use super::{Mismatch, Sink, SinkFault, Table, Write};
+use super::{Mismatch, Rule, Sink, SinkFault, Table, Write};
 use crate::config::{ClickHouseFormat, ClickHouseSettings, Compression};
 use crate::plugin::BoxFuture;
 use crate::rows::{Column, ObjectColumns};
@@ -155,6 +155,12 @@ impl ClickHouse {
     }
 }
 
+impl Rule for ObjectColumns {
+    fn refuses(&self, row: &[u8]) -> Option<String> {
+        self.check(row).err()
+    }
+}
+
 /// How objects are read: nothing unknown is skipped, no null becomes a default, times may be ISO 8601.
 const OBJECT_SETTINGS: [(&str, &str); 4] = [
     ("input_format_skip_unknown_fields", "0"),
@@ -164,12 +170,8 @@ const OBJECT_SETTINGS: [(&str, &str); 4] = [
 ];
 
 impl Table for ClickHouseTable {
-    fn is_choosy(&self) -> bool {
-        self.objects.is_some()
-    }
-
-    fn refuses(&self, row: &[u8]) -> Option<String> {
-        self.objects.as_ref()?.check(row).err()
+    fn rule(&self) -> Option<&dyn Rule> {
+        self.objects.as_ref().map(|objects| objects as &dyn Rule)
     }
 
     fn write<'a>(&'a self, write: Write<'a>) -> BoxFuture<'a, Result<(), SinkFault>> {

@@ -1,0 +1,9 @@
+//! The sink for PostgreSQL and Greenplum against real servers: the gateway's own process, and the sink itself for what no plugin
+//! writes. All tests run on PostgreSQL, and on Greenplum as well where TIDEGATE_TEST_GREENPLUM_URL names one.
+
+mod direct;
+mod outages;
+mod shop;
+mod tables;
+mod tls;
+mod types;
