@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::commands::new::NewArguments;
 use crate::commands::run::RunArguments;
+use crate::commands::test::TestArguments;
 
 /// Consumes Kafka topics, runs every record through a WebAssembly plugin, and writes the rows to the warehouse.
 #[derive(Debug, Parser)]
@@ -18,4 +20,8 @@ pub struct Arguments {
 pub enum Command {
     /// Run all pipelines until a signal comes.
     Run(RunArguments),
+    /// Run golden cases through a plugin and compare what comes out.
+    Test(TestArguments),
+    /// Write a new plugin's crate.
+    New(NewArguments),
 }
