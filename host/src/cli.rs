@@ -1,8 +1,10 @@
-//! The command line.
-
-use std::path::PathBuf;
+//! The command line. Each command declares its own arguments in its file below `commands`.
 
 use clap::{Parser, Subcommand};
+
+use crate::commands::new::NewArguments;
+use crate::commands::run::RunArguments;
+use crate::commands::test::TestArguments;
 
 /// Consumes Kafka topics, runs every record through a WebAssembly plugin, and writes the rows to the warehouse.
 #[derive(Debug, Parser)]
@@ -17,12 +19,9 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run all pipelines until a signal comes.
-    Run {
-        /// The gateway's file.
-        #[arg(long, value_name = "FILE", default_value = "gateway.toml")]
-        config: PathBuf,
-        /// Name the plugins' functions for `perf`, in /tmp/perf-PID.map.
-        #[arg(long)]
-        profile_guests: bool,
-    },
+    Run(RunArguments),
+    /// Run golden cases through a plugin and compare what comes out.
+    Test(TestArguments),
+    /// Write a new plugin's crate.
+    New(NewArguments),
 }

@@ -5,7 +5,9 @@
 //! Around the path: [`config`] is what operators write, [`gateway`](Gateway) what holds all pipelines, [`metrics`] and `http`
 //! what they see. [`workers`] are the threads that run plugins.
 
+pub mod cases;
 pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod cpu;
 mod gateway;

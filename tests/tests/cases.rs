@@ -1,5 +1,5 @@
 //! Every golden case of the example plugins, as a test of its own: as WebAssembly and natively.
-//! Files are found, not listed; what is in them `tidegate_tests::cases` knows.
+//! Files are found, not listed; what is in them `tidegate::cases` knows.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{bail, ensure};
 use libtest_mimic::{Arguments, Failed, Trial};
 use tidegate::plugin::{Engine, Plugin, Profiling};
-use tidegate_tests::cases::{self, Case, NativePlugin, Outcome};
+use tidegate_tests::cases::{self, NativePlugin, PluginCase};
 
 fn main() {
     let arguments = Arguments::from_args();
@@ -23,8 +23,8 @@ fn trials() -> anyhow::Result<Vec<Trial>> {
     let mut trials = Vec::new();
     for case in cases::discover(&plugins)? {
         let (native, engine) = (case.clone(), engine.clone());
-        trials.push(trial(format!("{} as WebAssembly", case.name), move || check(&case, &wasm(&engine, &case)?)));
-        trials.push(trial(format!("{} natively", native.name), move || check(&native, &natively(&native)?)));
+        trials.push(trial(format!("{} as WebAssembly", case.name()), move || check(&case, &wasm(&engine, &case)?)));
+        trials.push(trial(format!("{} natively", native.name()), move || check(&native, &natively(&native)?)));
     }
     Ok(trials)
 }
@@ -33,14 +33,14 @@ fn trial(name: String, run: impl FnOnce() -> anyhow::Result<()> + Send + 'static
     Trial::test(name, || run().map_err(|problem| Failed::from(format!("{problem:#}"))))
 }
 
-fn wasm(engine: &Engine, case: &Case) -> anyhow::Result<Arc<dyn Plugin>> {
+fn wasm(engine: &Engine, case: &PluginCase) -> anyhow::Result<Arc<dyn Plugin>> {
     let path = cases::built(&case.plugin)?;
-    let instance = case.instance()?;
+    let instance = case.case.instance()?;
     Ok(Arc::new(block_on(engine.load(&path, instance))??))
 }
 
-fn natively(case: &Case) -> anyhow::Result<Arc<dyn Plugin>> {
-    let instance = case.instance()?;
+fn natively(case: &PluginCase) -> anyhow::Result<Arc<dyn Plugin>> {
+    let instance = case.case.instance()?;
     Ok(match case.plugin.as_str() {
         "sales" => Arc::new(NativePlugin::<sales::Exported>::new(instance)?),
         "warehouse" => Arc::new(NativePlugin::<warehouse::Exported>::new(instance)?),
@@ -51,9 +51,9 @@ fn natively(case: &Case) -> anyhow::Result<Arc<dyn Plugin>> {
     })
 }
 
-fn check(case: &Case, plugin: &Arc<dyn Plugin>) -> anyhow::Result<()> {
-    let transformed = block_on(cases::transform(plugin.clone(), case.records()?))??;
-    let difference = case.expected()?.difference(&Outcome::new(plugin.description(), &transformed)?);
+fn check(PluginCase { case, .. }: &PluginCase, plugin: &Arc<dyn Plugin>) -> anyhow::Result<()> {
+    let ran = block_on(tidegate::cases::run(plugin, case))??;
+    let difference = case.expected.difference(&ran.found);
     ensure!(difference.is_empty(), "\n{difference}");
     Ok(())
 }

@@ -12,5 +12,6 @@ pub use fault::{ConfigFaults, Fault};
 pub use gateway::GatewaySettings;
 pub use pipeline::{BatchLimits, LookupSettings, OnReject, PipelineName, PipelineSettings, Start, Target, discover};
 pub use section::{Document, Section};
+pub(crate) use section::{json, shown};
 pub use sink::{ClickHouseFormat, ClickHouseSettings, Compression, PostgresSettings, Secret, SinkSettings, SslMode};
 pub use units::{ByteSize, parse_duration};

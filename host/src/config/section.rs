@@ -148,6 +148,26 @@ impl<'d> Section<'d> {
         number
     }
 
+    /// A whole number within `range`, of either sign.
+    pub fn number(&self, key: &'static str, range: std::ops::RangeInclusive<i64>) -> Option<i64> {
+        let value = self.get(key)?;
+        let number = match value {
+            DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix()).ok(),
+            _ => None,
+        };
+        let number = number.filter(|number| range.contains(number));
+        if number.is_none() {
+            let (least, most) = range.into_inner();
+            self.fault(key, format!("is {}; expected a whole number from {least} to {most}", shown(value)));
+        }
+        number
+    }
+
+    /// Whatever stands there.
+    pub fn value(&self, key: &'static str) -> Option<&'d DeValue<'d>> {
+        self.get(key)
+    }
+
     /// A list of texts.
     pub fn strings(&self, key: &'static str) -> Option<Vec<&'d str>> {
         let value = self.get(key)?;
@@ -199,6 +219,19 @@ impl<'d> Section<'d> {
             .collect()
     }
 
+    /// A list of tables, written `[[key]]`; none where the key does not stand in the file.
+    pub fn tables(&self, key: &'static str) -> Vec<Section<'d>> {
+        let items = match self.get(key) {
+            None => return Vec::new(),
+            Some(DeValue::Array(items)) => items,
+            Some(other) => {
+                self.fault(key, format!("is {}; expected tables [[{}]]", shown(other), self.path_to(key)));
+                return Vec::new();
+            }
+        };
+        items.iter().enumerate().filter_map(|(index, item)| self.below(&format!("{key}[{index}]"), item)).collect()
+    }
+
     fn below(&self, key: &str, value: &'d Spanned<DeValue<'d>>) -> Option<Section<'d>> {
         match value.get_ref() {
             DeValue::Table(table) => Some(Section::new(self.document, self.path_to(key), value.span().start, table)),
@@ -242,7 +275,7 @@ impl Drop for Section<'_> {
 }
 
 /// The value as it could stand in the file, short enough for a message.
-fn shown(value: &DeValue<'_>) -> String {
+pub(crate) fn shown(value: &DeValue<'_>) -> String {
     let text = match value {
         DeValue::String(text) => format!("\"{text}\""),
         DeValue::Integer(number) => number.to_string(),
@@ -262,7 +295,8 @@ fn json_object(table: &DeTable<'_>) -> serde_json::Value {
     table.iter().map(|(key, value)| (key.get_ref().to_string(), json(value.get_ref()))).collect()
 }
 
-fn json(value: &DeValue<'_>) -> serde_json::Value {
+/// A value as JSON. Dates become texts.
+pub(crate) fn json(value: &DeValue<'_>) -> serde_json::Value {
     match value {
         DeValue::String(text) => text.to_string().into(),
         DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix()).unwrap_or_default().into(),
@@ -311,6 +345,25 @@ mod tests {
     fn what_is_not_toml_is_refused_with_its_line() {
         let fault = read("a = 1\nb = \n", |_| Some(())).unwrap_err();
         assert!(fault.starts_with("f:2: is not TOML"), "{fault}");
+    }
+
+    #[test]
+    fn tables_of_a_list_are_named_by_their_index() {
+        let faults = read("[[a]]\nn = 1\n[[a]]\nn = -9\nm = 1\n[b]\n", |top| {
+            top.tables("b");
+            let numbers: Vec<_> = top.tables("a").iter().map(|table| table.number("n", -5..=5)).collect();
+            assert_eq!(numbers, [Some(1), None]);
+            Some(())
+        });
+        let lines = faults.unwrap_err();
+        assert_eq!(
+            lines.lines().collect::<Vec<_>>(),
+            [
+                "f:4: `a[1].n`: is -9; expected a whole number from -5 to 5",
+                "f:5: `a[1].m`: is not a known key; known ones are n",
+                "f:6: `b`: is a section; expected tables [[b]]",
+            ]
+        );
     }
 
     #[test]

@@ -235,7 +235,10 @@ fn lock(log: &Mutex<Vec<String>>) -> MutexGuard<'_, Vec<String>> {
 }
 
 /// The binary that was built beside the tests.
-fn binary() -> anyhow::Result<PathBuf> {
+///
+/// # Errors
+/// Where it was not, with the command that does.
+pub fn binary() -> anyhow::Result<PathBuf> {
     let test = std::env::current_exe().context("find the test's own file")?;
     let folder = test.ancestors().nth(2).context("the test's own file has no folder")?;
     let binary = folder.join("tidegate");

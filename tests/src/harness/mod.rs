@@ -34,7 +34,7 @@ pub use clickhouse::ClickHouse;
 pub use expected::{CORRECTIONS, Duplicates, Expected, MOVEMENTS, SALES, TableQuery, compare};
 pub use feed::{Feed, Padded};
 pub use files::{GatewayFile, PipelineFile};
-pub use gateway::{End, Gateway};
+pub use gateway::{End, Gateway, binary};
 pub use http::{Answer, Http};
 pub use letters::{Letter, check_letters};
 pub use postgres::{Postgres, PostgresServer};

@@ -1,0 +1,9 @@
+//! What the binary can be asked for: a file for each command, called by `main` and by nobody else. `cli` declares their
+//! arguments. A command ends its own errors: it says them on standard error and answers the exit code.
+
+pub mod new;
+pub mod run;
+pub mod test;
+
+/// `EX_USAGE` of sysexits.h: what was asked for cannot be done as it was asked.
+pub const UNUSABLE: u8 = 64;
