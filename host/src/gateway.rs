@@ -8,11 +8,11 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{GatewaySettings, discover};
+use crate::config::{GatewaySettings, PipelineName, discover};
 use crate::http;
 use crate::kafka::KafkaSettings;
 use crate::metrics::Metrics;
-use crate::pipeline::{Pipeline, Shared, Status};
+use crate::pipeline::{Phase, Pipeline, Shared, Status};
 use crate::plugin::{BoxFuture, Engine, InstanceSettings, LoadFault, Plugin, Profiling};
 use crate::sink;
 use crate::workers::Workers;
@@ -86,7 +86,7 @@ impl Gateway {
             }
         };
         let metrics = Metrics::new();
-        let status = |(name, file): (crate::config::PipelineName, PathBuf)| {
+        let status = |(name, file): (PipelineName, PathBuf)| {
             let counted = metrics.pipeline(&name.tenant, &name.pipeline);
             (Arc::new(Status::new(name, counted)), file)
         };
@@ -129,7 +129,13 @@ impl Gateway {
         let http =
             self.listener.map(|listener| tokio::spawn(http::serve(listener, self.metrics, statuses, served.clone())));
         let mut pipelines = JoinSet::new();
+        let claims = Claims::new(&self.statuses);
         for (status, file) in self.statuses {
+            if let Some(problem) = claims.doubled(status.name()) {
+                status.enter(Phase::Refused);
+                status.problem("files", &problem);
+                continue;
+            }
             pipelines.spawn(Pipeline::new(status.name().clone(), file, shared.clone(), status).run());
         }
         while pipelines.join_next().await.is_some() {}
@@ -142,6 +148,25 @@ impl Gateway {
         // The workers' threads are joined where waiting is allowed.
         let _ = tokio::task::spawn_blocking(move || drop(shared)).await;
         Ok(())
+    }
+}
+
+/// Which files claim which name: `sales.toml` and `default/sales.toml` are both `default/sales`.
+struct Claims(BTreeMap<PipelineName, Vec<String>>);
+
+impl Claims {
+    fn new(statuses: &[(Arc<Status>, PathBuf)]) -> Self {
+        let mut claims = BTreeMap::<_, Vec<_>>::new();
+        for (status, file) in statuses {
+            claims.entry(status.name().clone()).or_default().push(format!("`{}`", file.display()));
+        }
+        Self(claims)
+    }
+
+    /// What is wrong where several files claim a name. None of them runs: which one is meant is not ours to guess.
+    fn doubled(&self, name: &PipelineName) -> Option<String> {
+        let files = self.0.get(name).filter(|files| files.len() > 1)?;
+        Some(format!("{} claim the name {name}; expected one file of a name", files.join(" and ")))
     }
 }
 

@@ -13,6 +13,8 @@ pub enum SinkSettings {
     ClickHouse(ClickHouseSettings),
     /// A Greenplum or PostgreSQL database.
     Postgres(PostgresSettings),
+    /// Lines on the process's standard output.
+    Stdout,
     /// JSON Lines below a folder.
     File {
         /// The folder; made where it does not exist.
@@ -152,19 +154,25 @@ impl SinkSettings {
             ClickHouse,
             Postgres,
             File,
+            Stdout,
         }
         let kinds = [
             ("clickhouse", Kind::ClickHouse),
             ("greenplum", Kind::Postgres),
             ("postgres", Kind::Postgres),
             ("file", Kind::File),
+            ("stdout", Kind::Stdout),
         ];
         if !section.has("type") {
-            section.fault("type", "is missing; expected \"clickhouse\" or \"greenplum\" or \"postgres\" or \"file\"");
+            section.fault(
+                "type",
+                "is missing; expected \"clickhouse\" or \"greenplum\" or \"postgres\" or \"file\" or \"stdout\"",
+            );
         }
         match section.choice("type", &kinds) {
             Some(Kind::ClickHouse) => clickhouse(section, base).map(Self::ClickHouse),
             Some(Kind::Postgres) => postgres(section, base).map(Self::Postgres),
+            Some(Kind::Stdout) => Some(Self::Stdout),
             Some(Kind::File) => {
                 let path = section.required_string("path", "\"out\"")?;
                 Some(Self::File { path: base.join(path) })

@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::lines::Lines;
 use super::{Sink, SinkFault, Table};
-use crate::pipeline::{Chunk, Range};
+use crate::pipeline::Range;
 use crate::plugin::BoxFuture;
-use crate::rows::{Column, DecodeFault, Decoder, write_json};
+use crate::rows::Column;
 
 /// JSON Lines below a folder.
 pub struct FileSink {
@@ -22,7 +23,7 @@ pub struct FileSink {
 
 struct FileTable {
     folder: PathBuf,
-    columns: Vec<Column>,
+    lines: Lines,
     /// Open files by topic and partition. Each has a lock of its own, so that partitions do not wait for each other.
     files: Mutex<HashMap<(Arc<str>, i32), OpenFile>>,
 }
@@ -41,7 +42,7 @@ impl Sink for FileSink {
         Box::pin(async move {
             let folder = folder(&self.root, table)?;
             std::fs::create_dir_all(&folder).map_err(|fault| unavailable("make folder", &folder, &fault))?;
-            Ok(Arc::new(FileTable { folder, columns: columns.to_vec(), files: Mutex::default() }) as Arc<dyn Table>)
+            Ok(Arc::new(FileTable { folder, lines: Lines::new(columns), files: Mutex::default() }) as Arc<dyn Table>)
         })
     }
 }
@@ -80,19 +81,6 @@ impl Table for FileTable {
 }
 
 impl FileTable {
-    fn write_lines(&self, chunk: &Chunk, lines: &mut Vec<u8>) -> Result<(), DecodeFault> {
-        if self.columns.is_empty() {
-            chunk.rows().for_each(|object| write_object_line(object, lines));
-            return Ok(());
-        }
-        let mut decoder = Decoder::new(&chunk.bytes);
-        while !decoder.is_empty() {
-            write_json(&self.columns, &mut decoder, lines)?;
-            lines.push(b'\n');
-        }
-        Ok(())
-    }
-
     fn file(&self, range: &Range, path: &Path) -> io::Result<OpenFile> {
         let mut files = self.files.lock();
         let key = (range.topic.clone(), range.partition);
@@ -105,13 +93,6 @@ impl FileTable {
         files.insert(key, file.clone());
         Ok(file)
     }
-}
-
-/// A JSON object as one line: the line ends in it stand between its tokens, where any white space is as good.
-fn write_object_line(object: &[u8], lines: &mut Vec<u8>) {
-    let one_line = |byte: &u8| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte };
-    lines.extend(object.trim_ascii().iter().map(one_line));
-    lines.push(b'\n');
 }
 
 /// Appends whole lines and waits until the disk has them; after a failure none of them is left.

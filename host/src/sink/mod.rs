@@ -4,7 +4,9 @@ mod backoff;
 mod clickhouse;
 mod fault;
 mod file;
+mod lines;
 mod postgres;
+mod stdout;
 
 use std::sync::Arc;
 
@@ -13,6 +15,7 @@ pub use clickhouse::ClickHouse;
 pub use fault::{Mismatch, Problem, SinkFault};
 pub use file::FileSink;
 pub use postgres::Postgres;
+pub use stdout::StdoutSink;
 
 use crate::config::SinkSettings;
 use crate::pipeline::{Range, RouteRows, Token};
@@ -64,6 +67,7 @@ pub fn new(settings: &SinkSettings) -> Arc<dyn Sink> {
     match settings {
         SinkSettings::ClickHouse(settings) => Arc::new(ClickHouse::new(settings.clone())),
         SinkSettings::Postgres(settings) => Arc::new(Postgres::new(settings.clone())),
+        SinkSettings::Stdout => Arc::new(StdoutSink),
         SinkSettings::File { path } => Arc::new(FileSink::new(path.clone())),
     }
 }

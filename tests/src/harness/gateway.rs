@@ -39,6 +39,9 @@ pub struct End {
 const SHOWN_LINES: usize = 40;
 
 impl Gateway {
+    /// Where its standard output goes, in the tenant's folder.
+    pub const OUTPUT: &'static str = "output";
+
     /// Starts a gateway on the tenant's plugin directory and waits until it serves its pages.
     ///
     /// # Errors
@@ -70,11 +73,12 @@ impl Gateway {
     fn spawn(tenant: &Tenant, file: &GatewayFile) -> anyhow::Result<Self> {
         let path = tenant.folder().join("gateway.toml");
         std::fs::write(&path, file.text()).context("write gateway.toml")?;
-        let mut child = spawn(|command| {
+        let output = std::fs::File::create(tenant.folder().join(Self::OUTPUT)).context("make a file for the output")?;
+        let mut child = spawn(move |command| {
             command.args(["run", "--config"]).arg(&path);
             command.env("RUST_LOG", "info").env(GatewayFile::PASSWORD, &file.password);
             command.env(GatewayFile::RIGHT_PASSWORD, Services::password());
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+            command.stdin(Stdio::null()).stdout(output).stderr(Stdio::piped());
         })?;
         let log = Arc::<Mutex<Vec<String>>>::default();
         let stderr = child.stderr.take().context("the gateway has no standard error")?;

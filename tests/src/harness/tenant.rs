@@ -101,10 +101,11 @@ impl Tenant {
     pub fn install(&self, file: &PipelineFile) -> anyhow::Result<()> {
         let built = repository().join("target");
         let copy = |name: &str, to: &str| {
-            let folders = [built.join("plugins"), built.join("test-guests")].map(|folder| folder.join(name));
-            let [shipped, guest] = folders;
-            let (from, to) = (if guest.exists() { guest } else { shipped }, self.plugins().join(to));
-            std::fs::copy(&from, to)
+            let folders = ["test-guests", "examples", "plugins"].map(|folder| built.join(folder).join(name));
+            let [.., last] = &folders;
+            let from = folders.iter().find(|file| file.exists()).unwrap_or(last);
+            let to = self.plugins().join(to);
+            std::fs::copy(from, to)
                 .with_context(|| format!("copy {}; `make plugins test-guests` builds it", from.display()))
         };
         copy(&format!("{}.wasm", file.plugin), &format!("{}.wasm", file.name))?;

@@ -6,4 +6,5 @@ mod objects;
 mod old_server;
 mod records;
 mod shop;
+mod stdout;
 mod stopping;

@@ -3,13 +3,15 @@
 #![allow(clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, ensure};
 use csv::StringRecord;
 use tidegate_demo::lines::{self, FirstLine};
 use tidegate_demo::produce::Writer;
 use tidegate_tests::harness::{Gateway, PipelineFile, Tenant};
+
+use super::repository;
 
 const PARTITIONS: i32 = 4;
 
@@ -169,8 +171,4 @@ fn install(tenant: &Tenant, built: &Path, topic: &str) -> anyhow::Result<()> {
         std::fs::copy(built.join(name), folder.join(name)).with_context(|| format!("copy {name}"))?;
     }
     std::fs::write(folder.join("flights.toml"), &file.text).context("write flights.toml")
-}
-
-fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }

@@ -2,3 +2,11 @@
 
 mod flights;
 mod generated;
+mod services;
+
+use std::path::{Path, PathBuf};
+
+/// The root of the checkout.
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}

@@ -31,6 +31,26 @@ fn a_pipeline_file_with_an_unknown_key_is_refused_and_the_others_run() -> anyhow
 }
 
 #[test]
+fn two_files_that_claim_one_name_are_both_refused_and_the_others_run() -> anyhow::Result<()> {
+    let shops = Shops::new("claim")?;
+    let pipeline = shops.sales_file()?;
+    shops.tenant.install(&pipeline)?;
+    let plugins = shops.tenant.folder().join("plugins");
+    std::fs::create_dir(plugins.join("default"))?;
+    for file in ["twice.toml", "default/twice.toml"] {
+        std::fs::write(plugins.join(file), &pipeline.text)?;
+    }
+    let gateway = Gateway::start(&shops.tenant, &shops.gateway_file())?;
+    gateway.says(&[
+        "default/twice: refused",
+        "plugins/default/twice.toml` and `",
+        "plugins/twice.toml` claim the name default/twice",
+    ])?;
+    shops.stock_goes_on()?;
+    gateway.stop()
+}
+
+#[test]
 fn a_gateway_file_with_faults_is_refused_with_all_of_them() -> anyhow::Result<()> {
     let shops = Shops::new("gateway_key")?;
     let mut file = shops.gateway_file();
