@@ -32,12 +32,22 @@ struct Sale<'a> {
 
 /// Rows that are emitted are written; an error rejects the record, with its reason; `Ok` without a row drops it.
 fn transform(record: Record<'_>, out: &mut Out) -> Result<(), Reject> {
-    let Event { event_id, event_time, product_id, quantity, price, channel } = record.json()?;
-    if &*channel == "test" {
+    let event: Event<'_> = record.json()?;
+    if &*event.channel == "test" {
         return Ok(());
     }
-    let amount = price.checked_mul_int(quantity.into()).ok_or_else(|| Reject::new("price times quantity is too large"))?;
-    out.emit(&Sale { event_id, event_time, product_id, quantity, amount, channel: &channel });
+    let amount = event
+        .price
+        .checked_mul_int(event.quantity.into())
+        .ok_or_else(|| Reject::new("price times quantity is too large"))?;
+    out.emit(&Sale {
+        event_id: event.event_id,
+        event_time: event.event_time,
+        product_id: event.product_id,
+        quantity: event.quantity,
+        amount,
+        channel: &event.channel,
+    });
     Ok(())
 }
 
