@@ -5,6 +5,7 @@ export CARGO_TARGET_DIR
 
 # Plugins with their pipeline files and tables, as an operator would lay them out.
 PLUGINS := $(CURDIR)/target/plugins
+EXAMPLES := $(CURDIR)/target/examples
 TEST_GUESTS := $(CURDIR)/target/test-guests
 
 .PHONY: help
@@ -20,12 +21,16 @@ toolchain:
 	  echo "the WebAssembly targets cannot be added; run: rustup target add wasm32-unknown-unknown wasm32-wasip2"; exit 1; }
 
 .PHONY: plugins
-plugins: toolchain ## build the example plugins into target/plugins
-	cargo build --quiet --profile plugin --target wasm32-unknown-unknown -p sales
+plugins: toolchain ## build the shop's plugins into target/plugins, all other examples into target/examples
+	cargo build --quiet --profile plugin --target wasm32-unknown-unknown -p sales -p sensors -p syslog -p flights
 	cargo build --quiet --profile plugin --target wasm32-wasip2 -p warehouse
 	@mkdir -p $(PLUGINS)
 	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/sales.wasm plugins/sales/sales.toml plugins/sales/products.csv $(PLUGINS)/
 	@cp $(CARGO_TARGET_DIR)/wasm32-wasip2/plugin/warehouse.wasm plugins/warehouse/warehouse.toml $(PLUGINS)/
+	@mkdir -p $(EXAMPLES)
+	@for name in sensors syslog; do cp plugins/$$name/$$name.toml $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/$$name.wasm $(EXAMPLES)/; done
+	@# Without its pipeline file, which needs the data set: for the golden cases.
+	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/flights.wasm $(EXAMPLES)/
 
 .PHONY: test-guests
 test-guests: toolchain ## build the plugins that only tests load into target/test-guests
@@ -36,6 +41,15 @@ test-guests: toolchain ## build the plugins that only tests load into target/tes
 	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/counter.wasm $(TEST_GUESTS)/
 	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/objects.wasm $(TEST_GUESTS)/
 	@cp $(CARGO_TARGET_DIR)/wasm32-wasip2/plugin/unruly.wasm $(TEST_GUESTS)/unruly-wasip2.wasm
+
+DATASET := $(CURDIR)/target/dataset
+
+.PHONY: dataset
+dataset: toolchain services-needed ## fetch a public data set, build its plugin, both into target/dataset; docs/examples.md goes on from there
+	cargo build --quiet --profile plugin --target wasm32-unknown-unknown -p flights
+	@mkdir -p $(DATASET)/plugins
+	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/flights.wasm plugins/flights/flights.toml $(DATASET)/plugins/
+	@data=$$(python3 tests/datasets/flights.py) && cp $$data/airlines.csv $(DATASET)/plugins/ && cp $$data/flights.csv $(DATASET)/
 
 .PHONY: demo
 demo: plugins ## see records become rows, with nothing else installed; `make demo SECONDS=20` ends by itself
@@ -50,7 +64,7 @@ services-needed:
 	@command -v python3 >/dev/null || { echo "Python 3 is missing; install it with: apt-get install -y python3 python3-venv"; exit 1; }
 
 .PHONY: test
-test: plugins test-guests services-needed ## run all tests on a real Kafka, a real ClickHouse engine, PostgreSQL and files, all started here
+test: plugins test-guests dataset services-needed ## run all tests on a real Kafka, a real ClickHouse engine, PostgreSQL and files, all started here
 	cargo build --release --workspace --bins
 	$(SERVICES) run kafka clickhouse clickhouse-2018 postgres -- cargo test --release --workspace
 

@@ -3,7 +3,9 @@
 //!
 //! ```text
 //! shop                makes records, and says what should become of them
+//! examples            makes records for the other example plugins, in the same way
 //! produce             writes them to Kafka
+//! lines               writes the lines of a file there
 //! demonstration       the whole of `make demo`, from its start to its summary
 //!   embedded_kafka    a Kafka within the process
 //!   output            the folder that all of it writes to
@@ -19,6 +21,8 @@
 pub mod dead_letters;
 pub mod demonstration;
 pub mod embedded_kafka;
+pub mod examples;
+pub mod lines;
 pub mod live_view;
 pub mod output;
 pub mod produce;

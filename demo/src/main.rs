@@ -1,6 +1,6 @@
 //! The demonstration's process: `demo` shows the whole path with an embedded Kafka, `generate` fills a real one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use clap::{Args, Parser, Subcommand};
 use tidegate::signal;
 use tidegate_demo::demonstration::{Demonstration, Settings};
+use tidegate_demo::lines::{self, FirstLine};
 use tidegate_demo::output::Output;
 use tidegate_demo::produce::{Writer, create_topics, produce};
 use tidegate_demo::screen::Screen;
@@ -43,7 +44,7 @@ enum Command {
         #[arg(long)]
         seconds: Option<u64>,
     },
-    /// Write sales and stock movements to a Kafka that runs already.
+    /// Write sales and stock movements, or the lines of a file, to a Kafka that runs already.
     Generate(Generate),
 }
 
@@ -73,6 +74,15 @@ struct Generate {
     /// The same seed makes the same records.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Write the lines of this file instead, each as a record.
+    #[arg(long, requires = "topic")]
+    file: Option<PathBuf>,
+    /// The topic for the lines of the file.
+    #[arg(long, requires = "file")]
+    topic: Option<String>,
+    /// Leave out the first line of the file.
+    #[arg(long, requires = "file")]
+    skip_header: bool,
 }
 
 /// Enough that dead letters come every second.
@@ -85,6 +95,13 @@ fn main() -> ExitCode {
             let settings =
                 Settings { plugins, rate: f64::from(rate), malformed: MALFORMED, records: None, seed: 1, started };
             demonstrate(settings, output, seconds.map(Duration::from_secs))
+        }
+        Command::Generate(Generate {
+            file: Some(file), topic: Some(topic), skip_header, brokers, partitions, ..
+        }) => {
+            let first = if skip_header { FirstLine::Skipped } else { FirstLine::Written };
+            let target = Target { brokers: &brokers, topic: &topic, partitions };
+            write_lines(&file, first, target).map(|()| ExitCode::SUCCESS)
         }
         Command::Generate(arguments) => generate(arguments).map(|()| ExitCode::SUCCESS),
     };
@@ -127,7 +144,7 @@ fn demonstrate(settings: Settings, output: PathBuf, time: Option<Duration>) -> a
 }
 
 fn generate(arguments: Generate) -> anyhow::Result<()> {
-    let Generate { brokers, products, sales, stock, rate, partitions, malformed, seed } = arguments;
+    let Generate { brokers, products, sales, stock, rate, partitions, malformed, seed, .. } = arguments;
     let options = Options { malformed, products: Products::read(products)?, ..Options::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let topics = [("sales", partitions), ("sales.dead", 1), ("stock", partitions), ("stock.dead", 1)];
@@ -146,5 +163,21 @@ fn generate(arguments: Generate) -> anyhow::Result<()> {
         other.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the writer of stock movements panicked")))
     })?;
     println!("wrote {sales} sales and {stock} stock movements to {brokers}");
+    Ok(())
+}
+
+/// Where the lines of a file go.
+struct Target<'a> {
+    brokers: &'a str,
+    topic: &'a str,
+    partitions: i32,
+}
+
+fn write_lines(file: &Path, first: FirstLine, target: Target<'_>) -> anyhow::Result<()> {
+    let Target { brokers, topic, partitions } = target;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(create_topics(brokers, &[(topic, partitions), (&format!("{topic}.dead"), 1)]))?;
+    let written = lines::write(&mut Writer::new(brokers, topic, partitions)?, file, first)?;
+    println!("wrote {written} lines of {} to the topic {topic} of {brokers}", file.display());
     Ok(())
 }

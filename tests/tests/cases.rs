@@ -44,6 +44,9 @@ fn natively(case: &PluginCase) -> anyhow::Result<Arc<dyn Plugin>> {
     Ok(match case.plugin.as_str() {
         "sales" => Arc::new(NativePlugin::<sales::Exported>::new(instance)?),
         "warehouse" => Arc::new(NativePlugin::<warehouse::Exported>::new(instance)?),
+        "sensors" => Arc::new(NativePlugin::<sensors::Exported>::new(instance)?),
+        "syslog" => Arc::new(NativePlugin::<syslog::Exported>::new(instance)?),
+        "flights" => Arc::new(NativePlugin::<flights::Exported>::new(instance)?),
         other => bail!("plugin `{other}` has cases and is not linked into this test; name it here"),
     })
 }

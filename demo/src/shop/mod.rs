@@ -12,7 +12,7 @@
 //!   Malformed         what is wrong with a record, if anything           malformed.rs
 //! ```
 
-mod dice;
+pub(crate) mod dice;
 mod expected;
 mod json;
 mod malformed;
@@ -23,7 +23,7 @@ mod source;
 mod stock;
 #[cfg(test)]
 mod tests;
-mod time;
+pub(crate) mod time;
 
 pub use expected::{Correction, ExpectedSale, ExpectedStock, Movement, Sale};
 pub use malformed::Malformed;

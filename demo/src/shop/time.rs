@@ -7,7 +7,7 @@ const SECOND: i64 = 1_000;
 const DAY: i64 = 86_400 * SECOND;
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct EventTime {
+pub(crate) struct EventTime {
     /// Milliseconds since 1970, UTC.
     moment: i64,
     notation: Notation,
@@ -31,7 +31,7 @@ enum Notation {
 
 impl EventTime {
     /// Mostly RFC 3339 in UTC; the other notations take about a third together.
-    pub(super) fn draw(dice: &mut Dice, moment: i64) -> Self {
+    pub(crate) fn draw(dice: &mut Dice, moment: i64) -> Self {
         let notation = match dice.below(100) {
             0..64 => Notation::Utc,
             64..76 => Notation::Offset(dice.pick(&[180, 330, -480, 0])),
@@ -44,14 +44,14 @@ impl EventTime {
     }
 
     /// The moment that the notation keeps: one without a fraction keeps the whole second before it.
-    pub(super) fn kept(&self) -> i64 {
+    pub(crate) fn kept(&self) -> i64 {
         match self.notation {
             Notation::Seconds | Notation::EpochSeconds => self.moment.div_euclid(SECOND) * SECOND,
             Notation::Utc | Notation::Offset(_) | Notation::Fraction | Notation::EpochMilliseconds => self.moment,
         }
     }
 
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
         match self.notation {
             Notation::Utc => quoted(out, &Civil::at(self.moment), b'T', Fraction::Milliseconds, b"Z"),
             Notation::Offset(minutes) => {
@@ -107,17 +107,17 @@ fn offset(minutes: i64) -> [u8; 6] {
 }
 
 /// A moment as a calendar and a clock on the wall show it.
-struct Civil {
-    year: u32,
-    month: u32,
-    day: u32,
-    millisecond_of_day: u32,
+pub(crate) struct Civil {
+    pub(crate) year: u32,
+    pub(crate) month: u32,
+    pub(crate) day: u32,
+    pub(crate) millisecond_of_day: u32,
 }
 
 impl Civil {
     /// Hinnant's `civil_from_days` (howardhinnant.github.io/date_algorithms.html): years start in March there, so
     /// that a leap day is the last of its year.
-    fn at(moment: i64) -> Self {
+    pub(crate) fn at(moment: i64) -> Self {
         let days = moment.div_euclid(DAY) + 719_468;
         let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
         let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;

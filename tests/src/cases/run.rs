@@ -13,8 +13,8 @@ use tidegate::plugin::Plugin;
 /// Where it was not built, with the command that does.
 pub fn built(name: &str) -> anyhow::Result<PathBuf> {
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
-    let (plugins, guests) = (target.join("plugins"), target.join("test-guests"));
-    let path = [plugins, guests].map(|directory| directory.join(format!("{name}.wasm"))).into_iter();
+    let folders = ["plugins", "examples", "test-guests"].map(|folder| target.join(folder));
+    let path = folders.map(|directory| directory.join(format!("{name}.wasm"))).into_iter();
     let Some(found) = path.into_iter().find(|path| path.is_file()) else {
         bail!("there is no plugin `{name}` in {}; run: make plugins test-guests", target.display());
     };
