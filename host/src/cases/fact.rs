@@ -14,7 +14,12 @@ pub enum Fact {
     /// As ClickHouse prints it.
     Text(String),
     /// Numbers of 64 bits, flags, and all that holds other values.
-    Json(Json),
+    Json {
+        /// The value.
+        json: Json,
+        /// The value as ClickHouse prints it; of a file, the JSON's text.
+        printed: String,
+    },
 }
 
 impl Fact {
@@ -23,7 +28,7 @@ impl Fact {
         match element(value) {
             Json::Null => None,
             Json::String(text) => Some(Self::Text(text)),
-            other => Some(Self::Json(other)),
+            json => Some(Self::Json { json, printed: value.to_string() }),
         }
     }
 
@@ -32,8 +37,13 @@ impl Fact {
         match value {
             Json::Null => None,
             Json::String(text) => Some(Self::Text(text)),
-            other => Some(Self::Json(other)),
+            json => Some(Self::of_json(json)),
         }
+    }
+
+    fn of_json(json: Json) -> Self {
+        let printed = json.to_string();
+        Self::Json { json, printed }
     }
 
     /// A value of a case file.
@@ -50,10 +60,10 @@ impl Fact {
             }
             DeValue::Integer(number) => {
                 let number = i64::from_str_radix(number.as_str(), number.radix()).map_err(|_| wrong(value))?;
-                Ok(Self::Json(number.into()))
+                Ok(Self::of_json(number.into()))
             }
             DeValue::Datetime(_) => Err(wrong(value)),
-            DeValue::Boolean(_) | DeValue::Array(_) | DeValue::Table(_) => Ok(Self::Json(json(value))),
+            DeValue::Boolean(_) | DeValue::Array(_) | DeValue::Table(_) => Ok(Self::of_json(json(value))),
         }
     }
 
@@ -61,14 +71,25 @@ impl Fact {
     pub(super) fn is_met_by(&self, found: &Self) -> bool {
         match (self, found) {
             (Self::Text(expected), Self::Text(found)) => expected == found,
-            (Self::Json(expected), Self::Json(found)) => alike(expected, found),
-            // A case may quote a number or write JSON as a text, and a text column may hold either.
-            (Self::Text(expected), Self::Json(found)) => {
-                serde_json::from_str(expected).is_ok_and(|expected| alike(&expected, found))
+            (Self::Json { json: expected, .. }, Self::Json { json: found, .. }) => alike(expected, found),
+            // A case may quote a number, and write what holds others as JSON or as ClickHouse prints it.
+            (Self::Text(expected), Self::Json { json, printed }) => {
+                expected == printed || serde_json::from_str(expected).is_ok_and(|expected| alike(&expected, json))
             }
-            (Self::Json(expected), Self::Text(found)) => {
+            // A text column may hold either.
+            (Self::Json { json: expected, .. }, Self::Text(found)) => {
                 serde_json::from_str(found).is_ok_and(|found| alike(expected, &found))
             }
+        }
+    }
+
+    /// The text in which it is most easily compared with `expected`.
+    pub(super) fn beside(&self, expected: &Self) -> String {
+        match (self, expected) {
+            (Self::Json { printed, .. }, Self::Text(text)) if serde_json::from_str::<Json>(text).is_err() => {
+                printed.clone()
+            }
+            _ => self.to_string(),
         }
     }
 }
@@ -118,7 +139,7 @@ impl fmt::Display for Fact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => f.write_str(text),
-            Self::Json(json) => write!(f, "{json}"),
+            Self::Json { json, .. } => write!(f, "{json}"),
         }
     }
 }
@@ -148,6 +169,11 @@ mod tests {
         let tuple = || Value::Tuple(vec![(Some("x"), Value::Int(-1)), (Some("y"), Value::Int(2))]);
         assert!(met(json!({"y": 2, "x": -1}), tuple()));
         assert!(met(json!(r#"{"x": -1, "y": 2}"#), tuple()));
+        assert!(met(json!("{7:true,8:false}"), map()));
+        assert!(!met(json!("{7:true,8:true}"), map()));
+        let found = Fact::of_row(&array()).unwrap();
+        assert_eq!(found.beside(&Fact::Text("['b',NULL,12.50]".to_owned())), "['a',NULL,12.50]");
+        assert_eq!(found.beside(&Fact::Text("[]".to_owned())), r#"["a",null,"12.50"]"#);
         assert!(met(json!({"b": 1, "a": [2]}), Value::Json(r#"{"a":[2],"b":1}"#)));
     }
 

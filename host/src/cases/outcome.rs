@@ -84,6 +84,7 @@ impl Outcome {
             let _ = match (expected.get(name), found_facts.get(name)) {
                 (Some(expected), Some(found)) if expected.is_met_by(found) => Ok(()),
                 (Some(expected), Some(found)) => {
+                    let found = found.beside(expected);
                     writeln!(lines, "{name}:\n    expected {expected}\n    found    {found}")
                 }
                 (Some(expected), None) => writeln!(lines, "{name}: missing, expected {expected}"),
