@@ -55,13 +55,13 @@ fn is_right_text(kind: &ColumnType, text: &str) -> bool {
         ColumnType::Ipv4 => text.parse::<Ipv4Addr>().is_ok(),
         ColumnType::Ipv6 => text.parse::<Ipv6Addr>().is_ok(),
         ColumnType::Enum8(names) | ColumnType::Enum16(names) => names.number(text).is_some(),
-        ColumnType::Date => text <= "2149-06-06" && text >= "1970-01-01" && is_date(text),
-        ColumnType::Date32 => text <= "2299-12-31" && text >= "1900-01-01" && is_date(text),
+        ColumnType::Date => ("1970-01-01"..="2149-06-06").contains(&text) && is_date(text),
+        ColumnType::Date32 => ("1900-01-01"..="2299-12-31").contains(&text) && is_date(text),
         // A day less on both ends: where the time says no zone, the column's own moves it by up to that.
-        ColumnType::DateTime { .. } => text < "2106-02-06" && text >= "1970-01-02" && is_time(text, 0),
-        ColumnType::DateTime64 { precision: 9, .. } => text < "2262-04-10" && text >= "1900-01-02" && is_time(text, 9),
+        ColumnType::DateTime { .. } => ("1970-01-02".."2106-02-06").contains(&text) && is_time(text, 0),
+        ColumnType::DateTime64 { precision: 9, .. } => ("1900-01-02".."2262-04-10").contains(&text) && is_time(text, 9),
         ColumnType::DateTime64 { precision, .. } => {
-            text < "2299-12-31" && text >= "1900-01-02" && is_time(text, usize::from(*precision))
+            ("1900-01-02".."2299-12-31").contains(&text) && is_time(text, usize::from(*precision))
         }
         ColumnType::Time => is_clock(text.strip_prefix('-').unwrap_or(text), 999, 0),
         ColumnType::Time64 { precision } => {

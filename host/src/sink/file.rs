@@ -66,11 +66,8 @@ impl Table for FileTable {
     fn write<'a>(&'a self, write: super::Write<'a>) -> BoxFuture<'a, Result<(), SinkFault>> {
         Box::pin(async move {
             let super::Write { range, rows, .. } = write;
-            let mut lines = Vec::new();
-            for chunk in &rows.chunks {
-                self.write_lines(chunk, &mut lines)
-                    .map_err(|fault| SinkFault::Refused(format!("rows for `{}`: {fault}", self.folder.display())))?;
-            }
+            let refused = |fault| SinkFault::Refused(format!("rows for `{}`: {fault}", self.folder.display()));
+            let lines = self.lines.of(rows).map_err(refused)?;
             let path = self.folder.join(format!("{}-{}.jsonl", range.topic, range.partition));
             let file = self.file(range, &path).map_err(|fault| unavailable("open", &path, &fault))?;
             // Local files take a page of memory, not time; a disk that blocks holds this sink's own task.

@@ -15,9 +15,7 @@ pub fn edges(kind: &ColumnType) -> Vec<Vec<u8>> {
         }
         ColumnType::LowCardinality(inner) => edges(inner),
         ColumnType::Bool => vec![vec![0], vec![1]],
-        ColumnType::String => {
-            ["", "a", "it's \"\\ \n\t", "\u{0}", "ёж 😀", "\u{10ffff}"].map(|each| encoded(each)).to_vec()
-        }
+        ColumnType::String => ["", "a", "it's \"\\ \n\t", "\u{0}", "ёж 😀", "\u{10ffff}"].map(encoded).to_vec(),
         ColumnType::Float32 => {
             [0.0, -0.0, f32::MIN, f32::MAX, f32::MIN_POSITIVE, f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.1]
                 .map(|each| each.to_le_bytes().to_vec())
@@ -113,7 +111,7 @@ pub fn random_value(random: &mut impl Rng, kind: &ColumnType, row: &mut Vec<u8>)
         ColumnType::LowCardinality(inner) => random_value(random, inner, row),
         ColumnType::String if random.random_bool(0.8) => {
             let length = [0, 1, 7, 127, 128, 300][random.random_range(0..6)];
-            text("abcdefgh".repeat(40)[..length].as_bytes(), row);
+            text(&"abcdefgh".repeat(40).as_bytes()[..length], row);
         }
         scalar => row.extend(edges(scalar).choose(random).unwrap()),
     }
