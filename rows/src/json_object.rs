@@ -5,7 +5,8 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-/// Whether `text` is one JSON object in which no path stands twice. A dot in a key counts as a step, as it does for ClickHouse.
+/// Whether `text` is one JSON object in which no path stands twice. A dot in a key counts as a step, as it does for ClickHouse; an
+/// object within an array is looked at by itself, as ClickHouse does.
 ///
 /// # Errors
 /// What is wrong, and where.
@@ -13,16 +14,16 @@ pub fn check_json_object(text: &[u8]) -> Result<(), String> {
     if text.trim_ascii_start().first() != Some(&b'{') {
         return Err("it is not a JSON object".to_owned());
     }
-    let mut paths = HashSet::new();
     let mut reader = serde_json::Deserializer::from_slice(text);
-    let object = Node { path: String::new(), paths: Some(&mut paths) };
+    let object = Node { path: None, paths: &mut HashSet::new() };
     object.deserialize(&mut reader).and_then(|()| reader.end()).map_err(|fault| fault.to_string())
 }
 
-/// A value at a path; within arrays paths are not told apart.
+/// A value at a path, and the paths that were met before it.
 struct Node<'p> {
-    path: String,
-    paths: Option<&'p mut HashSet<String>>,
+    /// None for the object as a whole. A key may be empty.
+    path: Option<String>,
+    paths: &'p mut HashSet<String>,
 }
 
 impl<'de> DeserializeSeed<'de> for Node<'_> {
@@ -36,16 +37,9 @@ impl<'de> DeserializeSeed<'de> for Node<'_> {
 macro_rules! leaf {
     ($($visit:ident: $kind:ty),+) => {$(
         fn $visit<E: serde::de::Error>(self, _: $kind) -> Result<(), E> {
-            self.leaf()
+            Ok(())
         }
     )+};
-}
-
-impl Node<'_> {
-    fn leaf<E: serde::de::Error>(self) -> Result<(), E> {
-        let known = self.paths.is_some_and(|paths| !paths.insert(self.path.clone()));
-        if known { Err(E::custom(format!("the path `{}` stands twice", self.path))) } else { Ok(()) }
-    }
 }
 
 impl<'de> Visitor<'de> for Node<'_> {
@@ -58,18 +52,28 @@ impl<'de> Visitor<'de> for Node<'_> {
     leaf!(visit_bool: bool, visit_u64: u64, visit_i64: i64, visit_f64: f64, visit_str: &str);
 
     fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
-        self.leaf()
+        Ok(())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
-        while elements.next_element_seed(Node { path: String::new(), paths: None })?.is_some() {}
-        self.leaf()
+        let mut paths = HashSet::new();
+        while elements.next_element_seed(Node { path: None, paths: &mut paths })?.is_some() {
+            paths.clear();
+        }
+        Ok(())
     }
 
-    fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<(), A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
         while let Some(key) = members.next_key::<String>()? {
-            let path = if self.path.is_empty() { key } else { format!("{}.{key}", self.path) };
-            members.next_value_seed(Node { path, paths: self.paths.as_deref_mut() })?;
+            let path = match &self.path {
+                Some(path) => format!("{path}.{key}"),
+                None => key,
+            };
+            // Also of an object: the server refuses a key that stands twice whatever it holds.
+            if !self.paths.insert(path.clone()) {
+                return Err(serde::de::Error::custom(format!("the path `{path}` stands twice")));
+            }
+            members.next_value_seed(Node { path: Some(path), paths: &mut *self.paths })?;
         }
         Ok(())
     }
@@ -91,6 +95,9 @@ mod tests {
             ("{\"a\":}", "expected value"),
             ("{\"a\":1,\"a\":2}", "path `a` stands twice"),
             ("{\"a\":{\"b\":1},\"a.b\":2}", "path `a.b` stands twice"),
+            ("{\"\":{\"a\":1},\".a\":2}", "path `.a` stands twice"),
+            ("{\"a\":{},\"a\":{}}", "path `a` stands twice"),
+            ("{\"a\":[{\"b\":1,\"b\":2}]}", "path `b` stands twice"),
             ("{\"a\":\"\u{1}\"}", "control character"),
         ] {
             let fault = check_json_object(wrong.as_bytes()).unwrap_err();

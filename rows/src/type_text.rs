@@ -389,7 +389,9 @@ impl<'t> Parser<'t> {
         let mut kinds = Vec::new();
         loop {
             let kind = self.kind()?;
-            if matches!(kind, ColumnType::Nullable(_) | ColumnType::Variant(_)) {
+            let nullable =
+                matches!(&kind, ColumnType::LowCardinality(inner) if matches!(**inner, ColumnType::Nullable(_)));
+            if nullable || matches!(kind, ColumnType::Nullable(_) | ColumnType::Variant(_)) {
                 return Err(self.misplaced(&kind, "Variant"));
             }
             kinds.push((kind.to_string(), kind));
@@ -735,6 +737,7 @@ mod tests {
             ("Tuple(a UInt8, a UInt8)", "two elements are called `a`"),
             ("Nested(UInt8)", "takes columns"),
             ("Variant(String, String)", "stands twice"),
+            ("Variant(LowCardinality(Nullable(String)), UInt8)", "inside Variant"),
             ("String(3)", "no arguments"),
             ("Nullable(String", "closing bracket"),
             ("UInt8 UInt8", "stands behind its end"),

@@ -78,7 +78,8 @@ impl Gateway {
             command.args(["run", "--config"]).arg(&path);
             command.env("RUST_LOG", "info").env(GatewayFile::PASSWORD, &file.password);
             command.env(GatewayFile::RIGHT_PASSWORD, Services::password());
-            command.stdin(Stdio::null()).stdout(output).stderr(Stdio::piped());
+            command.stdin(Stdio::null()).stderr(Stdio::piped());
+            command.stdout(output.try_clone().map_or_else(|_| Stdio::null(), Stdio::from));
         })?;
         let log = Arc::<Mutex<Vec<String>>>::default();
         let stderr = child.stderr.take().context("the gateway has no standard error")?;
