@@ -2,7 +2,6 @@
 
 mod flights;
 mod generated;
-mod services;
 
 use std::path::{Path, PathBuf};
 
