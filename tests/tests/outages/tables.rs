@@ -12,7 +12,7 @@ fn a_missing_table_is_named_with_the_statement_that_makes_it() -> anyhow::Result
     let tenant = Tenant::new("no_table")?;
     let sales = tenant.create_topic("sales", SHOP.partitions)?;
     let shops = Shops::without_sales(tenant, sales)?;
-    let problem = format!("table `{}.sales` does not exist", shops.tenant.name);
+    let problem = format!("table `{}.sales` does not fit the plugin: it does not exist", shops.tenant.name);
     the_statement_mends(&shops, &[&problem], "CREATE TABLE ")
 }
 
