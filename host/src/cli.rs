@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::commands::check::CheckArguments;
 use crate::commands::new::NewArguments;
 use crate::commands::run::RunArguments;
 use crate::commands::test::TestArguments;
@@ -20,6 +21,8 @@ pub struct Arguments {
 pub enum Command {
     /// Run all pipelines until a signal comes.
     Run(RunArguments),
+    /// Say all that is wrong with files, plugins, tables and topics before anything runs.
+    Check(CheckArguments),
     /// Run golden cases through a plugin and compare what comes out.
     Test(TestArguments),
     /// Write a new plugin's crate.

@@ -1,6 +1,5 @@
 //! A gateway: its shared parts and one task for every pipeline. `run` is the whole life of one.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,14 +7,12 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{GatewaySettings, PipelineName, discover};
+use crate::config::{Claims, ConfigFaults, GatewaySettings, PipelineName, discover};
 use crate::http;
 use crate::kafka::KafkaSettings;
 use crate::metrics::Metrics;
 use crate::pipeline::{Phase, Pipeline, Shared, Status};
 use crate::plugin::{BoxFuture, Engine, InstanceSettings, LoadFault, Plugin, Profiling};
-use crate::sink;
-use crate::workers::Workers;
 
 /// Turns files into plugins. Implemented by the WebAssembly engine, and natively where its cost is measured.
 pub trait LoadPlugin: Send + Sync {
@@ -109,18 +106,8 @@ impl Gateway {
     /// # Errors
     /// Where threads cannot be started.
     pub async fn run(self, stop: CancellationToken) -> Result<(), GatewayFault> {
-        let workers = Workers::start(self.settings.workers).map_err(GatewayFault::Threads)?;
-        let sinks: BTreeMap<_, _> =
-            self.settings.sinks.iter().map(|(name, settings)| (name.clone(), sink::new(settings))).collect();
-        let shared = Shared {
-            kafka: self.kafka,
-            sinks,
-            workers: Arc::new(workers),
-            plugins: self.plugins,
-            in_flight: self.settings.in_flight.0,
-            drain: self.settings.drain,
-            stop: stop.clone(),
-        };
+        let shared = Shared::new(&self.settings, self.kafka, self.plugins, stop.clone());
+        let shared = shared.map_err(GatewayFault::Threads)?;
         let statuses: Vec<_> = self.statuses.iter().map(|(status, _)| status.clone()).collect();
         if statuses.is_empty() {
             tracing::warn!(plugins = %self.settings.plugins.display(), "there are no pipeline files");
@@ -129,11 +116,14 @@ impl Gateway {
         let http =
             self.listener.map(|listener| tokio::spawn(http::serve(listener, self.metrics, statuses, served.clone())));
         let mut pipelines = JoinSet::new();
-        let claims = Claims::new(&self.statuses);
+        let claims = Claims::of(
+            &self.statuses.iter().map(|(status, file)| (status.name().clone(), file.clone())).collect::<Vec<_>>(),
+        );
         for (status, file) in self.statuses {
-            if let Some(problem) = claims.doubled(status.name()) {
+            let faults = claims.faults(&file);
+            if !faults.is_empty() {
                 status.enter(Phase::Refused);
-                status.problem("files", &problem);
+                status.problem("files", &ConfigFaults { file, faults: faults.to_vec() }.to_string());
                 continue;
             }
             pipelines.spawn(Pipeline::new(status.name().clone(), file, shared.clone(), status).run());
@@ -148,25 +138,6 @@ impl Gateway {
         // The workers' threads are joined where waiting is allowed.
         let _ = tokio::task::spawn_blocking(move || drop(shared)).await;
         Ok(())
-    }
-}
-
-/// Which files claim which name: `sales.toml` and `default/sales.toml` are both `default/sales`.
-struct Claims(BTreeMap<PipelineName, Vec<String>>);
-
-impl Claims {
-    fn new(statuses: &[(Arc<Status>, PathBuf)]) -> Self {
-        let mut claims = BTreeMap::<_, Vec<_>>::new();
-        for (status, file) in statuses {
-            claims.entry(status.name().clone()).or_default().push(format!("`{}`", file.display()));
-        }
-        Self(claims)
-    }
-
-    /// What is wrong where several files claim a name. None of them runs: which one is meant is not ours to guess.
-    fn doubled(&self, name: &PipelineName) -> Option<String> {
-        let files = self.0.get(name).filter(|files| files.len() > 1)?;
-        Some(format!("{} claim the name {name}; expected one file of a name", files.join(" and ")))
     }
 }
 

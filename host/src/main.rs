@@ -13,6 +13,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Run(arguments) => commands::run::run(arguments),
+        Command::Check(arguments) => commands::check::check(&arguments),
         Command::Test(arguments) => commands::test::test(&arguments),
         Command::New(arguments) => commands::new::new(&arguments),
     }

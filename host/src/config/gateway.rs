@@ -8,7 +8,7 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use super::fault::ConfigFaults;
-use super::section::{Document, Section};
+use super::section::{Document, Draft, Section};
 use super::sink::{Secret, SinkSettings};
 use super::units::ByteSize;
 
@@ -52,30 +52,44 @@ impl GatewaySettings {
     /// All faults of the file at once.
     pub fn read(file: &Path) -> Result<Self, ConfigFaults> {
         let base = file.parent().unwrap_or(Path::new("")).to_owned();
-        Document::read(file, |top| {
-            let kafka = match top.section("kafka") {
-                Some(section) => kafka(&section, &base),
-                None => {
-                    top.fault("kafka", "is missing; expected a section [kafka] with \"bootstrap.servers\"");
-                    None
-                }
-            };
-            let sinks = match top.section("sinks") {
-                Some(section) => sinks(&section, &base),
-                None => {
-                    top.fault("sinks", "is missing; expected at least one section [sinks.NAME]");
-                    None
-                }
-            };
-            let plugins = base.join(top.string("plugins").unwrap_or("plugins"));
-            let http = top.section("http").and_then(|http| http.parsed("listen"));
-            let drain = top.duration("drain").unwrap_or(Duration::from_secs(30));
-            let cores = std::thread::available_parallelism().map_or(1, usize::from);
-            let workers = top.integer("workers", 1..=1024).unwrap_or(cores);
-            let in_flight = top.size("in_flight", ByteSize::mib(1)).unwrap_or(ByteSize::mib(64));
-            Some(Self { kafka: kafka?, sinks: sinks?, plugins, http, drain, workers, in_flight })
+        Document::read(file, |top| Self::of(top, &base, plugins(top, &base)))
+    }
+
+    /// Reads the file as far as it can be read; the plugin directory nearly always.
+    pub fn draft(file: &Path) -> Draft<(PathBuf, Option<Self>)> {
+        let base = file.parent().unwrap_or(Path::new("")).to_owned();
+        Document::draft(file, |top| {
+            let plugins = plugins(top, &base);
+            Some((plugins.clone(), Self::of(top, &base, plugins)))
         })
     }
+
+    fn of(top: &Section<'_>, base: &Path, plugins: PathBuf) -> Option<Self> {
+        let kafka = match top.section("kafka") {
+            Some(section) => kafka(&section, base),
+            None => {
+                top.fault("kafka", "is missing; expected a section [kafka] with \"bootstrap.servers\"");
+                None
+            }
+        };
+        let sinks = match top.section("sinks") {
+            Some(section) => sinks(&section, base),
+            None => {
+                top.fault("sinks", "is missing; expected at least one section [sinks.NAME]");
+                None
+            }
+        };
+        let http = top.section("http").and_then(|http| http.parsed("listen"));
+        let drain = top.duration("drain").unwrap_or(Duration::from_secs(30));
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let workers = top.integer("workers", 1..=1024).unwrap_or(cores);
+        let in_flight = top.size("in_flight", ByteSize::mib(1)).unwrap_or(ByteSize::mib(64));
+        Some(Self { kafka: kafka?, sinks: sinks?, plugins, http, drain, workers, in_flight })
+    }
+}
+
+fn plugins(top: &Section<'_>, base: &Path) -> PathBuf {
+    base.join(top.string("plugins").unwrap_or("plugins"))
 }
 
 fn sinks(section: &Section<'_>, base: &Path) -> Option<BTreeMap<String, SinkSettings>> {

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::fault::ConfigFaults;
-use super::section::{Document, Section};
+use super::section::{Document, Draft, Section};
 use super::units::ByteSize;
 
 /// A pipeline's name: its tenant's folder and its file, without the ending.
@@ -136,14 +136,26 @@ impl PipelineSettings {
     /// # Errors
     /// All faults of the file at once.
     pub fn read(name: &PipelineName, file: &Path) -> Result<Self, ConfigFaults> {
+        Self::draft(name, file).complete()
+    }
+
+    /// Reads a pipeline file as far as it can be read.
+    pub fn draft(name: &PipelineName, file: &Path) -> Draft<Self> {
         let base = file.parent().unwrap_or(Path::new("")).to_owned();
-        Document::read(file, |top| {
+        Document::draft(file, |top| {
             let topics = topics(top);
             let group = group(top, name);
             let plugin = top.string("plugin").map_or_else(|| format!("{}.wasm", name.pipeline), str::to_owned);
             let start = top.choice("start", &[("earliest", Start::Earliest), ("latest", Start::Latest)]);
             top.choice("delivery", &[("at-least-once", ())]);
             let on_reject = on_reject(top);
+            if let (Some(topics), Some(OnReject::DeadLetter(dead_letter))) = (&topics, &on_reject)
+                && topics.contains(dead_letter)
+            {
+                let problem =
+                    "which the pipeline reads itself: its rejects would come back for ever; name another topic";
+                top.fault("dead_letter", format!("is \"{dead_letter}\", {problem}"));
+            }
             let batch = top.section("batch").map_or(BatchLimits::DEFAULT, |section| batch(&section));
             let routes = match top.section("routes") {
                 Some(section) => routes(&section),
@@ -346,6 +358,12 @@ mod tests {
         ] {
             assert!(faults.contains(part), "{part} is not in:\n{faults}");
         }
+    }
+
+    #[test]
+    fn dead_letters_never_go_where_records_come_from() {
+        let faults = read("topics = [\"a\", \"d\"]\ndead_letter = \"d\"\n[routes]\nx = \"a:b\"\n").unwrap_err();
+        assert!(faults.contains("2: `dead_letter`: is \"d\", which the pipeline reads itself"), "{faults}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Kafka: the only place that knows rdkafka. Two seams, so that either can be replaced: **membership** (join, assigned,
 //! revoked, commit with the group's generation) and **fetch** (from a partition to flat records).
 
+mod cluster;
 mod dead_letter;
 mod membership;
 mod native;
@@ -9,6 +10,7 @@ mod settings;
 use std::fmt;
 use std::sync::Arc;
 
+pub use cluster::missing_topics;
 pub use dead_letter::{DeadLetter, DeadLetterFault, DeadLetters};
 pub use membership::{Event, JoinFault, Membership, Queue, Subscription};
 pub use native::{FetchFault, Wake};

@@ -65,6 +65,13 @@ impl KafkaSettings {
         config
     }
 
+    /// For who only looks at the cluster.
+    pub(super) fn looker(&self) -> ClientConfig {
+        let mut config = self.client(&[]);
+        config.set("allow.auto.create.topics", "false");
+        config
+    }
+
     /// For a producer that loses nothing and writes nothing twice.
     pub(super) fn producer(&self) -> ClientConfig {
         let defaults = [

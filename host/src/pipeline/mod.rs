@@ -2,14 +2,16 @@
 //!
 //! `partition` -> `range` -> `batch` -> `transform` (the plugin) -> `deliver` (sinks, dead letters) -> `complete`
 //!
-//! `reader` is the thread that fetches and commits, `runner` begins pipelines and ends them. Data goes one way; only `complete`
+//! `prepare` makes ready what a pipeline consists of, `reader` is the thread that fetches and commits, `runner` begins pipelines and ends them. Data goes one way; only `complete`
 //! moves the group's offset.
 
 mod batch;
 mod budget;
 mod complete;
 mod deliver;
+mod lookups;
 mod partition;
+mod prepare;
 mod range;
 mod reader;
 mod runner;
@@ -18,6 +20,7 @@ mod transform;
 
 pub use batch::{Batch, Bundle, Lineage, Token};
 pub use budget::{Budget, Permit};
+pub use prepare::{Destination, Preparation};
 pub use range::{Range, RecordRef, Records, Strings};
 pub use runner::{Pipeline, Shared};
 pub use status::{Phase, Status};

@@ -14,15 +14,16 @@ use tokio_util::sync::CancellationToken;
 use super::batch::Bundle;
 use super::budget::Budget;
 use super::deliver::{Delivery, Job};
+use super::lookups::LookupFiles;
+use super::prepare::{Destination, Preparation, Prepared, open};
 use super::reader::Reader;
 use super::status::{Phase, Status};
-use crate::config::{LookupSettings, OnReject, PipelineName, PipelineSettings, Target};
+use crate::LoadPlugin;
+use crate::config::{GatewaySettings, OnReject, PipelineName, PipelineSettings, Target};
 use crate::kafka::{DeadLetters, KafkaSettings, Membership, Subscription, Wake};
-use crate::plugin::{InstanceSettings, LookupFault, LookupTable, Lookups, Plugin, PluginHash};
-use crate::rows::nearest;
-use crate::sink::{Backoff, Sink, Table};
+use crate::plugin::PluginHash;
+use crate::sink::{self, Backoff, Sink, Table};
 use crate::workers::Workers;
-use crate::{LoadPlugin, PluginRequest};
 
 /// What all pipelines of a gateway share.
 #[derive(Clone)]
@@ -43,6 +44,30 @@ pub struct Shared {
     pub stop: CancellationToken,
 }
 
+impl Shared {
+    /// What the gateway's file says, with threads for guests. Connects to nothing yet.
+    ///
+    /// # Errors
+    /// Where threads cannot be started.
+    pub fn new(
+        settings: &GatewaySettings,
+        kafka: KafkaSettings,
+        plugins: Arc<dyn LoadPlugin>,
+        stop: CancellationToken,
+    ) -> std::io::Result<Self> {
+        let sinks = settings.sinks.iter().map(|(name, settings)| (name.clone(), sink::new(settings))).collect();
+        Ok(Self {
+            kafka,
+            sinks,
+            workers: Arc::new(Workers::start(settings.workers)?),
+            plugins,
+            in_flight: settings.in_flight.0,
+            drain: settings.drain,
+            stop,
+        })
+    }
+}
+
 /// A pipeline from its file on.
 pub struct Pipeline {
     name: PipelineName,
@@ -51,8 +76,15 @@ pub struct Pipeline {
     status: Arc<Status>,
 }
 
-/// Where a route's rows go.
-type Destination = (Target, Arc<dyn Sink>);
+/// How often lookup files are looked at: an operator who changed one hears of it soon, and a look costs nothing.
+const LOOKUP_INTERVAL: Duration = Duration::from_secs(2);
+
+/// A pipeline that can consume.
+struct Started {
+    settings: PipelineSettings,
+    delivery: Delivery,
+    lookups: LookupFiles,
+}
 
 /// Why a pipeline does not start. Its files must be mended.
 #[derive(Debug, thiserror::Error)]
@@ -77,9 +109,12 @@ impl Pipeline {
             () = self.shared.stop.cancelled() => Err(StartFault::Stopping),
         };
         match started {
-            Ok((settings, delivery)) => {
+            Ok(Started { settings, delivery, lookups }) => {
                 self.status.enter(Phase::Running);
-                self.consume(&settings, delivery).await;
+                tokio::select! {
+                    () = self.consume(&settings, delivery) => {}
+                    () = self.watch(lookups) => {}
+                }
                 self.status.enter(Phase::Stopped);
             }
             Err(StartFault::Stopping) => self.status.enter(Phase::Stopped),
@@ -90,16 +125,16 @@ impl Pipeline {
         }
     }
 
-    async fn start(&self) -> Result<(PipelineSettings, Delivery), StartFault> {
-        let settings =
-            PipelineSettings::read(&self.name, &self.file).map_err(|faults| StartFault::File(faults.to_string()))?;
-        let plugin = self.load(&settings).await?;
-        let routes = self.routes(&settings, &*plugin)?;
-        let mut tables = Vec::with_capacity(routes.len());
-        for (route, (target, sink)) in plugin.description().routes.iter().zip(routes) {
-            let table = self.open(&target, &*sink, &route.columns).await?;
-            tables.push((target, table));
-        }
+    async fn start(&self) -> Result<Started, StartFault> {
+        let prepared = Preparation::of(&self.name, &self.file, &self.shared).await.complete();
+        let Prepared { settings, plugin, destinations, lookups } =
+            prepared.map_err(|faults| StartFault::File(faults.to_string()))?;
+        let description = plugin.description();
+        tracing::info!(
+            pipeline = %self.name, plugin = %plugin.hash(), name = description.name, version = description.version,
+            stateless = description.stateless, "plugin loaded"
+        );
+        let tables = self.open(&destinations).await;
         let dead_letters = match &settings.on_reject {
             OnReject::DeadLetter(topic) => {
                 let dead_letters = DeadLetters::new(&self.shared.kafka, topic);
@@ -115,81 +150,49 @@ impl Pipeline {
             workers: self.shared.workers.clone(),
             status: self.status.clone(),
         };
-        Ok((settings, delivery))
+        Ok(Started { settings, delivery, lookups })
     }
 
-    async fn load(&self, settings: &PipelineSettings) -> Result<Arc<dyn Plugin>, StartFault> {
-        let file = |text: String| StartFault::File(text);
-        let instance = InstanceSettings {
-            pipeline: self.name.to_string(),
-            settings: settings.settings.clone(),
-            lookups: Arc::new(read_lookups(&settings.lookups).map_err(|fault| file(fault.to_string()))?),
-            memory: settings.memory.0,
-        };
-        let request = PluginRequest { path: settings.plugin.clone(), instance };
-        let plugins = self.shared.plugins.clone();
-        // Compiling takes seconds; guests describe themselves on the workers, where a spinning one holds nobody.
-        let loaded = self.shared.workers.spawn(async move { plugins.load(request).await }).await;
-        let plugin = loaded.map_err(|fault| file(fault.to_string()))?;
-        let description = plugin.description();
-        tracing::info!(
-            pipeline = %self.name, plugin = %plugin.hash(), name = description.name, version = description.version,
-            stateless = description.stateless, "plugin loaded"
-        );
-        Ok(plugin)
-    }
-
-    /// Where each of the plugin's routes goes, in the plugin's order.
-    fn routes(&self, settings: &PipelineSettings, plugin: &dyn Plugin) -> Result<Vec<Destination>, StartFault> {
-        let described: Vec<&str> = plugin.description().routes.iter().map(|route| route.name.as_str()).collect();
-        let sinks: Vec<&str> = self.shared.sinks.keys().map(String::as_str).collect();
-        let file = self.file.display();
-        let mut faults = Vec::new();
-        for route in settings.routes.keys() {
-            if !described.contains(&route.as_str()) {
-                let known = described.join("`, `");
-                faults.push(format!("{file}: `routes.{route}`: the plugin has no such route; it has `{known}`"));
-            }
-        }
-        let mut routes = Vec::with_capacity(described.len());
-        for route in described {
-            let Some(target) = settings.routes.get(route) else {
-                faults.push(format!("{file}: `routes.{route}`: is missing; every route of the plugin needs a table"));
-                continue;
-            };
-            match self.shared.sinks.get(&target.sink) {
-                Some(sink) => routes.push((target.clone(), sink.clone())),
-                None => {
-                    let hint = nearest(&target.sink, &sinks)
-                        .map(|name| format!("; the nearest is \"{name}\""))
-                        .unwrap_or_default();
-                    let sink = &target.sink;
-                    faults.push(format!("{file}: `routes.{route}`: names the sink \"{sink}\", which the gateway's file does not have{hint}"));
-                }
-            }
-        }
-        if faults.is_empty() { Ok(routes) } else { Err(StartFault::File(faults.join("\n"))) }
-    }
-
-    /// Opens a table, however long it takes until it can be: an operator may mend it meanwhile.
-    async fn open(
-        &self,
-        target: &Target,
-        sink: &dyn Sink,
-        columns: &[crate::rows::Column],
-    ) -> Result<Arc<dyn Table>, StartFault> {
-        let subject = format!("sink {target}");
+    /// Opens all tables, however long it takes until they can be: an operator may mend them meanwhile.
+    async fn open(&self, destinations: &[Destination]) -> Vec<(Target, Arc<dyn Table>)> {
         let mut backoff = Backoff::default();
         loop {
-            match sink.open(&target.table, columns).await {
-                Ok(table) => {
-                    self.status.solved(&subject);
-                    return Ok(table);
+            let mut tables = Vec::with_capacity(destinations.len());
+            for (Destination { target, .. }, opened) in destinations.iter().zip(open(destinations).await) {
+                let subject = format!("sink {target}");
+                match opened {
+                    Ok(table) => {
+                        self.status.solved(&subject);
+                        tables.push((target.clone(), table));
+                    }
+                    Err(fault) => self.status.problem(&subject, &fault.to_string()),
                 }
-                Err(fault) => self.status.problem(&subject, &fault.to_string()),
+            }
+            if tables.len() == destinations.len() {
+                return tables;
             }
             let wait = backoff.next(&mut rand::rng());
             tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Tells of lookup files that change. Never ends.
+    async fn watch(&self, lookups: LookupFiles) {
+        const SUBJECT: &str = "lookups";
+        let mut last = None;
+        loop {
+            if lookups.is_empty() {
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(LOOKUP_INTERVAL).await;
+            let files = lookups.clone();
+            let changes = tokio::task::spawn_blocking(move || files.changes()).await.unwrap_or_default();
+            match &changes {
+                Some(text) => self.status.problem(SUBJECT, text),
+                None if last.is_some() => self.status.solved(SUBJECT),
+                None => {}
+            }
+            last = changes;
         }
     }
 
@@ -298,12 +301,4 @@ impl Pipeline {
             reader.run()
         }
     }
-}
-
-fn read_lookups(settings: &BTreeMap<String, LookupSettings>) -> Result<Lookups, LookupFault> {
-    let mut tables = BTreeMap::new();
-    for (name, lookup) in settings {
-        tables.insert(name.clone(), LookupTable::read_csv(&lookup.file, &lookup.key)?);
-    }
-    Ok(Lookups::new(tables))
 }

@@ -29,8 +29,9 @@ pub enum LoadFault {
     Import { path: PathBuf, import: String },
     #[error("plugin `{path}`: {problem}")]
     Description { path: PathBuf, problem: DescriptionFault },
+    /// It fails or refuses to begin; what it said of itself before is known where it came so far.
     #[error("plugin `{path}`: {problem}")]
-    Guest { path: PathBuf, problem: GuestFault },
+    Guest { path: PathBuf, problem: GuestFault, description: Option<Box<Description>> },
 }
 
 pub(super) async fn load(
@@ -50,13 +51,15 @@ pub(super) async fn load(
     let pre = linker.instantiate_pre(&component).map_err(not_plugin)?;
     let pre = contract::PluginPre::new(pre).map_err(not_plugin)?;
     let instantiate = Instantiate { engine: engine.clone(), pre, instance };
-    let guest = |problem| LoadFault::Guest { path: path.to_owned(), problem };
-    let description = instantiate.describe().await.map_err(guest)?;
+    let guest = |problem, description| LoadFault::Guest { path: path.to_owned(), problem, description };
+    let description = instantiate.describe().await.map_err(|problem| guest(problem, None))?;
     let description =
         Description::new(description).map_err(|problem| LoadFault::Description { path: path.to_owned(), problem })?;
     // Settings are wrong now or never: an operator hears of it before the first record.
-    let first = instantiate.initialised().await.map_err(guest)?;
-    Ok(WasmPlugin::new(instantiate, description, hash, first))
+    match instantiate.initialised().await {
+        Ok(first) => Ok(WasmPlugin::new(instantiate, description, hash, first)),
+        Err(problem) => Err(guest(problem, Some(Box::new(description)))),
+    }
 }
 
 fn component(engine: &wasmtime::Engine, path: &Path, bytes: Vec<u8>) -> Result<Component, LoadFault> {

@@ -43,6 +43,20 @@ pub trait Table: Send + Sync {
     fn rule(&self) -> Option<&dyn Rule> {
         None
     }
+
+    /// The columns that no row brings, for who wants to know what they will hold.
+    fn left_out(&self) -> Vec<LeftOut> {
+        Vec::new()
+    }
+}
+
+/// A column of a table that the plugin does not write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Its name.
+    pub column: String,
+    /// What it holds instead: "its default now()", "it is computed".
+    pub filled_by: String,
 }
 
 /// Tells rows that a table cannot hold, before any are written, so that such a row is rejected alone.

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, ErrorKind};
 use std::path::PathBuf;
-use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -68,6 +68,18 @@ impl Gateway {
     /// Where it does not end.
     pub fn run_to_its_end(tenant: &Tenant, file: &GatewayFile) -> anyhow::Result<End> {
         Self::spawn(tenant, file)?.end()
+    }
+
+    /// Runs another command of the binary to its end, in the tenant's folder, in which `gateway.toml` lies.
+    ///
+    /// # Errors
+    /// Where it cannot be started.
+    pub fn command(tenant: &Tenant, file: &GatewayFile, arguments: &[&str]) -> anyhow::Result<Output> {
+        std::fs::write(tenant.folder().join("gateway.toml"), file.text()).context("write gateway.toml")?;
+        let mut command = Command::new(binary()?);
+        command.args(arguments).current_dir(tenant.folder()).env("RUST_LOG", "warn");
+        command.env(GatewayFile::PASSWORD, &file.password).env(GatewayFile::RIGHT_PASSWORD, Services::password());
+        command.output().with_context(|| format!("run tidegate {}", arguments.join(" ")))
     }
 
     fn spawn(tenant: &Tenant, file: &GatewayFile) -> anyhow::Result<Self> {

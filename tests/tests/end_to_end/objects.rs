@@ -69,3 +69,37 @@ fn objects_become_rows_of_a_table_that_their_plugin_does_not_know() -> anyhow::R
     }
     Ok(())
 }
+
+#[test]
+fn objects_are_held_while_a_column_is_not_what_they_were_checked_for() -> anyhow::Result<()> {
+    let tenant = Tenant::new("object_drift")?;
+    let topic = tenant.create_topic("anything", 1)?;
+    let table = format!("{}.things", tenant.name);
+    tenant.clickhouse.run(&format!("CREATE TABLE {table} (id UInt64, n UInt8) ENGINE = MergeTree ORDER BY id"))?;
+    let text = format!(
+        "topics = [\"{topic}\"]\ndead_letter = \"{topic}.dead\"\n[batch]\nlinger = \"50 ms\"\n[routes]\nanything = \"dwh:{table}\"\n"
+    );
+    tenant.install(&PipelineFile { name: "objects".to_owned(), plugin: "objects", text })?;
+    let send = |id: u64| {
+        let value = Some(format!("{{\"id\": {id}, \"n\": 200}}").into_bytes());
+        let message = Message { key: None, value, headers: Vec::new(), timestamp: 1_795_000_000_000 };
+        tenant.kafka.send(&topic, 0, &[message])
+    };
+    let gateway = Gateway::start(&tenant, &tenant.gateway_file())?;
+    send(1)?;
+    tenant.wait_for("objects", &topic)?;
+    // The server would take 200 for -56 without a word.
+    tenant.clickhouse.run(&format!("ALTER TABLE {table} MODIFY COLUMN n Int8"))?;
+    send(2)?;
+    gateway.says(&[
+        "its column `n` is Int8 now and was UInt8",
+        &format!("ALTER TABLE `{}`.`things` MODIFY COLUMN `n` UInt8", tenant.name),
+    ])?;
+    tenant.clickhouse.run(&format!("ALTER TABLE {table} MODIFY COLUMN n UInt8, ADD COLUMN more String"))?;
+    tenant.wait_for("objects", &topic)?;
+    gateway.is_well()?;
+    gateway.stop()?;
+    let found = tenant.clickhouse.lines(&format!("SELECT id, n FROM {table} ORDER BY id"))?;
+    ensure!(found.get(1).map(String::as_str) == Some("2\t200"), "{found:?}");
+    Ok(())
+}

@@ -66,3 +66,27 @@ fn a_gateway_file_with_faults_is_refused_with_all_of_them() -> anyhow::Result<()
     }
     Ok(())
 }
+
+#[test]
+fn a_lookup_file_that_changes_is_told_and_the_plugin_goes_on_with_what_was_read() -> anyhow::Result<()> {
+    let shops = Shops::new("lookup")?;
+    let gateway = Gateway::start(&shops.tenant, &shops.gateway_file())?;
+    gateway.is_well()?;
+    let file = shops.tenant.plugin("sales").with_file_name("products.csv");
+    let products = std::fs::read_to_string(&file)?;
+    // Without a key, as an editor that saves in two steps would leave it: then whole, with another name for every product.
+    std::fs::write(&file, products.replace("product_id", "number"))?;
+    gateway.says(&[
+        "/sales: running\n  lookups: lookup file `",
+        "has no column `product_id`",
+        "would refuse the pipeline",
+    ])?;
+    std::fs::write(&file, products.replace(",tea", ",stew"))?;
+    gateway.says(&["products.csv` has changed; the plugin goes on with what was read at the start"])?;
+    shops.write_sales()?;
+    shops.sales_arrive()?;
+    gateway.stop()?;
+    let gateway = Gateway::start(&shops.tenant, &shops.gateway_file())?;
+    gateway.is_well()?;
+    gateway.stop()
+}

@@ -21,7 +21,7 @@ fn a_missing_column_is_named_with_the_statement_that_adds_it() -> anyhow::Result
     let shops = Shops::new("no_column")?;
     let table = format!("{}.sales", shops.tenant.name);
     shops.tenant.clickhouse.run(&format!("ALTER TABLE {table} DROP COLUMN amount"))?;
-    let statement = format!("ALTER TABLE {table} ADD COLUMN `amount` Decimal(18, 4)");
+    let statement = format!("ALTER TABLE `{}`.`sales` ADD COLUMN `amount` Decimal(18, 4)", shops.tenant.name);
     the_statement_mends(&shops, &[&format!("table `{table}`"), "it has no column `amount`", &statement], "ALTER TABLE ")
 }
 
@@ -93,4 +93,59 @@ fn statement(answer: &Answer, verb: &str) -> anyhow::Result<String> {
     let line = answer.text.lines().find(|line| line.contains(verb)).context("there is no statement")?;
     let start = line.find(verb).context("there is no statement")?;
     Ok(line[start..].to_owned())
+}
+
+#[test]
+fn a_column_that_changes_under_way_holds_the_pipeline_with_the_statement_and_one_that_still_fits_does_not()
+-> anyhow::Result<()> {
+    let shops = Shops::new("drift")?;
+    let gateway = Gateway::start(&shops.tenant, &shops.gateway_file())?;
+    let (mut writer, mut sales) = (SHOP.writer(&shops.tenant, &shops.sales)?, SHOP.sales()?);
+    produce(&mut writer, &mut sales, SHOP.count, None)?;
+    shops.sales_arrive()?;
+    let table = format!("{}.sales", shops.tenant.name);
+    // The same bytes under another type's name: the gateway looks, and goes on by itself.
+    shops.tenant.clickhouse.run(&format!("ALTER TABLE {table} MODIFY COLUMN product String"))?;
+    produce(&mut writer, &mut sales, SHOP.count, None)?;
+    shops.tenant.wait_for("sales", &shops.sales)?;
+    gateway.is_well()?;
+    let before = shops.tenant.group("sales", &shops.sales)?.committed()?;
+    // Other bytes: nothing is written until somebody has run what the page says.
+    shops.tenant.clickhouse.run(&format!("ALTER TABLE {table} MODIFY COLUMN quantity UInt64"))?;
+    produce(&mut writer, &mut sales, SHOP.count, None)?;
+    let answer = gateway.says(&[
+        "/sales: running\n  sink dwh:",
+        &format!(
+            "table `{table}` does not fit the plugin: its column `quantity` is UInt64, but the plugin writes UInt16"
+        ),
+    ])?;
+    shops.stock_goes_on()?;
+    let committed = shops.tenant.group("sales", &shops.sales)?.committed()?;
+    ensure!(committed == before, "committed went on from {before:?} to {committed:?}");
+    shops.tenant.clickhouse.run(&statement(&answer, "ALTER TABLE ")?)?;
+    shops.tenant.wait_for("sales", &shops.sales)?;
+    gateway.is_well()?;
+    gateway.stop()?;
+    let expected = Shop { count: 3 * SHOP.count, ..SHOP }.expected_sales()?;
+    expected.check_table(&shops.tenant, SALES, Duplicates::Forbidden)?;
+    check_letters(&shops.tenant, "sales", &shops.sales, &expected.letters, Duplicates::Forbidden)
+}
+
+#[test]
+fn a_column_that_takes_no_values_any_more_is_named_and_nothing_is_written() -> anyhow::Result<()> {
+    let shops = Shops::new("computed")?;
+    let gateway = Gateway::start(&shops.tenant, &shops.gateway_file())?;
+    let (mut writer, mut sales) = (SHOP.writer(&shops.tenant, &shops.sales)?, SHOP.sales()?);
+    produce(&mut writer, &mut sales, SHOP.count, None)?;
+    shops.sales_arrive()?;
+    let table = format!("{}.sales", shops.tenant.name);
+    shops.tenant.clickhouse.run(&format!("ALTER TABLE {table} MODIFY COLUMN amount MATERIALIZED price * quantity"))?;
+    produce(&mut writer, &mut sales, SHOP.count, None)?;
+    let answer = gateway.says(&["its column `amount` is MATERIALIZED, which takes no values"])?;
+    shops.tenant.clickhouse.run(&statement(&answer, "ALTER TABLE ")?)?;
+    shops.tenant.wait_for("sales", &shops.sales)?;
+    gateway.is_well()?;
+    gateway.stop()?;
+    let expected = Shop { count: 2 * SHOP.count, ..SHOP }.expected_sales()?;
+    expected.check_table(&shops.tenant, SALES, Duplicates::Forbidden)
 }

@@ -6,9 +6,9 @@ use crate::rows::shortened;
 use crate::sink::SinkFault;
 
 /// Errors that somebody has to mend, by ClickHouse's codes; all others may pass by themselves.
-/// 16 no such column, 53 types do not fit, 60 no such table, 81 no such database, 117 names or types of the header do not fit,
-/// 164 read-only, 192 to 194 and 516 wrong user or password, 497 not enough rights.
-const REFUSED: [u32; 11] = [16, 53, 60, 81, 117, 164, 192, 193, 194, 497, 516];
+/// 8, 10, 16 and 47 no such column, 44 a column that takes no values, 53 types do not fit, 60 no such table, 81 no such database,
+/// 117 names or types of the header do not fit, 164 read-only, 192 to 194 and 516 wrong user or password, 497 not enough rights.
+const REFUSED: [u32; 15] = [8, 10, 16, 44, 47, 53, 60, 81, 117, 164, 192, 193, 194, 497, 516];
 
 /// An answer quotes the statement and lists columns: its beginning says what is wrong.
 const LONGEST_ANSWER: usize = 500;

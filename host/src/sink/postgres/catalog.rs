@@ -4,6 +4,8 @@ use tokio_postgres::{Client, Error, SimpleQueryMessage, SimpleQueryRow};
 
 use super::mapping::LiveType;
 use super::quote::text;
+use crate::rows::Column;
+use crate::sink::LeftOut;
 
 /// A server, as far as statements depend on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,6 +114,17 @@ impl LiveTable {
     /// The column of that name.
     pub fn column(&self, name: &str) -> Option<&LiveColumn> {
         self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// Its columns that are not among those written. None of them needs a value: that is for the plan to see.
+    pub fn left_out(&self, written: &[Column]) -> Vec<LeftOut> {
+        let others = self.columns.iter().filter(|live| written.iter().all(|column| column.name != live.name));
+        let filled_by = |live: &LiveColumn| match (live.generated, live.has_default) {
+            (true, _) => "it is generated",
+            (false, true) => "it gets its default",
+            (false, false) => "it is NULL",
+        };
+        others.map(|live| LeftOut { column: live.name.clone(), filled_by: filled_by(live).to_owned() }).collect()
     }
 
     /// What it is, where it is nothing to write into.

@@ -35,7 +35,7 @@ use connection::{Connection, Connections, Lease, no_answer};
 use fault::classify;
 use plan::Plan;
 
-use super::{Mismatch, Problem, Rule, Sink, SinkFault, Table, Write};
+use super::{LeftOut, Mismatch, Problem, Rule, Sink, SinkFault, Table, Write};
 use crate::config::PostgresSettings;
 use crate::pipeline::RouteRows;
 use crate::plugin::BoxFuture;
@@ -124,6 +124,10 @@ impl Table for PostgresTable {
 
     fn rule(&self) -> Option<&dyn Rule> {
         self.plan.can_refuse().then_some(&self.plan as &dyn Rule)
+    }
+
+    fn left_out(&self) -> Vec<LeftOut> {
+        self.live.left_out(&self.columns)
     }
 }
 

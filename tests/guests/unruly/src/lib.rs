@@ -2,7 +2,8 @@
 //! never stands beside a real pipeline.
 //!
 //! A record's value is a command and its argument: see [`Unruly::transform`]. Settings, all optional: `table`, a lookup
-//! table to open, `refuse`, a reason to refuse the settings for, and `panic`, a message to panic with at the start.
+//! table to open, `refuse`, a reason to refuse the settings for, `panic`, a message to panic with at the start, and `spin`, to never
+//! begin at all.
 
 use std::cell::Cell;
 use std::collections::hash_map::RandomState;
@@ -31,6 +32,7 @@ struct Settings {
     table: Option<String>,
     refuse: Option<String>,
     panic: Option<String>,
+    spin: bool,
 }
 
 #[derive(Row)]
@@ -43,6 +45,9 @@ impl Unruly {
     #[expect(clippy::panic, reason = "that is what it is for")]
     fn init(setup: &Setup) -> Result<Self, SetupError> {
         let settings: Settings = setup.settings()?;
+        while settings.spin {
+            black_box(0);
+        }
         if let Some(message) = settings.panic {
             panic!("{message}");
         }

@@ -1,0 +1,115 @@
+//! What no two pipeline files may claim at once: a name, and a consumer group on a topic. None of those that do runs: which one
+//! is meant is not ours to guess.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::fault::Fault;
+use super::pipeline::{PipelineName, PipelineSettings};
+use super::section::Places;
+
+/// What is wrong with files for what others claim, by file.
+#[derive(Debug, Default)]
+pub struct Claims(BTreeMap<PathBuf, Vec<Fault>>);
+
+impl Claims {
+    /// Of all pipeline files of a gateway. Files that cannot be read claim no more than their name.
+    pub fn of(found: &[(PipelineName, PathBuf)]) -> Self {
+        let mut claims = Self::default();
+        claims.names(found);
+        claims.groups(found);
+        claims
+    }
+
+    /// What is wrong with this file; nothing for most.
+    pub fn faults(&self, file: &Path) -> &[Fault] {
+        self.0.get(file).map_or(&[], Vec::as_slice)
+    }
+
+    /// `sales.toml` and `default/sales.toml` are both `default/sales`.
+    fn names(&mut self, found: &[(PipelineName, PathBuf)]) {
+        let mut files = BTreeMap::<_, Vec<_>>::new();
+        for (name, file) in found {
+            files.entry(name).or_default().push(file);
+        }
+        for (name, files) in files.into_iter().filter(|(_, files)| files.len() > 1) {
+            let all: Vec<_> = files.iter().map(|file| format!("`{}`", file.display())).collect();
+            let problem = format!("{} claim the name {name}; expected one file of a name", all.join(" and "));
+            for file in files {
+                self.add(file, Places::default().fault("", problem.clone()));
+            }
+        }
+    }
+
+    /// Two pipelines of one group would share a topic's partitions, and each would miss what the other got.
+    fn groups(&mut self, found: &[(PipelineName, PathBuf)]) {
+        let mut members = BTreeMap::<_, BTreeMap<PathBuf, (PipelineName, Places)>>::new();
+        for (name, file) in found {
+            let draft = PipelineSettings::draft(name, file);
+            let Some(settings) = draft.value else { continue };
+            for topic in settings.topics {
+                let of_topic = members.entry((settings.group.clone(), topic)).or_default();
+                of_topic.insert(file.clone(), (name.clone(), draft.places.clone()));
+            }
+        }
+        for ((group, topic), of_topic) in members {
+            for (file, (name, places)) in &of_topic {
+                let others: Vec<_> =
+                    of_topic.values().filter(|(other, _)| other != name).map(|(other, _)| other.to_string()).collect();
+                if others.is_empty() {
+                    continue;
+                }
+                let others = others.join(" and ");
+                let problem = format!(
+                    "is \"{group}\", in which {others} reads topic \"{topic}\" too, so that each would miss what the other got; \
+                     expected a group for each pipeline"
+                );
+                self.add(file, places.fault("group", problem));
+            }
+        }
+    }
+
+    fn add(&mut self, file: &Path, fault: Fault) {
+        self.0.entry(file.to_owned()).or_default().push(fault);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::discover;
+
+    fn claims(files: &[(&str, &str)]) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        for (file, text) in files {
+            let path = folder.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let found = discover(folder.path()).unwrap();
+        let claims = Claims::of(&found);
+        found.iter().flat_map(|(_, file)| claims.faults(file).iter().map(|fault| fault.problem.clone())).collect()
+    }
+
+    const REST: &str = "on_reject = \"drop\"\n[routes]\nx = \"a:b\"\n";
+
+    #[test]
+    fn a_name_belongs_to_one_file() {
+        let text = format!("topics = [\"t\"]\n{REST}");
+        let faults = claims(&[("a.toml", &text), ("default/a.toml", &text), ("b.toml", &text)]);
+        assert_eq!(faults.len(), 2, "{faults:?}");
+        assert!(faults[0].contains("claim the name default/a; expected one file of a name"), "{faults:?}");
+    }
+
+    #[test]
+    fn a_group_reads_a_topic_for_one_pipeline_only() {
+        let file = |topics: &str| format!("topics = {topics}\ngroup = \"tidegate.default.g\"\n{REST}");
+        let faults = claims(&[("a.toml", &file("[\"t\", \"u\"]")), ("b.toml", &file("[\"u\"]"))]);
+        assert_eq!(faults.len(), 2, "{faults:?}");
+        assert!(
+            faults[0].starts_with("is \"tidegate.default.g\", in which default/b reads topic \"u\" too"),
+            "{faults:?}"
+        );
+        assert_eq!(claims(&[("a.toml", &file("[\"t\"]")), ("b.toml", &file("[\"u\"]"))]), [""; 0]);
+    }
+}
