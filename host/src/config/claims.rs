@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::document::Places;
 use super::fault::Fault;
 use super::pipeline::{PipelineName, PipelineSettings};
-use super::section::Places;
 
 /// What is wrong with files for what others claim, by file.
 #[derive(Debug, Default)]

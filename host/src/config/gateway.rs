@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
+use super::document::{Document, Draft};
 use super::fault::ConfigFaults;
-use super::section::{Document, Draft, Section};
+use super::section::Section;
 use super::sink::{Secret, SinkSettings};
 use super::units::ByteSize;
 

@@ -2,6 +2,7 @@
 //! A file reports all of its faults at once, each with its line, key, value and what would be right.
 
 mod claims;
+mod document;
 mod fault;
 mod gateway;
 mod pipeline;
@@ -10,10 +11,11 @@ mod sink;
 mod units;
 
 pub use claims::Claims;
+pub use document::{Document, Draft, Places};
 pub use fault::{ConfigFaults, Fault};
 pub use gateway::GatewaySettings;
 pub use pipeline::{BatchLimits, LookupSettings, OnReject, PipelineName, PipelineSettings, Start, Target, discover};
-pub use section::{Document, Draft, Places, Section};
+pub use section::Section;
 pub(crate) use section::{json, shown};
 pub use sink::{ClickHouseFormat, ClickHouseSettings, Compression, PostgresSettings, Secret, SinkSettings, SslMode};
 pub use units::{ByteSize, parse_duration};

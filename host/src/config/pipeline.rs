@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::document::{Document, Draft};
 use super::fault::ConfigFaults;
-use super::section::{Document, Draft, Section};
+use super::section::Section;
 use super::units::ByteSize;
 
 /// A pipeline's name: its tenant's folder and its file, without the ending.
