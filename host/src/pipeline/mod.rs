@@ -9,6 +9,7 @@ mod batch;
 mod budget;
 mod complete;
 mod deliver;
+mod pace;
 mod partition;
 mod range;
 mod reader;
