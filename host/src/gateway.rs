@@ -39,6 +39,7 @@ pub struct Gateway {
     listener: Option<TcpListener>,
     metrics: Arc<Metrics>,
     statuses: Vec<(Arc<Status>, PathBuf)>,
+    until_caught_up: bool,
 }
 
 /// Why a gateway cannot start.
@@ -88,7 +89,13 @@ impl Gateway {
             (Arc::new(Status::new(name, counted)), file)
         };
         let statuses = found.into_iter().map(status).collect();
-        Ok(Self { settings, kafka, plugins, listener, metrics, statuses })
+        Ok(Self { settings, kafka, plugins, listener, metrics, statuses, until_caught_up: false })
+    }
+
+    /// Lets it end by itself, once every pipeline has completed what there was in its topics when it started, or has failed to:
+    /// see [`Status::has_caught_up`].
+    pub fn until_caught_up(self) -> Self {
+        Self { until_caught_up: true, ..self }
     }
 
     /// The state of every pipeline, in the order of their names.
@@ -107,7 +114,7 @@ impl Gateway {
     /// Where threads cannot be started.
     pub async fn run(self, stop: CancellationToken) -> Result<(), GatewayFault> {
         let shared = Shared::new(&self.settings, self.kafka, self.plugins, stop.clone());
-        let shared = shared.map_err(GatewayFault::Threads)?;
+        let shared = Shared { until_caught_up: self.until_caught_up, ..shared.map_err(GatewayFault::Threads)? };
         let statuses: Vec<_> = self.statuses.iter().map(|(status, _)| status.clone()).collect();
         if statuses.is_empty() {
             tracing::warn!(plugins = %self.settings.plugins.display(), "there are no pipeline files");
@@ -130,7 +137,9 @@ impl Gateway {
         }
         while pipelines.join_next().await.is_some() {}
         // Pipelines that were refused end early; the gateway stays up for the others and to say so.
-        stop.cancelled().await;
+        if !self.until_caught_up {
+            stop.cancelled().await;
+        }
         served.cancel();
         if let Some(http) = http {
             let _ = http.await;

@@ -33,7 +33,8 @@ pub async fn serve(listener: TcpListener, metrics: Arc<Metrics>, statuses: Vec<A
 }
 
 /// Ready once every pipeline has got past its start: it consumes, or its files are refused, which another try would not
-/// change. The text has a line for every pipeline and one for everything that is wrong.
+/// change. The text has a line for every pipeline, one for what it waits for by its schedule, and one for everything that is
+/// wrong.
 async fn ready(State(statuses): State<Arc<Vec<Arc<Status>>>>) -> impl IntoResponse {
     let mut text = String::new();
     let mut code = StatusCode::OK;
@@ -44,6 +45,9 @@ async fn ready(State(statuses): State<Arc<Vec<Arc<Status>>>>) -> impl IntoRespon
         }
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{}: {}", status.name(), phase.name());
+        for (subject, note) in status.notes() {
+            let _ = writeln!(text, "  {subject}: {note}");
+        }
         for (subject, problem) in status.problems() {
             let _ = writeln!(text, "  {subject}: {problem}");
         }

@@ -29,6 +29,7 @@ pub struct Metrics {
     seconds: Family<StageLabels, Seconds>,
     cpu_seconds: Family<StageLabels, Seconds>,
     lag: Family<PartitionLabels, Number>,
+    lost: Family<PartitionLabels, Counter>,
     in_flight: Family<PipelineLabels, Number>,
     running: Family<PipelineLabels, Number>,
     problems: Family<PipelineLabels, Number>,
@@ -130,6 +131,7 @@ impl Metrics {
             seconds: Family::new_with_constructor(Seconds::default),
             cpu_seconds: Family::new_with_constructor(Seconds::default),
             lag: Family::default(),
+            lost: Family::default(),
             in_flight: Family::default(),
             running: Family::default(),
             problems: Family::default(),
@@ -159,6 +161,7 @@ impl Metrics {
             "Records between the last complete one and the end of the partition",
             metrics.lag.clone(),
         );
+        registry.register("lost_records", "Records deleted by Kafka before they were read", metrics.lost.clone());
         registry.register_with_unit(
             "in_flight",
             "Held between fetching and completing",
@@ -235,6 +238,13 @@ impl PipelineMetrics {
     /// The partition is another's now.
     pub fn forget_lag(&self, topic: &str, partition: i32) {
         self.all.lag.remove(&self.partition(topic, partition));
+    }
+
+    /// Kafka deleted records before they were read.
+    pub fn lose(&self, topic: &str, partition: i32, records: u64) {
+        if records > 0 {
+            self.all.lost.get_or_create(&self.partition(topic, partition)).inc_by(records);
+        }
     }
 
     fn stage(&self, stage: Timed) -> StageLabels {

@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
 
 use super::UNUSABLE;
 use crate::config::GatewaySettings;
+use crate::pipeline::Status;
 use crate::plugin::Profiling;
 use crate::{Gateway, logging, signal};
 
@@ -19,11 +21,15 @@ pub struct RunArguments {
     /// Name the plugins' functions for `perf`, in /tmp/perf-PID.map.
     #[arg(long)]
     pub profile_guests: bool,
+    /// End once every pipeline has completed what there was in its topics at the start.
+    #[arg(long)]
+    pub until_caught_up: bool,
 }
 
-/// Runs until a signal. 0 after an orderly end, 1 where it could not start, 64 where its file has faults.
+/// Runs until a signal, or until all is complete. 0 after an orderly end, 1 where it could not start or something that was
+/// there at the start is not complete, 64 where its file has faults.
 pub fn run(arguments: RunArguments) -> ExitCode {
-    let RunArguments { config, profile_guests } = arguments;
+    let RunArguments { config, profile_guests, until_caught_up } = arguments;
     logging::start();
     let settings = match GatewaySettings::read(&config) {
         Ok(settings) => settings,
@@ -33,8 +39,9 @@ pub fn run(arguments: RunArguments) -> ExitCode {
         }
     };
     let profiling = if profile_guests { Profiling::PerfMap } else { Profiling::Off };
-    match serve(&config, settings, profiling) {
-        Ok(()) => ExitCode::SUCCESS,
+    let end = if until_caught_up { End::WhenCaughtUp } else { End::BySignal };
+    match serve(&config, settings, profiling, end) {
+        Ok(code) => code,
         Err(fault) => {
             tracing::error!("{fault:#}");
             ExitCode::FAILURE
@@ -42,7 +49,15 @@ pub fn run(arguments: RunArguments) -> ExitCode {
     }
 }
 
-fn serve(config: &Path, settings: GatewaySettings, profiling: Profiling) -> anyhow::Result<()> {
+/// When the gateway ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    BySignal,
+    /// Or by a signal, if one comes before.
+    WhenCaughtUp,
+}
+
+fn serve(config: &Path, settings: GatewaySettings, profiling: Profiling, end: End) -> anyhow::Result<ExitCode> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("io").enable_all().build()?;
     runtime.block_on(async {
@@ -50,8 +65,23 @@ fn serve(config: &Path, settings: GatewaySettings, profiling: Profiling) -> anyh
         let gateway = Gateway::prepare(settings, profiling).await?;
         let http = gateway.address().map(|address| format!("http://{address}")).unwrap_or_default();
         tracing::info!(config = %config.display(), http, pipelines = gateway.statuses().len(), "tidegate starts");
-        gateway.run(stop).await?;
+        let statuses = gateway.statuses();
+        match end {
+            End::BySignal => gateway.run(stop).await?,
+            End::WhenCaughtUp => gateway.until_caught_up().run(stop).await?,
+        }
         tracing::info!("tidegate has stopped");
-        Ok(())
+        let complete = end == End::BySignal || all_caught_up(&statuses);
+        Ok(if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     })
+}
+
+/// Says which pipelines have not completed what there was at the start, and why.
+fn all_caught_up(statuses: &[Arc<Status>]) -> bool {
+    for status in statuses.iter().filter(|status| !status.has_caught_up()) {
+        let problems = status.problems();
+        let problems: Vec<_> = problems.iter().map(|(subject, problem)| format!("{subject}: {problem}")).collect();
+        tracing::error!(pipeline = %status.name(), problems = problems.join("; "), "did not catch up");
+    }
+    statuses.iter().all(|status| status.has_caught_up())
 }

@@ -41,7 +41,7 @@ const REFUSED: [(&str, &str); 10] = [
     ("auto.offset.reset", "a pipeline file says where to start with `start`"),
     ("isolation.level", "records of aborted transactions are never read"),
     ("transactional.id", "the gateway names its transactions itself"),
-    ("enable.partition.eof", "the gateway does not use it"),
+    ("enable.partition.eof", "the gateway sets it itself"),
     ("allow.auto.create.topics", "a pipeline waits for a topic that does not exist"),
     ("partition.assignment.strategy", "partitions move by cooperative rebalancing"),
 ];

@@ -1,21 +1,27 @@
 //! The gateway's file and the pipelines' files: read in two stages, text to [`Section`]s to settings that are valid.
 //! A file reports all of its faults at once, each with its line, key, value and what would be right.
 
+mod batch;
 mod claims;
 mod document;
 mod fault;
 mod gateway;
 mod pipeline;
+mod schedule;
 mod section;
 mod sink;
+mod start;
 mod units;
 
+pub use batch::BatchLimits;
 pub use claims::Claims;
 pub use document::{Document, Draft, Places};
 pub use fault::{ConfigFaults, Fault};
 pub use gateway::GatewaySettings;
-pub use pipeline::{BatchLimits, LookupSettings, OnReject, PipelineName, PipelineSettings, Start, Target, discover};
+pub use pipeline::{LookupSettings, OnReject, PipelineName, PipelineSettings, Target, discover};
+pub use schedule::Schedule;
 pub use section::Section;
 pub(crate) use section::{json, shown};
 pub use sink::{ClickHouseFormat, ClickHouseSettings, Compression, PostgresSettings, Secret, SinkSettings, SslMode};
+pub use start::{Start, StartPoint};
 pub use units::{ByteSize, parse_duration};

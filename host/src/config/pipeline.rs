@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::Duration;
 
+use super::batch::{self, BatchLimits};
 use super::document::{Document, Draft};
 use super::fault::ConfigFaults;
+use super::schedule::Schedule;
 use super::section::Section;
+use super::start::Start;
 use super::units::ByteSize;
 
 /// A pipeline's name: its tenant's folder and its file, without the ending.
@@ -37,6 +39,8 @@ pub struct PipelineSettings {
     pub on_reject: OnReject,
     /// When a range is closed.
     pub batch: BatchLimits,
+    /// When records are taken; whenever there are some without it.
+    pub schedule: Option<Schedule>,
     /// From the plugin's routes to tables.
     pub routes: BTreeMap<String, Target>,
     /// A JSON object for the plugin.
@@ -45,15 +49,6 @@ pub struct PipelineSettings {
     pub lookups: BTreeMap<String, LookupSettings>,
     /// The most that an instance's memory may grow to.
     pub memory: ByteSize,
-}
-
-/// Where a group that has no offset begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Start {
-    /// At the oldest record kept.
-    Earliest,
-    /// Behind the newest record.
-    Latest,
 }
 
 /// What becomes of a rejected record.
@@ -65,17 +60,6 @@ pub enum OnReject {
     Stop,
     /// It is counted and dropped.
     Drop,
-}
-
-/// A range is closed when the first of these is reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BatchLimits {
-    /// Records in a range.
-    pub records: usize,
-    /// Bytes of keys, values and headers in a range.
-    pub bytes: ByteSize,
-    /// Time since the range's first record came.
-    pub linger: Duration,
 }
 
 /// A table of a sink, written `SINK:TABLE`.
@@ -147,7 +131,7 @@ impl PipelineSettings {
             let topics = topics(top);
             let group = group(top, name);
             let plugin = top.string("plugin").map_or_else(|| format!("{}.wasm", name.pipeline), str::to_owned);
-            let start = top.choice("start", &[("earliest", Start::Earliest), ("latest", Start::Latest)]);
+            let start = Start::read(top, topics.as_deref().unwrap_or_default());
             top.choice("delivery", &[("at-least-once", ())]);
             let on_reject = on_reject(top);
             if let (Some(topics), Some(OnReject::DeadLetter(dead_letter))) = (&topics, &on_reject)
@@ -157,7 +141,8 @@ impl PipelineSettings {
                     "which the pipeline reads itself: its rejects would come back for ever; name another topic";
                 top.fault("dead_letter", format!("is \"{dead_letter}\", {problem}"));
             }
-            let batch = top.section("batch").map_or(BatchLimits::DEFAULT, |section| batch(&section));
+            let batch = top.section("batch").map(|section| batch::read(&section));
+            let (batch, schedule) = batch.unwrap_or((BatchLimits::DEFAULT, None));
             let routes = match top.section("routes") {
                 Some(section) => routes(&section),
                 None => {
@@ -179,9 +164,10 @@ impl PipelineSettings {
                 topics: topics?,
                 group: group?,
                 plugin: base.join(plugin),
-                start: start.unwrap_or(Start::Earliest),
+                start: start?,
                 on_reject: on_reject?,
                 batch,
+                schedule,
                 routes: routes?,
                 settings,
                 lookups: lookups?,
@@ -255,20 +241,6 @@ fn on_reject(top: &Section<'_>) -> Option<OnReject> {
 enum OnRejectWord {
     Stop,
     Drop,
-}
-
-impl BatchLimits {
-    /// Large enough that a table gets few parts, small enough that several ranges fit the memory of a pipeline.
-    pub const DEFAULT: Self = Self { records: 50_000, bytes: ByteSize::mib(8), linger: Duration::from_secs(1) };
-}
-
-fn batch(section: &Section<'_>) -> BatchLimits {
-    let default = BatchLimits::DEFAULT;
-    BatchLimits {
-        records: section.integer("records", 1..=10_000_000).unwrap_or(default.records),
-        bytes: section.size("bytes", ByteSize(1 << 10)).unwrap_or(default.bytes),
-        linger: section.duration("linger").unwrap_or(default.linger),
-    }
 }
 
 fn routes(section: &Section<'_>) -> Option<BTreeMap<String, Target>> {
@@ -348,7 +320,7 @@ mod tests {
 
     #[test]
     fn faults_say_what_would_be_right() {
-        let faults = read("topics = [\"a b\"]\ngroup = \"mine\"\ndelivery = \"at-most-once\"\n[routes]\nsale = \"shop.sales\"\n[batch]\nlingr = \"1 s\"\n").unwrap_err();
+        let faults = read("topics = [\"a b\"]\ngroup = \"mine\"\ndelivery = \"at-most-once\"\n[routes]\nsale = \"shop.sales\"\n[batch]\nlingr = \"1 s\"\nschedule = \"15 min\"\n").unwrap_err();
         for part in [
             "`topics`: names the topic \"a b\"",
             "`group`: is \"mine\"; expected a name that begins with \"tidegate.acme.\"",
@@ -356,6 +328,7 @@ mod tests {
             "`dead_letter`: is missing; expected dead_letter = \"TOPIC\", or on_reject",
             "`routes.sale`: expected a sink and a table",
             "`batch.lingr`: is not a known key; the nearest known one is `linger`",
+            "`batch.schedule`: is \"15 min\"; expected \"every\" and a duration",
         ] {
             assert!(faults.contains(part), "{part} is not in:\n{faults}");
         }
@@ -365,6 +338,14 @@ mod tests {
     fn dead_letters_never_go_where_records_come_from() {
         let faults = read("topics = [\"a\", \"d\"]\ndead_letter = \"d\"\n[routes]\nx = \"a:b\"\n").unwrap_err();
         assert!(faults.contains("2: `dead_letter`: is \"d\", which the pipeline reads itself"), "{faults}");
+    }
+
+    #[test]
+    fn a_linger_beside_a_schedule_is_refused() {
+        let text = "topics = [\"a\"]\non_reject = \"stop\"\n[routes]\nx = \"a:b\"\n[batch]\nschedule = \"0 3 * * *\"\n";
+        assert_eq!(read(text).unwrap().schedule.map(|schedule| schedule.to_string()).as_deref(), Some("0 3 * * *"));
+        let faults = read(&format!("{text}linger = \"1 s\"\n")).unwrap_err();
+        assert!(faults.contains("`batch.linger`: stands beside `schedule`"), "{faults}");
     }
 
     #[test]

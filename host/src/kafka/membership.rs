@@ -1,9 +1,10 @@
 //! Membership of a consumer group: who may read which partition, and the commits that only a member may make.
 //!
-//! A revocation is answered when the caller says so, not within librdkafka's callback: the other partitions keep
-//! flowing while the revoked ones drain. Everything is called from the one thread that also fetches.
+//! An assignment is answered at once, and its partitions are taken when it is known where they begin: the group waits for
+//! nobody's questions. A revocation is answered when the caller says so, not within librdkafka's callback: the other
+//! partitions keep flowing while the revoked ones drain. Everything is called from the one thread that also fetches.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -18,6 +19,8 @@ use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::TopicPartition;
+use super::beginning::Beginning;
+use super::inquiry::{Ends, Inquiry, Positions, Progress};
 use super::native::{self, PartitionQueue, Wake};
 use super::settings::KafkaSettings;
 use crate::config::Start;
@@ -25,7 +28,10 @@ use crate::config::Start;
 /// A member of a consumer group.
 pub struct Membership {
     consumer: Arc<BaseConsumer<Context>>,
-    topics: Vec<String>,
+    subscription: Subscription,
+    wake: Wake,
+    /// The partitions that are fetched: of those that are ours, the ones that were taken.
+    taken: BTreeSet<TopicPartition>,
 }
 
 /// The queue of a partition of a [`Membership`].
@@ -42,10 +48,21 @@ pub struct Subscription {
     pub start: Start,
 }
 
+/// An offset to commit.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    /// Of which partition.
+    pub partition: TopicPartition,
+    /// The next offset to read.
+    pub offset: i64,
+    /// How the group began in its topic.
+    pub beginning: Beginning,
+}
+
 /// What happened to the membership.
 #[derive(Debug)]
 pub enum Event {
-    /// These partitions are ours once they are taken by [`Membership::take`].
+    /// These partitions are ours; each is fetched once it is taken by [`Membership::take`].
     Assigned(Vec<TopicPartition>),
     /// These partitions go to another member as soon as they are given up by [`Membership::give_up`].
     Revoked(Vec<TopicPartition>),
@@ -74,13 +91,18 @@ impl Membership {
     /// Where librdkafka refuses the settings or the topics' names.
     pub fn join(settings: &KafkaSettings, subscription: &Subscription, wake: &Wake) -> Result<Self, JoinFault> {
         let fault = |problem| JoinFault { group: subscription.group.clone(), problem };
-        let config = settings.consumer(&subscription.group, subscription.start);
+        let config = settings.consumer(&subscription.group);
         let mut consumer: BaseConsumer<Context> = config.create_with_context(Context::default()).map_err(fault)?;
-        let wake = wake.clone();
-        consumer.set_nonempty_callback(move || wake.wake());
+        let waking = wake.clone();
+        consumer.set_nonempty_callback(move || waking.wake());
         let topics: Vec<&str> = subscription.topics.iter().map(String::as_str).collect();
         consumer.subscribe(&topics).map_err(fault)?;
-        Ok(Self { consumer: Arc::new(consumer), topics: subscription.topics.clone() })
+        Ok(Self {
+            consumer: Arc::new(consumer),
+            subscription: subscription.clone(),
+            wake: wake.clone(),
+            taken: BTreeSet::new(),
+        })
     }
 
     /// All that has happened since the last call. Must be called at least every `max.poll.interval.ms`.
@@ -98,69 +120,88 @@ impl Membership {
         self.context().events.lock().drain(..).collect()
     }
 
-    /// Opens the queue of a partition that was assigned; before it is taken, so that every record goes to its own queue.
-    ///
-    /// # Errors
-    /// Where there can be no such partition.
-    pub fn open_queue(&self, partition: &TopicPartition, wake: &Wake) -> Option<Queue> {
-        PartitionQueue::open(self.consumer.clone(), partition, wake.clone())
-    }
-
-    /// Begins to fetch partitions that were assigned.
+    /// Answers an assignment: its partitions are ours, though none of them is fetched yet.
     ///
     /// # Errors
     /// The text of librdkafka's error.
-    pub fn take(&self, partitions: &[TopicPartition]) -> Result<(), String> {
-        let list = list(partitions);
-        let taken = match self.consumer.rebalance_protocol() {
-            RebalanceProtocol::Cooperative => self.consumer.incremental_assign(&list),
-            _ => self.consumer.assign(&list),
-        };
-        taken.map_err(|fault| fault.to_string())
+    pub fn accept(&self) -> Result<(), String> {
+        self.consumer.incremental_assign(&TopicPartitionList::new()).map_err(|fault| fault.to_string())
+    }
+
+    /// Begins to fetch a partition that is ours from an offset on, into a queue of its own.
+    ///
+    /// # Errors
+    /// The text of librdkafka's error.
+    pub fn take(&mut self, partition: &TopicPartition, offset: i64) -> Result<Queue, String> {
+        // The queue is opened before, so that every record goes to it.
+        let queue = PartitionQueue::open(self.consumer.clone(), partition, self.wake.clone());
+        let queue = queue.ok_or_else(|| format!("partition {partition} has no queue"))?;
+        let mut list = TopicPartitionList::new();
+        let added = list.add_partition_offset(&partition.topic, partition.partition, Offset::Offset(offset));
+        added.and_then(|()| self.consumer.incremental_assign(&list)).map_err(|fault| fault.to_string())?;
+        self.taken.insert(partition.clone());
+        Ok(queue)
+    }
+
+    /// Stops fetching a partition that stays ours. What librdkafka had fetched of it is thrown away.
+    ///
+    /// # Errors
+    /// The text of librdkafka's error.
+    pub fn put_back(&mut self, partition: &TopicPartition) -> Result<(), String> {
+        if !self.taken.remove(partition) {
+            return Ok(());
+        }
+        self.consumer.incremental_unassign(&list([partition])).map_err(|fault| fault.to_string())
     }
 
     /// Answers a revocation. Nothing of these partitions may be committed any more.
     ///
     /// # Errors
     /// The text of librdkafka's error.
-    pub fn give_up(&self, partitions: &[TopicPartition]) -> Result<(), String> {
-        let given = match self.consumer.rebalance_protocol() {
-            RebalanceProtocol::Cooperative => self.consumer.incremental_unassign(&list(partitions)),
-            _ => self.consumer.unassign(),
-        };
-        given.map_err(|fault| fault.to_string())
+    pub fn give_up(&mut self, partitions: &[TopicPartition]) -> Result<(), String> {
+        // librdkafka refuses the whole list for one that was not taken.
+        let fetched: Vec<_> = partitions.iter().filter(|partition| self.taken.remove(partition)).collect();
+        self.consumer.incremental_unassign(&list(fetched)).map_err(|fault| fault.to_string())
     }
 
     /// Sends a commit; the answer comes as [`Event::Committed`].
     ///
     /// # Errors
     /// The text of librdkafka's error, where the commit was not even sent.
-    pub fn commit(&self, offsets: &[(TopicPartition, i64)]) -> Result<(), String> {
+    pub fn commit(&self, commits: &[Commit]) -> Result<(), String> {
         let mut list = TopicPartitionList::new();
-        for (TopicPartition { topic, partition }, offset) in offsets {
-            let added = list.add_partition_offset(topic, *partition, Offset::Offset(*offset));
-            added.map_err(|fault| fault.to_string())?;
+        for Commit { partition, offset, beginning } in commits {
+            let mut element = list.add_partition(&partition.topic, partition.partition);
+            element.set_offset(Offset::Offset(*offset)).map_err(|fault| fault.to_string())?;
+            element.set_metadata(beginning.to_string());
         }
         native::commit(&self.consumer, &list).map_err(|fault| fault.to_string())
     }
 
-    /// Asks the broker which of the topics it does not have. Waits up to a second for each.
-    ///
-    /// # Errors
-    /// Where no broker answers.
-    pub fn missing_topics(&self) -> Result<Vec<String>, String> {
-        let mut missing = Vec::new();
-        for topic in &self.topics {
-            let metadata = self.consumer.fetch_metadata(Some(topic), Duration::from_secs(1));
-            let metadata = metadata.map_err(|fault| format!("no broker answers: {fault}"))?;
-            if metadata.topics().iter().any(|topic| topic.error().is_some() || topic.partitions().is_empty()) {
-                missing.push(topic.clone());
-            }
-        }
-        Ok(missing)
+    /// Asks where partitions begin.
+    pub fn ask_positions(&self, partitions: Vec<TopicPartition>) -> Inquiry<Positions> {
+        let start = self.subscription.start.clone();
+        Inquiry::ask(self.consumer.clone(), self.wake.clone(), move |asker| asker.positions(&partitions, &start))
     }
 
-    /// Ends the membership; the group hears of it at once. All queues must be dropped before.
+    /// Asks where partitions end.
+    pub fn ask_ends(&self, partitions: Vec<TopicPartition>) -> Inquiry<Ends> {
+        Inquiry::ask(self.consumer.clone(), self.wake.clone(), move |asker| asker.ends(&partitions))
+    }
+
+    /// Asks how far the whole group is.
+    pub fn ask_progress(&self) -> Inquiry<Progress> {
+        let topics = self.subscription.topics.clone();
+        Inquiry::ask(self.consumer.clone(), self.wake.clone(), move |asker| asker.progress(&topics))
+    }
+
+    /// Asks the broker which of the topics it does not have.
+    pub fn ask_missing(&self) -> Inquiry<Vec<String>> {
+        let topics = self.subscription.topics.clone();
+        Inquiry::ask(self.consumer.clone(), self.wake.clone(), move |asker| asker.missing(&topics))
+    }
+
+    /// Ends the membership; the group hears of it at once. All queues and inquiries must be dropped before.
     pub fn leave(self) {
         self.context().closing.store(true, Ordering::Release);
         // Dropping the last reference leaves the group and answers the revocation that comes of it.
@@ -172,8 +213,8 @@ impl Membership {
     }
 }
 
-fn list(partitions: &[TopicPartition]) -> TopicPartitionList {
-    let mut list = TopicPartitionList::with_capacity(partitions.len());
+pub(super) fn list<'p>(partitions: impl IntoIterator<Item = &'p TopicPartition>) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
     for TopicPartition { topic, partition } in partitions {
         list.add_partition(topic, *partition);
     }
@@ -226,9 +267,12 @@ impl ConsumerContext for Context {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, code: RDKafkaRespErr, list: &mut TopicPartitionList) {
         let concerned: Vec<_> = partitions(list).into_iter().map(|(partition, _)| partition).collect();
         if self.closing.load(Ordering::Acquire) {
-            // Nobody is left to answer; all is drained or abandoned already.
+            // Nobody is left to answer; all is drained or abandoned already. What is assigned was taken, and can be less than
+            // what is ours.
             let _ = match consumer.rebalance_protocol() {
-                RebalanceProtocol::Cooperative => consumer.incremental_unassign(list),
+                RebalanceProtocol::Cooperative => {
+                    consumer.assignment().and_then(|taken| consumer.incremental_unassign(&taken))
+                }
                 _ => consumer.unassign(),
             };
             return;

@@ -1,19 +1,25 @@
 //! Kafka: the only place that knows rdkafka. Two seams, so that either can be replaced: **membership** (join, assigned,
 //! revoked, commit with the group's generation) and **fetch** (from a partition to flat records).
 
+mod beginning;
 mod cluster;
 mod dead_letter;
+mod inquiry;
 mod membership;
 mod native;
+mod position;
 mod settings;
 
 use std::fmt;
 use std::sync::Arc;
 
+pub use beginning::Beginning;
 pub use cluster::missing_topics;
 pub use dead_letter::{DeadLetter, DeadLetterFault, DeadLetters};
-pub use membership::{Event, JoinFault, Membership, Queue, Subscription};
-pub use native::{FetchFault, Wake};
+pub use inquiry::{Ends, Inquiry, Positions, Progress};
+pub use membership::{Commit, Event, JoinFault, Membership, Queue, Subscription};
+pub use native::{Bound, FetchFault, Fetched, Wake};
+pub use position::{Moved, NotYet, Position};
 pub use settings::{KafkaSettings, SettingsFault};
 
 /// A partition of a topic.

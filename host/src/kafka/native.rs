@@ -55,6 +55,39 @@ pub struct PartitionQueue<C: ConsumerContext + 'static> {
 #[error("{0}")]
 pub struct FetchFault(RDKafkaErrorCode);
 
+/// How much of a queue is wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Bound {
+    /// So many records at most.
+    pub records: usize,
+    /// Only records before this offset; those that came from there on are thrown away.
+    pub offset: Option<i64>,
+}
+
+/// What came of a queue.
+#[derive(Debug, Default)]
+pub struct Fetched {
+    /// How many records.
+    pub records: usize,
+    /// No record that is wanted lies between the last one that came and this offset: the end of the partition, or the bound.
+    pub reached: Option<i64>,
+    /// What librdkafka had to say besides.
+    pub faults: Vec<FetchFault>,
+}
+
+enum Taken {
+    Record,
+    Reached(i64),
+    Fault(FetchFault),
+}
+
+impl FetchFault {
+    /// Whether the next offset to fetch is not in the partition any more, or not yet.
+    pub fn is_out_of_range(&self) -> bool {
+        self.0 == RDKafkaErrorCode::AutoOffsetReset
+    }
+}
+
 impl<C: ConsumerContext + 'static> PartitionQueue<C> {
     pub(super) fn open(consumer: Arc<BaseConsumer<C>>, partition: &TopicPartition, wake: Wake) -> Option<Self> {
         let topic = CString::new(&*partition.topic).ok()?;
@@ -75,28 +108,26 @@ impl<C: ConsumerContext + 'static> PartitionQueue<C> {
         Some(Self { queue, partition: partition.partition, topic, consumer, wake })
     }
 
-    /// Moves up to `most` records that are already here to the end of `records`. Never waits.
-    /// Returns how many they were, and what librdkafka had to say besides.
-    pub fn fetch(&mut self, records: &mut Records, most: usize) -> (usize, Vec<FetchFault>) {
+    /// Moves records that are already here to the end of `records`, as far as `bound` goes. Never waits.
+    pub fn fetch(&mut self, records: &mut Records, bound: Bound) -> Fetched {
         let mut messages = [ptr::null_mut::<RDKafkaMessage>(); MESSAGES];
+        let most = bound.records.min(MESSAGES);
         // SAFETY: the queue is valid, and the array has room for as many pointers as are asked for.
-        let count = unsafe {
-            rdsys::rd_kafka_consume_batch_queue(self.queue.as_ptr(), 0, messages.as_mut_ptr(), most.min(MESSAGES))
-        };
-        let mut fetched = 0;
-        let mut faults = Vec::new();
+        let count = unsafe { rdsys::rd_kafka_consume_batch_queue(self.queue.as_ptr(), 0, messages.as_mut_ptr(), most) };
+        let mut fetched = Fetched::default();
         // A negative count is an error without messages.
         for message in messages.iter().take(usize::try_from(count).unwrap_or_default()) {
             // SAFETY: librdkafka gave as many valid messages, each ours until it is destroyed just below.
-            let taken = unsafe { take(*message, records) };
+            let taken = unsafe { take(*message, records, bound.offset) };
             match taken {
-                Ok(()) => fetched += 1,
-                Err(fault) => faults.push(fault),
+                Taken::Record => fetched.records += 1,
+                Taken::Reached(offset) => fetched.reached = fetched.reached.max(Some(offset)),
+                Taken::Fault(fault) => fetched.faults.push(fault),
             }
             // SAFETY: the message is ours, and nothing refers to it any more.
             unsafe { rdsys::rd_kafka_message_destroy(*message) };
         }
-        (fetched, faults)
+        fetched
     }
 
     /// The offset behind the partition's last record, as the last answer of the broker said; none before the first.
@@ -154,15 +185,21 @@ unsafe extern "C" fn on_nonempty(_: *mut RDKafka, wake: *mut c_void) {
     wake.wake();
 }
 
-/// Copies a message's record to the end of `records`.
+/// Copies a message's record to the end of `records`, unless it lies at the bound or behind it.
 ///
 /// # Safety
 /// `message` points to a valid message, which stays so during the call.
-unsafe fn take(message: *mut RDKafkaMessage, records: &mut Records) -> Result<(), FetchFault> {
+unsafe fn take(message: *mut RDKafkaMessage, records: &mut Records, bound: Option<i64>) -> Taken {
     // SAFETY: the caller's promise.
     let fields = unsafe { &*message };
-    if fields.err != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
-        return Err(FetchFault(fields.err.into()));
+    match fields.err {
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => {}
+        // With it comes the offset that will be fetched next: behind the marks of transactions, which are no records.
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR__PARTITION_EOF => return Taken::Reached(fields.offset),
+        fault => return Taken::Fault(FetchFault(fault.into())),
+    }
+    if let Some(bound) = bound.filter(|bound| fields.offset >= *bound) {
+        return Taken::Reached(bound);
     }
     let mut kind = rdsys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
     // SAFETY: the message is valid; librdkafka's pointers and lengths describe memory that lives as long as it.
@@ -176,7 +213,7 @@ unsafe fn take(message: *mut RDKafkaMessage, records: &mut Records) -> Result<()
         // SAFETY: as above.
         unsafe { take_headers(message, records) };
     }
-    Ok(())
+    Taken::Record
 }
 
 /// Whether a message may have headers; looked at first since librdkafka makes and destroys two objects to find none.

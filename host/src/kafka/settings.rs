@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 
 use rdkafka::ClientConfig;
 
-use crate::config::Start;
-
 /// The settings of a cluster, known to be right.
 #[derive(Clone, Debug)]
 pub struct KafkaSettings {
@@ -45,23 +43,19 @@ impl KafkaSettings {
     }
 
     /// For a member of `group`.
-    pub(super) fn consumer(&self, group: &str, start: Start) -> ClientConfig {
+    pub(super) fn consumer(&self, group: &str) -> ClientConfig {
         let mut config = self.client(&FETCH_DEFAULTS);
         config
             .set("group.id", group)
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
-            .set("enable.partition.eof", "false")
+            // By it a position gets past offsets that hold no record: the marks of transactions.
+            .set("enable.partition.eof", "true")
             .set("allow.auto.create.topics", "false")
             .set("isolation.level", "read_committed")
             .set("partition.assignment.strategy", "cooperative-sticky")
-            .set(
-                "auto.offset.reset",
-                match start {
-                    Start::Earliest => "earliest",
-                    Start::Latest => "latest",
-                },
-            );
+            // Every partition is taken at an offset; one that is gone meanwhile is told, not skipped.
+            .set("auto.offset.reset", "error");
         config
     }
 

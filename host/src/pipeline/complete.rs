@@ -15,6 +15,17 @@ pub struct Completion {
 }
 
 impl Completion {
+    /// Everything before `offset` is done or not wanted: where the partition begins.
+    pub fn start(offset: i64) -> Self {
+        Self { complete_to: Some(offset), ..Self::default() }
+    }
+
+    /// No record that is wanted lies from offset `first` to before `next`.
+    pub fn skip(&mut self, first: i64, next: i64) {
+        self.under_way.insert(first, (next, true));
+        self.advance();
+    }
+
     /// A range was closed and sent on its way.
     pub fn begin(&mut self, range: &Range) {
         self.under_way.insert(range.first, (range.next, false));
@@ -25,6 +36,10 @@ impl Completion {
         if let Some((_, complete)) = self.under_way.get_mut(&range.first) {
             *complete = true;
         }
+        self.advance();
+    }
+
+    fn advance(&mut self) {
         while let Some(first) = self.under_way.first_entry()
             && first.get().1
         {
@@ -45,6 +60,11 @@ impl Completion {
     /// The broker has taken a commit of `offset`.
     pub fn committed(&mut self, offset: i64) {
         self.committed = Some(offset);
+    }
+
+    /// Whether the group has an offset of the partition, so that nothing is passed over if another member goes on.
+    pub fn has_begun(&self) -> bool {
+        self.committed.is_some()
     }
 
     /// The next offset that is not complete, as far as is known.
@@ -77,6 +97,29 @@ mod tests {
         completion.complete(&three);
         assert_eq!(completion.to_commit(), Some(30));
         assert_eq!(completion.position(), Some(30));
+    }
+
+    #[test]
+    fn a_start_is_committed_before_anything_is_complete() {
+        let mut completion = Completion::start(7);
+        assert!(!completion.has_begun());
+        assert_eq!((completion.to_commit(), completion.position()), (Some(7), Some(7)));
+        completion.committed(7);
+        assert!(completion.has_begun());
+        assert_eq!((completion.to_commit(), completion.position()), (None, Some(7)));
+    }
+
+    #[test]
+    fn offsets_without_records_are_passed_in_their_turn() {
+        let one = range(0, 10);
+        let mut completion = Completion::start(0);
+        completion.begin(&one);
+        completion.skip(10, 12);
+        assert_eq!(completion.position(), Some(0));
+        completion.complete(&one);
+        assert_eq!(completion.position(), Some(12));
+        completion.skip(12, 13);
+        assert_eq!(completion.position(), Some(13));
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod budget;
 mod complete;
 mod deliver;
 mod lookups;
+mod pace;
 mod partition;
 mod prepare;
 mod range;

@@ -15,7 +15,7 @@ pub struct Range {
     pub partition: i32,
     /// The offset of the first record.
     pub first: i64,
-    /// The offset that follows the last record; what is committed when the range is complete.
+    /// The offset that follows the last record and whatever is no record behind it; committed when the range is complete.
     pub next: i64,
 }
 
@@ -206,10 +206,10 @@ impl OpenRange {
         self.opened + limits.linger
     }
 
-    /// Closes it; none where it holds nothing.
-    pub fn close(self, topic: &Arc<str>, partition: i32) -> Option<(Range, Records)> {
-        let (first, last) = (*self.records.offsets.first()?, *self.records.offsets.last()?);
-        Some((Range { topic: topic.clone(), partition, first, next: last + 1 }, self.records))
+    /// Closes it; none where it holds nothing. No record lies between its last one and offset `next`.
+    pub fn close(self, topic: &Arc<str>, partition: i32, next: i64) -> Option<(Range, Records)> {
+        let first = *self.records.offsets.first()?;
+        Some((Range { topic: topic.clone(), partition, first, next }, self.records))
     }
 }
 
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_is_full_by_count_or_bytes_and_ends_behind_its_last_record() {
+    fn a_range_is_full_by_count_or_bytes_and_ends_where_the_next_begins() {
         let limits = BatchLimits { records: 2, bytes: ByteSize::mib(1), linger: Duration::from_secs(1) };
         let now = Instant::now();
         let mut open = OpenRange::new(now, Shape::default());
@@ -262,8 +262,8 @@ mod tests {
         open.records.push(record(8, Some(b"b")));
         assert!(open.is_full(&limits));
         assert_eq!(open.deadline(&limits), now + limits.linger);
-        let (range, records) = open.close(&"t".into(), 4).unwrap();
-        assert_eq!((range.first, range.next, records.len()), (3, 9, 2));
-        assert!(OpenRange::new(now, Shape::default()).close(&"t".into(), 4).is_none());
+        let (range, records) = open.close(&"t".into(), 4, 11).unwrap();
+        assert_eq!((range.first, range.next, records.len()), (3, 11, 2));
+        assert!(OpenRange::new(now, Shape::default()).close(&"t".into(), 4, 11).is_none());
     }
 }

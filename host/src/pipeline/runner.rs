@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
+use chrono::Utc;
+use parking_lot::Mutex;
 use tokio::sync::mpsc::channel;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -15,6 +17,7 @@ use super::batch::Bundle;
 use super::budget::Budget;
 use super::deliver::{Delivery, Job};
 use super::lookups::LookupFiles;
+use super::pace::{Pace, Slots, Targets};
 use super::prepare::{Destination, Preparation, Prepared, open};
 use super::reader::Reader;
 use super::status::{Phase, Status};
@@ -40,6 +43,8 @@ pub struct Shared {
     pub in_flight: usize,
     /// How long draining may take.
     pub drain: Duration,
+    /// Whether pipelines end when they have completed what there is.
+    pub until_caught_up: bool,
     /// Cancelled when the gateway shall drain and end.
     pub stop: CancellationToken,
 }
@@ -63,6 +68,7 @@ impl Shared {
             plugins,
             in_flight: settings.in_flight.0,
             drain: settings.drain,
+            until_caught_up: false,
             stop,
         })
     }
@@ -202,9 +208,10 @@ impl Pipeline {
             plugin: delivery.plugin.hash(),
             settings: PluginHash::of(format!("{settings:?}").as_bytes()),
         });
+        let pace = Arc::new(Mutex::new(self.pace(settings)));
         let mut backoff = Backoff::default();
         while !self.shared.stop.is_cancelled() {
-            let Err(fault) = self.membership(settings, &delivery, &bundle).await else { return };
+            let Err(fault) = self.membership(settings, &delivery, &bundle, &pace).await else { return };
             self.status.problem("kafka", &fault);
             let wait = backoff.next(&mut rand::rng());
             tokio::select! {
@@ -214,17 +221,27 @@ impl Pipeline {
         }
     }
 
+    fn pace(&self, settings: &PipelineSettings) -> Pace {
+        match &settings.schedule {
+            // What there is is taken now: whoever starts this is the schedule.
+            _ if self.shared.until_caught_up => Pace::UntilCaughtUp(Targets::default()),
+            Some(schedule) => Pace::Scheduled(Slots::new(schedule.clone(), Utc::now())),
+            None => Pace::Stream,
+        }
+    }
+
     /// One membership from joining to leaving.
     async fn membership(
         &self,
         settings: &PipelineSettings,
         delivery: &Arc<Delivery>,
         bundle: &Arc<Bundle>,
+        pace: &Arc<Mutex<Pace>>,
     ) -> Result<(), String> {
         let (jobs, mut received) = channel::<Job>(Reader::MOST_RANGES);
         let (finished, done) = sync_channel(Reader::MOST_RANGES);
         let (woken, wake) = tokio::sync::oneshot::channel();
-        let reader = self.reader(settings, bundle.clone());
+        let reader = self.reader(settings, bundle.clone(), pace.clone());
         let thread = std::thread::Builder::new().name(format!("reader {}", self.name)).spawn(move || {
             let wake = Wake::this_thread();
             // The other end waits for this; where it does not, the pipeline is ending.
@@ -272,6 +289,7 @@ impl Pipeline {
         &self,
         settings: &PipelineSettings,
         bundle: Arc<Bundle>,
+        pace: Arc<Mutex<Pace>>,
     ) -> impl FnOnce(
         Wake,
         tokio::sync::mpsc::Sender<Job>,
@@ -279,19 +297,22 @@ impl Pipeline {
     ) -> Result<(), String>
     + Send
     + 'static {
-        let subscription =
-            Subscription { group: settings.group.clone(), topics: settings.topics.clone(), start: settings.start };
+        let subscription = Subscription {
+            group: settings.group.clone(),
+            topics: settings.topics.clone(),
+            start: settings.start.clone(),
+        };
         let (shared, status, limits) = (self.shared.clone(), self.status.clone(), settings.batch);
         move |wake, jobs, done| {
             let membership =
                 Membership::join(&shared.kafka, &subscription, &wake).map_err(|fault| fault.to_string())?;
             let reader = Reader {
                 membership,
-                wake,
                 jobs,
                 done,
                 budget: Budget::new(shared.in_flight),
                 limits,
+                pace,
                 bundle,
                 status,
                 stop: shared.stop,

@@ -19,6 +19,8 @@ pub struct Status {
 struct State {
     phase: Phase,
     problems: BTreeMap<String, String>,
+    notes: BTreeMap<&'static str, String>,
+    caught_up: bool,
 }
 
 /// How far a pipeline is.
@@ -83,6 +85,30 @@ impl Status {
         if before.is_some() {
             tracing::info!(pipeline = %self.name, subject, "goes on");
         }
+    }
+
+    /// Something that people want to know and that is not wrong.
+    pub fn note(&self, subject: &'static str, text: &str) {
+        let mut state = self.state.lock();
+        if state.notes.get(subject).is_none_or(|before| before != text) {
+            state.notes.insert(subject, text.to_owned());
+        }
+    }
+
+    /// All that is to be known besides what is wrong: subjects and texts.
+    pub fn notes(&self) -> Vec<(&'static str, String)> {
+        self.state.lock().notes.iter().map(|(subject, text)| (*subject, text.clone())).collect()
+    }
+
+    /// All that there was when the pipeline started is complete and committed.
+    pub fn set_caught_up(&self) {
+        self.state.lock().caught_up = true;
+    }
+
+    /// Whether all that there was when the pipeline started is complete and committed. Only a pipeline that ends by
+    /// itself finds out.
+    pub fn has_caught_up(&self) -> bool {
+        self.state.lock().caught_up
     }
 
     /// All that is wrong: subjects and texts.

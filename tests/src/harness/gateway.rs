@@ -47,7 +47,7 @@ impl Gateway {
     /// # Errors
     /// Where it ends at once; what it said is in the error.
     pub fn start(tenant: &Tenant, file: &GatewayFile) -> anyhow::Result<Self> {
-        let mut gateway = Self::spawn(tenant, file)?;
+        let mut gateway = Self::spawn(tenant, file, &[])?;
         let address = eventually("the gateway starts", || {
             let status = gateway.child.try_wait()?;
             let started = gateway.messages("tidegate starts");
@@ -67,7 +67,7 @@ impl Gateway {
     /// # Errors
     /// Where it does not end.
     pub fn run_to_its_end(tenant: &Tenant, file: &GatewayFile) -> anyhow::Result<End> {
-        Self::spawn(tenant, file)?.end()
+        Self::spawn(tenant, file, &[])?.end()
     }
 
     /// Runs another command of the binary to its end, in the tenant's folder, in which `gateway.toml` lies.
@@ -82,12 +82,20 @@ impl Gateway {
         command.output().with_context(|| format!("run tidegate {}", arguments.join(" ")))
     }
 
-    fn spawn(tenant: &Tenant, file: &GatewayFile) -> anyhow::Result<Self> {
+    /// Runs a gateway that ends when it has completed what there is.
+    ///
+    /// # Errors
+    /// As for [`Self::run_to_its_end`].
+    pub fn run_until_caught_up(tenant: &Tenant, file: &GatewayFile) -> anyhow::Result<End> {
+        Self::spawn(tenant, file, &["--until-caught-up"])?.end()
+    }
+
+    fn spawn(tenant: &Tenant, file: &GatewayFile, options: &'static [&'static str]) -> anyhow::Result<Self> {
         let path = tenant.folder().join("gateway.toml");
         std::fs::write(&path, file.text()).context("write gateway.toml")?;
         let output = std::fs::File::create(tenant.folder().join(Self::OUTPUT)).context("make a file for the output")?;
         let mut child = spawn(move |command| {
-            command.args(["run", "--config"]).arg(&path);
+            command.args(["run", "--config"]).arg(&path).args(options);
             command.env("RUST_LOG", "info").env(GatewayFile::PASSWORD, &file.password);
             command.env(GatewayFile::RIGHT_PASSWORD, Services::password());
             command.stdin(Stdio::null()).stderr(Stdio::piped());
@@ -180,6 +188,22 @@ impl Gateway {
     /// Where the process is gone.
     pub fn terminate(&self) -> anyhow::Result<()> {
         kill_process(Pid::from_child(&self.child), Signal::TERM).context("send SIGTERM")
+    }
+
+    /// Lets the process stand still, until it is told to go on.
+    ///
+    /// # Errors
+    /// Where the process is gone.
+    pub fn freeze(&self) -> anyhow::Result<()> {
+        kill_process(Pid::from_child(&self.child), Signal::STOP).context("send SIGSTOP")
+    }
+
+    /// Lets the process go on.
+    ///
+    /// # Errors
+    /// As for [`Self::freeze`].
+    pub fn thaw(&self) -> anyhow::Result<()> {
+        kill_process(Pid::from_child(&self.child), Signal::CONT).context("send SIGCONT")
     }
 
     /// Waits until the process has ended.

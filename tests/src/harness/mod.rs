@@ -42,5 +42,5 @@ pub use proxy::{Mode, Proxy};
 pub use services::Services;
 pub use shop::Shop;
 pub use tenant::Tenant;
-pub use topics::{Group, Kafka, Message, Received};
+pub use topics::{Group, Kafka, Message, Received, Transaction};
 pub use wait::{PATIENCE, eventually};

@@ -4,9 +4,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Header, Headers, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
@@ -42,6 +42,15 @@ pub struct Message {
     pub headers: Vec<(String, Option<Vec<u8>>)>,
     /// Milliseconds since 1970.
     pub timestamp: i64,
+}
+
+/// How a transaction ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transaction {
+    /// Its records count.
+    Committed,
+    /// They are in the log, and nobody is to read them.
+    Aborted,
 }
 
 /// A record that was read.
@@ -85,6 +94,57 @@ impl Kafka {
         Ok(())
     }
 
+    /// Gives a topic more partitions, so many in all.
+    ///
+    /// # Errors
+    /// Where the broker refuses.
+    pub fn grow(&self, topic: &str, partitions: usize) -> anyhow::Result<()> {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().context("connect to Kafka")?;
+        let options = AdminOptions::new().operation_timeout(Some(TIMEOUT));
+        let grown = admin.create_partitions(&[NewPartitions::new(topic, partitions)], &options);
+        for result in self.http.wait(grown).context("add partitions")? {
+            result.map_err(|(topic, code)| anyhow::anyhow!("add partitions to {topic}: {code}"))?;
+        }
+        Ok(())
+    }
+
+    /// Deletes a partition's records before `offset`, as retention does.
+    ///
+    /// # Errors
+    /// Where the broker refuses.
+    pub fn delete_records(&self, topic: &str, partition: i32, offset: i64) -> anyhow::Result<()> {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().context("connect to Kafka")?;
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, partition, Offset::Offset(offset))?;
+        let options = AdminOptions::new().operation_timeout(Some(TIMEOUT));
+        let deleted = self.http.wait(admin.delete_records(&list, &options)).context("delete records")?;
+        deleted.elements().iter().try_for_each(|element| element.error()).context("delete records")
+    }
+
+    /// Writes messages to a partition in one transaction, whose end leaves a mark in the log that takes an offset.
+    ///
+    /// # Errors
+    /// Where the broker does not take them.
+    pub fn send_in_transaction(
+        &self,
+        topic: &str,
+        partition: i32,
+        messages: &[Message],
+        end: Transaction,
+    ) -> anyhow::Result<()> {
+        let mut config = self.client();
+        config.set("transactional.id", format!("tidegate-tests-{:08x}", rand::random::<u32>()));
+        let producer: BaseProducer = config.create().context("connect to Kafka")?;
+        producer.init_transactions(TIMEOUT).context("begin with transactions")?;
+        producer.begin_transaction()?;
+        write(&producer, topic, partition, messages)?;
+        match end {
+            Transaction::Committed => producer.commit_transaction(TIMEOUT),
+            Transaction::Aborted => producer.abort_transaction(TIMEOUT),
+        }
+        .with_context(|| format!("end a transaction in {topic}"))
+    }
+
     /// Writes messages to a partition, in their order, and waits until the broker has them.
     ///
     /// # Errors
@@ -93,17 +153,7 @@ impl Kafka {
         let mut config = self.client();
         config.set("message.max.bytes", "16000000").set("enable.idempotence", "true");
         let producer: BaseProducer = config.create().context("connect to Kafka")?;
-        for message in messages {
-            let mut record: BaseRecord<'_, [u8], [u8]> =
-                BaseRecord::to(topic).partition(partition).timestamp(message.timestamp);
-            record.key = message.key.as_deref();
-            record.payload = message.value.as_deref();
-            if !message.headers.is_empty() {
-                record = record.headers(headers(message));
-            }
-            producer.send(record).map_err(|(fault, _)| fault).with_context(|| format!("write to {topic}"))?;
-        }
-        producer.flush(TIMEOUT).with_context(|| format!("write to {topic}"))
+        write(&producer, topic, partition, messages)
     }
 
     /// The offset behind the last record of each partition.
@@ -144,6 +194,16 @@ impl Kafka {
         }
         received.sort_by_key(|record| (record.partition, record.offset));
         Ok(received)
+    }
+
+    /// Sets a group's offset, as an operator does while the group has no member.
+    ///
+    /// # Errors
+    /// Where the broker refuses.
+    pub fn commit(&self, group: &str, topic: &str, partition: i32, offset: i64) -> anyhow::Result<()> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, partition, Offset::Offset(offset))?;
+        self.consumer(group)?.commit(&list, CommitMode::Sync).context("commit an offset")
     }
 
     /// The offsets of a group in one of its topics.
@@ -195,6 +255,20 @@ impl Group {
         ensure!(committed == ends, "{}: committed {committed:?} of {ends:?}", self.topic);
         Ok(())
     }
+}
+
+fn write(producer: &BaseProducer, topic: &str, partition: i32, messages: &[Message]) -> anyhow::Result<()> {
+    for message in messages {
+        let mut record: BaseRecord<'_, [u8], [u8]> =
+            BaseRecord::to(topic).partition(partition).timestamp(message.timestamp);
+        record.key = message.key.as_deref();
+        record.payload = message.value.as_deref();
+        if !message.headers.is_empty() {
+            record = record.headers(headers(message));
+        }
+        producer.send(record).map_err(|(fault, _)| fault).with_context(|| format!("write to {topic}"))?;
+    }
+    producer.flush(TIMEOUT).with_context(|| format!("write to {topic}"))
 }
 
 fn partitions(consumer: &BaseConsumer, topic: &str) -> anyhow::Result<i32> {

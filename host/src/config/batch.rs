@@ -1,0 +1,38 @@
+//! How much of a partition is taken at once, and when: `[batch]` of a pipeline file.
+
+use std::time::Duration;
+
+use super::schedule::Schedule;
+use super::section::Section;
+use super::units::ByteSize;
+
+/// A range is closed when the first of these is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchLimits {
+    /// Records in a range.
+    pub records: usize,
+    /// Bytes of keys, values and headers in a range.
+    pub bytes: ByteSize,
+    /// Time since the range's first record came.
+    pub linger: Duration,
+}
+
+impl BatchLimits {
+    /// Large enough that a table gets few parts, small enough that several ranges fit the memory of a pipeline.
+    pub const DEFAULT: Self = Self { records: 50_000, bytes: ByteSize::mib(8), linger: Duration::from_secs(1) };
+}
+
+/// The limits, and the schedule if there is one.
+pub(super) fn read(section: &Section<'_>) -> (BatchLimits, Option<Schedule>) {
+    let default = BatchLimits::DEFAULT;
+    let limits = BatchLimits {
+        records: section.integer("records", 1..=10_000_000).unwrap_or(default.records),
+        bytes: section.size("bytes", ByteSize(1 << 10)).unwrap_or(default.bytes),
+        linger: section.duration("linger").unwrap_or(default.linger),
+    };
+    let schedule = section.parsed("schedule");
+    if schedule.is_some() && section.has("linger") {
+        section.fault("linger", "stands beside `schedule`, where ranges wait for no time; expected one of the two");
+    }
+    (limits, schedule)
+}

@@ -1,0 +1,219 @@
+//! Questions to the broker whose answers take a while. Each is asked on a thread of its own, so that the reader's goes on
+//! with the partitions that need no answer, and each has a deadline.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::TopicPartition;
+use super::beginning::Beginning;
+use super::membership::{self, Context};
+use super::native::Wake;
+use super::position::{self, Begun, Bounds, Committed, NotYet, Position, Sought};
+use crate::config::Start;
+
+/// How long all requests of a question may take together: a broker that is there answers within milliseconds.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// A question that was asked. Dropping it waits for its thread, at most [`DEADLINE`].
+pub struct Inquiry<T> {
+    answer: Receiver<Result<T, String>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Where partitions begin, or why one cannot yet.
+pub type Positions = Vec<(TopicPartition, Result<Position, NotYet>)>;
+
+/// Offsets behind the last records.
+pub type Ends = BTreeMap<TopicPartition, i64>;
+
+/// How far the whole group is.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    /// Of all partitions of the group's topics.
+    pub ends: Ends,
+    /// Of those that have one.
+    pub committed: BTreeMap<TopicPartition, i64>,
+}
+
+impl<T: Send + 'static> Inquiry<T> {
+    pub(super) fn ask(
+        consumer: Arc<BaseConsumer<Context>>,
+        wake: Wake,
+        question: impl FnOnce(&Asker) -> Result<T, String> + Send + 'static,
+    ) -> Self {
+        let (answered, answer) = sync_channel(1);
+        let thread = std::thread::Builder::new().name("inquiry".to_owned()).spawn(move || {
+            let asker = Asker { consumer, deadline: Instant::now() + DEADLINE };
+            // The other end is there until it has joined this thread.
+            let _ = answered.send(question(&asker));
+            wake.wake();
+        });
+        // Without a thread there is no sender, which is told as no answer.
+        Self { answer, thread: thread.ok() }
+    }
+
+    /// The answer, once it is there.
+    pub fn answer(&self) -> Option<Result<T, String>> {
+        match self.answer.try_recv() {
+            Ok(answer) => Some(answer),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => Some(Err("a question to Kafka has no thread".to_owned())),
+        }
+    }
+}
+
+impl<T> Drop for Inquiry<T> {
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Asks on behalf of a member, within a deadline.
+pub(super) struct Asker {
+    consumer: Arc<BaseConsumer<Context>>,
+    deadline: Instant,
+}
+
+impl Asker {
+    /// Which of the topics the broker does not have.
+    pub fn missing(&self, topics: &[String]) -> Result<Vec<String>, String> {
+        let mut missing = Vec::new();
+        for topic in topics {
+            if self.partition_count(topic)?.is_none() {
+                missing.push(topic.clone());
+            }
+        }
+        Ok(missing)
+    }
+
+    /// Where partitions begin.
+    pub fn positions(&self, partitions: &[TopicPartition], start: &Start) -> Result<Positions, String> {
+        let topics: BTreeSet<_> = partitions.iter().map(|partition| partition.topic.to_string()).collect();
+        let all = self.all_partitions(topics.into_iter())?;
+        let committed = self.committed(&all)?;
+        let now = Utc::now();
+        let begun = |topic: &str| -> (Beginning, Begun) {
+            let commits =
+                committed.iter().filter(|(partition, _)| &*partition.topic == topic).map(|(_, commit)| commit);
+            let count = all.iter().filter(|partition| &*partition.topic == topic).count();
+            position::beginning(commits, i32::try_from(count).unwrap_or(i32::MAX), now)
+        };
+        let sought: Vec<_> = partitions
+            .iter()
+            .map(|partition| {
+                let begun = begun(&partition.topic);
+                let offset = committed.get(partition).map(|commit| commit.offset);
+                (partition, position::sought(partition, offset, begun, start), begun.0)
+            })
+            .collect();
+        // Before the times: a record that comes in between lies behind this end and is read.
+        let ends = self.ends(partitions)?;
+        let oldest = self.offsets(partitions.iter().map(|partition| (partition, Offset::Beginning)))?;
+        let times = sought.iter().filter_map(|(partition, sought, _)| match sought {
+            Sought::Time(time) => Some((*partition, Offset::Offset(time.timestamp_millis().max(0)))),
+            _ => None,
+        });
+        let at_times = self.offsets(times)?;
+        let settle = |(partition, sought, beginning): (&TopicPartition, Sought, Beginning)| {
+            let known = |offsets: &Ends| offsets.get(partition).copied();
+            let missing = || format!("the broker says no offsets of {partition}");
+            let bounds = Bounds {
+                oldest: known(&oldest).ok_or_else(missing)?,
+                end: known(&ends).ok_or_else(missing)?,
+                at_time: known(&at_times),
+            };
+            Ok((partition.clone(), position::settle(sought, bounds, beginning)))
+        };
+        sought.into_iter().map(settle).collect()
+    }
+
+    /// Where partitions end.
+    pub fn ends(&self, partitions: &[TopicPartition]) -> Result<Ends, String> {
+        let ends = self.offsets(partitions.iter().map(|partition| (partition, Offset::End)))?;
+        match partitions.iter().find(|partition| !ends.contains_key(partition)) {
+            Some(missing) => Err(format!("the broker does not say where {missing} ends")),
+            None => Ok(ends),
+        }
+    }
+
+    /// How far the group is in all partitions of these topics.
+    pub fn progress(&self, topics: &[String]) -> Result<Progress, String> {
+        let all = self.all_partitions(topics.iter().cloned())?;
+        let committed = self.committed(&all)?;
+        let committed = committed.into_iter().map(|(partition, commit)| (partition, commit.offset)).collect();
+        Ok(Progress { ends: self.ends(&all)?, committed })
+    }
+
+    fn all_partitions(&self, topics: impl Iterator<Item = String>) -> Result<Vec<TopicPartition>, String> {
+        let mut all = Vec::new();
+        for topic in topics {
+            let count = self.partition_count(&topic)?.ok_or_else(|| format!("topic {topic} does not exist"))?;
+            let topic: Arc<str> = topic.into();
+            all.extend((0..count).map(|partition| TopicPartition { topic: topic.clone(), partition }));
+        }
+        Ok(all)
+    }
+
+    fn partition_count(&self, topic: &str) -> Result<Option<i32>, String> {
+        let metadata = self.consumer.fetch_metadata(Some(topic), self.remaining());
+        let metadata = metadata.map_err(|fault| format!("no broker answers: {fault}"))?;
+        let found = metadata.topics().iter().find(|found| found.name() == topic && found.error().is_none());
+        let count = found.map(|found| found.partitions().len()).filter(|count| *count > 0);
+        Ok(count.and_then(|count| i32::try_from(count).ok()))
+    }
+
+    /// The group's offsets, of those partitions that have one.
+    fn committed(&self, partitions: &[TopicPartition]) -> Result<BTreeMap<TopicPartition, Committed>, String> {
+        let list = membership::list(partitions);
+        let fault = |fault: KafkaError| format!("read the group's offsets: {fault}");
+        let list = self.consumer.committed_offsets(list, self.remaining()).map_err(fault)?;
+        let mut committed = BTreeMap::new();
+        for element in list.elements() {
+            element.error().map_err(fault)?;
+            if let Offset::Offset(offset) = element.offset() {
+                let partition = TopicPartition { topic: element.topic().into(), partition: element.partition() };
+                committed.insert(partition, Committed { offset, metadata: element.metadata().to_owned() });
+            }
+        }
+        Ok(committed)
+    }
+
+    /// Offsets of times, in one request a broker. `Offset::Beginning` and `Offset::End` stand for the times that Kafka's
+    /// protocol means by the same numbers: the oldest record, and behind the newest that can be read. A time that no record
+    /// has reached has no offset.
+    fn offsets<'p>(&self, times: impl Iterator<Item = (&'p TopicPartition, Offset)>) -> Result<Ends, String> {
+        let mut list = TopicPartitionList::new();
+        for (TopicPartition { topic, partition }, time) in times {
+            list.add_partition_offset(topic, *partition, time).map_err(|fault| fault.to_string())?;
+        }
+        if list.count() == 0 {
+            return Ok(BTreeMap::new());
+        }
+        let fault = |fault: KafkaError| format!("read the partitions' offsets: {fault}");
+        let list = self.consumer.offsets_for_times(list, self.remaining()).map_err(fault)?;
+        let mut offsets = BTreeMap::new();
+        for element in list.elements() {
+            element.error().map_err(fault)?;
+            if let Offset::Offset(offset) = element.offset() {
+                offsets
+                    .insert(TopicPartition { topic: element.topic().into(), partition: element.partition() }, offset);
+            }
+        }
+        Ok(offsets)
+    }
+
+    fn remaining(&self) -> Duration {
+        // librdkafka takes no time at all for a poll of what is there already.
+        self.deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
+    }
+}

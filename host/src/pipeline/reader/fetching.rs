@@ -1,0 +1,99 @@
+//! The reader's way from queues to batches: records go into open ranges as far as the budget goes, and ranges are closed.
+
+use std::time::Instant;
+
+use super::{Job, Partition, Reader};
+use crate::kafka::TopicPartition;
+use crate::pipeline::batch::Batch;
+
+impl Reader {
+    /// Takes what has come, as far as the budget goes. Returns how many records that was.
+    pub(super) fn fetch(&mut self, now: Instant) -> usize {
+        let held = self.budget.used() + self.open_bytes();
+        if held >= self.budget.limit() {
+            // Nothing comes back that could make room: what is open must go on its way.
+            if self.state.in_flight == 0 {
+                self.close_largest();
+            }
+            return 0;
+        }
+        let reserved: usize = self.state.partitions.values().map(Partition::reserved_bytes).sum();
+        let mut room = self.budget.limit().saturating_sub(self.budget.used() + reserved);
+        let count = self.state.partitions.len().max(1);
+        self.state.turn = (self.state.turn + 1) % count;
+        let turn = self.state.turn;
+        let bytes_before = self.open_bytes();
+        let idle = self.state.in_flight == 0 && reserved == 0;
+        let mut fetched = 0;
+        let mut faults = Vec::new();
+        for partition in in_turn(self.state.partitions.values_mut(), turn) {
+            // A range that opens will grow as the one before it did: many open at once would all stay small.
+            let expected = partition.expected_bytes();
+            if !partition.is_open() && expected > room && !(idle && fetched == 0) {
+                continue;
+            }
+            let was_open = partition.is_open();
+            let (count, trouble) = partition.fetch(&self.limits, now);
+            if count > 0 && !was_open {
+                room = room.saturating_sub(expected);
+            }
+            fetched += count;
+            faults.extend(trouble.into_iter().map(|fault| (partition.key(), fault)));
+        }
+        self.status.metrics().records.inc_by(u64::try_from(fetched).unwrap_or_default());
+        let bytes = self.open_bytes().saturating_sub(bytes_before);
+        self.status.metrics().bytes.inc_by(u64::try_from(bytes).unwrap_or_default());
+        for (key, fault) in faults {
+            if fault.is_out_of_range() {
+                self.drift(&key);
+                continue;
+            }
+            self.status.problem("kafka", &format!("partition {key}: {fault}"));
+            self.state.trouble_probed_at.get_or_insert(now);
+        }
+        fetched
+    }
+
+    /// Sends the ranges on their way that are full or have waited long enough.
+    pub(super) fn close_due(&mut self, now: Instant) {
+        let draining = self.state.draining.is_some();
+        let due = |partition: &Partition| draining || partition.is_due(&self.limits, now);
+        let keys: Vec<_> =
+            self.state.partitions.values().filter(|partition| due(partition)).map(Partition::key).collect();
+        for key in keys {
+            self.close(&key);
+        }
+    }
+
+    fn close_largest(&mut self) {
+        let largest = self.state.partitions.values().max_by_key(|partition| partition.open_bytes());
+        if let Some(key) = largest.map(Partition::key) {
+            self.close(&key);
+        }
+    }
+
+    fn close(&mut self, key: &TopicPartition) {
+        if self.state.in_flight >= Self::MOST_RANGES {
+            return;
+        }
+        let Some(partition) = self.state.partitions.get_mut(key) else { return };
+        let Some((range, records)) = partition.close(&self.limits) else { return };
+        let permit = self.budget.take(records.bytes());
+        let batch = Batch { range, records, lineage: partition.lineage, bundle: self.bundle.clone(), permit };
+        let job = Job { batch, assignment: partition.assignment, cancel: partition.cancel.clone() };
+        self.state.in_flight += 1;
+        // There is room for as many as may be in flight. Where the other end is gone the pipeline is ending, and the range
+        // is read again by whoever comes next.
+        if self.jobs.try_send(job).is_err() {
+            self.state.in_flight -= 1;
+        }
+    }
+}
+
+/// The items from position `turn` on, then those before it.
+fn in_turn<'a, T: 'a>(items: impl Iterator<Item = &'a mut T>, turn: usize) -> impl Iterator<Item = &'a mut T> {
+    let mut items: Vec<_> = items.collect();
+    let turn = turn.min(items.len());
+    items.rotate_left(turn);
+    items.into_iter()
+}
