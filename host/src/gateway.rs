@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{GatewaySettings, PipelineName, discover};
-use crate::http;
+use crate::config::{GatewaySettings, HttpSettings, PipelineName, discover};
+use crate::http::{self, Served};
 use crate::kafka::KafkaSettings;
 use crate::metrics::Metrics;
 use crate::pipeline::{Phase, Pipeline, Shared, Status};
@@ -33,6 +34,9 @@ pub struct PluginRequest {
     /// Settings, lookups, limits.
     pub instance: InstanceSettings,
 }
+
+/// How long connections may take to end when all else has.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A gateway whose files are read and whose port is bound; nothing is consumed yet.
 pub struct Gateway {
@@ -80,7 +84,7 @@ impl Gateway {
             .map_err(|problem| GatewayFault::Plugins { path: settings.plugins.clone(), problem })?;
         let listener = match settings.http {
             None => None,
-            Some(address) => {
+            Some(HttpSettings { listen: address, .. }) => {
                 let listener = TcpListener::bind(address).await;
                 Some(listener.map_err(|problem| GatewayFault::Listen { address, problem })?)
             }
@@ -126,8 +130,10 @@ impl Gateway {
             tracing::warn!(plugins = %self.settings.plugins.display(), "there are no pipeline files");
         }
         let served = CancellationToken::new();
-        let http =
-            self.listener.map(|listener| tokio::spawn(http::serve(listener, self.metrics, statuses, served.clone())));
+        let http = self.listener.zip(self.settings.http).map(|(listener, settings)| {
+            let metrics = self.metrics;
+            tokio::spawn(http::serve(listener, Served { settings, metrics, statuses, stop: served.clone() }))
+        });
         let mut pipelines = JoinSet::new();
         let claims = Claims::new(&self.statuses);
         for (status, file) in self.statuses {
@@ -142,8 +148,11 @@ impl Gateway {
         // Pipelines that were refused end early; the gateway stays up for the others and to say so.
         stop.cancelled().await;
         served.cancel();
-        if let Some(http) = http {
-            let _ = http.await;
+        if let Some(mut http) = http
+            && tokio::time::timeout(FAREWELL, &mut http).await.is_err()
+        {
+            // Somebody does not read what he asked for.
+            http.abort();
         }
         // The workers' threads are joined where waiting is allowed.
         let _ = tokio::task::spawn_blocking(move || drop(shared)).await;

@@ -14,6 +14,7 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Run(arguments) => commands::run::run(arguments),
         Command::Test(arguments) => commands::test::test(&arguments),
+        Command::Tap(arguments) => commands::tap::tap(&arguments),
         Command::New(arguments) => commands::new::new(&arguments),
     }
 }

@@ -9,7 +9,8 @@ mod sink;
 mod units;
 
 pub use fault::{ConfigFaults, Fault};
-pub use gateway::GatewaySettings;
+pub use gateway::{GatewaySettings, HttpSettings};
+pub(crate) use pipeline::DEFAULT_TENANT;
 pub use pipeline::{BatchLimits, LookupSettings, OnReject, PipelineName, PipelineSettings, Start, Target, discover};
 pub use section::{Document, Section};
 pub(crate) use section::{json, shown};

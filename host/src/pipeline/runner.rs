@@ -78,6 +78,7 @@ impl Pipeline {
         };
         match started {
             Ok((settings, delivery)) => {
+                delivery.open_tap();
                 self.status.enter(Phase::Running);
                 self.consume(&settings, delivery).await;
                 self.status.enter(Phase::Stopped);
