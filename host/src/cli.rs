@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::commands::check::CheckArguments;
 use crate::commands::new::NewArguments;
 use crate::commands::run::RunArguments;
+use crate::commands::tap::TapArguments;
 use crate::commands::test::TestArguments;
 
 /// Consumes Kafka topics, runs every record through a WebAssembly plugin, and writes the rows to the warehouse.
@@ -25,6 +26,8 @@ pub enum Command {
     Check(CheckArguments),
     /// Run golden cases through a plugin and compare what comes out.
     Test(TestArguments),
+    /// Look at a sample of what goes in and out of a running pipeline.
+    Tap(TapArguments),
     /// Write a new plugin's crate.
     New(NewArguments),
 }

@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Claims, ConfigFaults, GatewaySettings, PipelineName, discover};
-use crate::http;
+use crate::config::{Claims, ConfigFaults, GatewaySettings, HttpSettings, PipelineName, discover};
+use crate::http::{self, Served};
 use crate::kafka::KafkaSettings;
 use crate::metrics::Metrics;
 use crate::pipeline::{Phase, Pipeline, Shared, Status};
@@ -30,6 +31,9 @@ pub struct PluginRequest {
     /// Settings, lookups, limits.
     pub instance: InstanceSettings,
 }
+
+/// How long connections may take to end when all else has.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A gateway whose files are read and whose port is bound; nothing is consumed yet.
 pub struct Gateway {
@@ -78,7 +82,7 @@ impl Gateway {
             .map_err(|problem| GatewayFault::Plugins { path: settings.plugins.clone(), problem })?;
         let listener = match settings.http {
             None => None,
-            Some(address) => {
+            Some(HttpSettings { listen: address, .. }) => {
                 let listener = TcpListener::bind(address).await;
                 Some(listener.map_err(|problem| GatewayFault::Listen { address, problem })?)
             }
@@ -120,8 +124,10 @@ impl Gateway {
             tracing::warn!(plugins = %self.settings.plugins.display(), "there are no pipeline files");
         }
         let served = CancellationToken::new();
-        let http =
-            self.listener.map(|listener| tokio::spawn(http::serve(listener, self.metrics, statuses, served.clone())));
+        let http = self.listener.zip(self.settings.http).map(|(listener, settings)| {
+            let metrics = self.metrics;
+            tokio::spawn(http::serve(listener, Served { settings, metrics, statuses, stop: served.clone() }))
+        });
         let mut pipelines = JoinSet::new();
         let claims = Claims::of(
             &self.statuses.iter().map(|(status, file)| (status.name().clone(), file.clone())).collect::<Vec<_>>(),
@@ -141,8 +147,11 @@ impl Gateway {
             stop.cancelled().await;
         }
         served.cancel();
-        if let Some(http) = http {
-            let _ = http.await;
+        if let Some(mut http) = http
+            && tokio::time::timeout(FAREWELL, &mut http).await.is_err()
+        {
+            // Somebody does not read what he asked for.
+            http.abort();
         }
         // The workers' threads are joined where waiting is allowed.
         let _ = tokio::task::spawn_blocking(move || drop(shared)).await;

@@ -3,7 +3,8 @@
 //! A record's path, in the order of its steps: [`kafka`] fetches it into a range, [`pipeline`] carries the range as a batch,
 //! [`plugin`] makes rows of it, [`rows`] checks them, [`sink`] writes them, and `pipeline` completes the range.
 //! Around the path: [`config`] is what operators write, [`gateway`](Gateway) what holds all pipelines, [`metrics`] and `http`
-//! what they see. [`check`] looks at all of it before anything runs. [`workers`] are the threads that run plugins.
+//! what they see, [`tap`] shows them samples of records and rows. [`check`] looks at all of it before anything runs.
+//! [`workers`] are the threads that run plugins.
 
 pub mod cases;
 pub mod check;
@@ -20,6 +21,7 @@ pub mod pipeline;
 pub mod plugin;
 pub mod signal;
 pub mod sink;
+pub mod tap;
 pub mod workers;
 
 pub use tidegate_rows as rows;

@@ -15,6 +15,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => commands::run::run(arguments),
         Command::Check(arguments) => commands::check::check(&arguments),
         Command::Test(arguments) => commands::test::test(&arguments),
+        Command::Tap(arguments) => commands::tap::tap(&arguments),
         Command::New(arguments) => commands::new::new(&arguments),
     }
 }

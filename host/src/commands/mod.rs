@@ -4,6 +4,7 @@
 pub mod check;
 pub mod new;
 pub mod run;
+pub mod tap;
 pub mod test;
 
 /// `EX_USAGE` of sysexits.h: what was asked for cannot be done as it was asked.

@@ -23,13 +23,22 @@ pub struct GatewaySettings {
     /// The directory of plugins and pipeline files.
     pub plugins: PathBuf,
     /// Where metrics and health are served; nowhere without it.
-    pub http: Option<SocketAddr>,
+    pub http: Option<HttpSettings>,
     /// How long records under way may take after a signal to stop.
     pub drain: Duration,
     /// Threads that run guests.
     pub workers: usize,
     /// Bytes of records that a pipeline may hold at once, between fetching and completing.
     pub in_flight: ByteSize,
+}
+
+/// The listener for whoever watches the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HttpSettings {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Whether records are shown there; without it, on loopback only.
+    pub tap: Option<bool>,
 }
 
 /// librdkafka settings that belong to Tidegate, and why.
@@ -80,7 +89,7 @@ impl GatewaySettings {
                 None
             }
         };
-        let http = top.section("http").and_then(|http| http.parsed("listen"));
+        let http = top.section("http").and_then(|http| HttpSettings::of(&http));
         let drain = top.duration("drain").unwrap_or(Duration::from_secs(30));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = top.integer("workers", 1..=1024).unwrap_or(cores);
@@ -91,6 +100,27 @@ impl GatewaySettings {
 
 fn plugins(top: &Section<'_>, base: &Path) -> PathBuf {
     base.join(top.string("plugins").unwrap_or("plugins"))
+}
+
+impl HttpSettings {
+    /// Reads the section [http] of a gateway's file and passes over all else: whoever looks at a gateway need not know its secrets.
+    ///
+    /// # Errors
+    /// All faults of the section; none where the file has no such section.
+    pub fn read(file: &Path) -> Result<Option<Self>, ConfigFaults> {
+        Document::read(file, |top| {
+            top.pass_over_others();
+            Some(match top.section("http") {
+                Some(section) => Some(Self::of(&section)?),
+                None => None,
+            })
+        })
+    }
+
+    fn of(section: &Section<'_>) -> Option<Self> {
+        let tap = section.flag("tap");
+        Some(Self { listen: section.parsed("listen")?, tap })
+    }
 }
 
 fn sinks(section: &Section<'_>, base: &Path) -> Option<BTreeMap<String, SinkSettings>> {

@@ -81,7 +81,7 @@ pub struct LookupSettings {
 }
 
 /// The tenant of files that lie in the plugin directory itself.
-const DEFAULT_TENANT: &str = "default";
+pub(crate) const DEFAULT_TENANT: &str = "default";
 
 /// All pipeline files of a plugin directory, `*.toml` and `TENANT/*.toml`, in the order of their names.
 ///

@@ -118,6 +118,17 @@ impl<'d> Section<'d> {
         number
     }
 
+    /// `true` or `false`.
+    pub fn flag(&self, key: &'static str) -> Option<bool> {
+        match self.get(key)? {
+            DeValue::Boolean(value) => Some(*value),
+            other => {
+                self.fault(key, format!("is {}; expected true or false", shown(other)));
+                None
+            }
+        }
+    }
+
     /// Whatever stands there.
     pub fn value(&self, key: &'static str) -> Option<&'d DeValue<'d>> {
         self.get(key)
@@ -201,6 +212,11 @@ impl<'d> Section<'d> {
     pub fn entries(&self) -> Vec<(&'d str, &'d DeValue<'d>)> {
         self.any_key_is_right.set(true);
         self.table.iter().map(|(key, value)| (&**key.get_ref(), value.get_ref())).collect()
+    }
+
+    /// Keys that nobody asks for are somebody else's.
+    pub fn pass_over_others(&self) {
+        self.any_key_is_right.set(true);
     }
 
     /// This table as a JSON object, whatever its keys are called. Dates become texts.

@@ -17,6 +17,7 @@ use crate::kafka::{DeadLetter, DeadLetters};
 use crate::metrics::Timed;
 use crate::plugin::{Plugin, PluginHash};
 use crate::sink::{Backoff, Table, Write};
+use crate::tap::Tap;
 use crate::workers::Workers;
 
 /// All that the batches of a pipeline need.
@@ -68,6 +69,12 @@ pub enum Outcome {
 }
 
 impl Delivery {
+    /// Lets people look at what the pipeline makes.
+    pub fn open_tap(&self) {
+        let targets = self.tables.iter().map(|(target, _)| target.clone()).collect();
+        self.status.tap().open(self.plugin.clone(), targets);
+    }
+
     /// Brings a batch to its end.
     pub async fn deliver(&self, job: Job) -> Done {
         let Job { batch, assignment, cancel } = job;
@@ -84,7 +91,9 @@ impl Delivery {
     async fn complete(&self, batch: Batch) -> Outcome {
         let started = Instant::now();
         let tables = self.tables.iter().map(|(_, table)| table.clone()).collect();
-        let task = self.workers.spawn(Metered::new(rows_of(self.plugin.clone(), batch, tables)));
+        let (range, tap) = (batch.range.clone(), self.status.tap().clone());
+        let rows = rows_of(self.plugin.clone(), batch, tables);
+        let task = self.workers.spawn(Metered::new(async move { shown(&tap, &range, rows.await) }));
         let (transformed, cpu) = task.await;
         self.status.metrics().spent(Timed::Transform, started.elapsed(), cpu);
         let transformed = match transformed {
@@ -169,6 +178,21 @@ impl Delivery {
         metrics.completed.inc_by(u64::try_from(transformed.batch.records.len()).unwrap_or_default());
         metrics.ranges.inc();
     }
+}
+
+/// Shows whoever taps the pipeline what came of a range, where anybody does.
+fn shown(
+    tap: &Tap,
+    range: &Range,
+    transformed: Result<Transformed, TransformFault>,
+) -> Result<Transformed, TransformFault> {
+    if tap.is_tapped() {
+        match &transformed {
+            Ok(transformed) => tap.show(transformed),
+            Err(fault) => tap.show_fault(range, fault),
+        }
+    }
+    transformed
 }
 
 /// The rows of a batch that its tables can hold.

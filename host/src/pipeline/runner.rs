@@ -116,6 +116,7 @@ impl Pipeline {
         };
         match started {
             Ok(Started { settings, delivery, lookups }) => {
+                delivery.open_tap();
                 self.status.enter(Phase::Running);
                 tokio::select! {
                     () = self.consume(&settings, delivery) => {}

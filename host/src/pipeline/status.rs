@@ -2,16 +2,19 @@
 //! at every try.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 
 use crate::config::PipelineName;
 use crate::metrics::PipelineMetrics;
+use crate::tap::Tap;
 
 /// The state of one pipeline, for logs, metrics and people.
 pub struct Status {
     name: PipelineName,
     metrics: PipelineMetrics,
+    tap: Arc<Tap>,
     state: Mutex<State>,
 }
 
@@ -40,7 +43,7 @@ pub enum Phase {
 impl Status {
     /// A pipeline that starts.
     pub fn new(name: PipelineName, metrics: PipelineMetrics) -> Self {
-        Self { name, metrics, state: Mutex::default() }
+        Self { name, metrics, tap: Arc::default(), state: Mutex::default() }
     }
 
     /// The pipeline's name.
@@ -51,6 +54,11 @@ impl Status {
     /// The pipeline's metrics.
     pub fn metrics(&self) -> &PipelineMetrics {
         &self.metrics
+    }
+
+    /// Where its records and rows can be looked at.
+    pub fn tap(&self) -> &Arc<Tap> {
+        &self.tap
     }
 
     /// Goes on to another phase.

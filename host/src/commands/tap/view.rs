@@ -1,0 +1,185 @@
+//! What a line of the stream looks like for a person.
+
+use super::json_layout;
+use super::page::{Page, Piece, Tone};
+use crate::rows::Value;
+use crate::tap::{BytesLine, RangeLine, RecordLine, RejectLine, RowLine, Start};
+
+/// How far a record's parts are set in, and a row's columns.
+const PART: usize = 2;
+const COLUMNS: usize = 4;
+
+/// What is tapped.
+pub(super) fn start(page: &Page, start: &Start) -> String {
+    let mut out = String::new();
+    let mut pieces = vec![Piece::new(Tone::Title, &start.pipeline)];
+    pieces.extend(start.routes.iter().map(|route| target(&route.route, &route.table)));
+    page.flow(&mut out, 0, &pieces);
+    for problem in &start.problems {
+        let text = problem.problem.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+        page.flow(&mut out, PART, &[Piece::new(Tone::Bad, &format!("{}: {text}", problem.subject))]);
+    }
+    out
+}
+
+/// A record and what became of it.
+pub(super) fn record(page: &Page, record: &RecordLine) -> String {
+    let mut out = String::new();
+    let RecordLine { topic, partition, offset, .. } = record;
+    let mut head = vec![Piece::new(Tone::Title, &format!("{topic}/{partition}@{offset}"))];
+    if let Some(timestamp) = record.timestamp {
+        let time = Value::Time { ticks: timestamp, precision: 3 };
+        head.push(Piece::new(Tone::Faint, &format!("{time} UTC")));
+    }
+    head.push(named("key", record.key.as_ref()));
+    page.flow(&mut out, 0, &head);
+    let headers: Vec<_> =
+        record.headers.iter().map(|header| named(&format!("{}:", header.name), header.value.as_ref())).collect();
+    page.flow(&mut out, PART, &headers);
+    value(page, &mut out, record.value.as_ref());
+    for row in &record.rows {
+        self::row(page, &mut out, row);
+    }
+    more_rows(page, &mut out, record.more_rows);
+    match &record.reject {
+        Some(RejectLine { stage, reason }) => {
+            let who = if stage == "encode" { "by the gateway's check of its row" } else { "by the plugin" };
+            let piece = Piece::new(Tone::Bad, "rejected").and(Tone::Faint, &format!(" {who}: ")).and(Tone::Bad, reason);
+            page.flow(&mut out, PART, &[piece]);
+        }
+        None if record.rows.is_empty() && record.more_rows == 0 => {
+            page.flow(&mut out, PART, &[Piece::new(Tone::Odd, "dropped")]);
+        }
+        None => {}
+    }
+    out
+}
+
+/// What belongs to a range as a whole.
+pub(super) fn range(page: &Page, range: &RangeLine) -> String {
+    let mut out = String::new();
+    let RangeLine { topic, partition, first, last, .. } = range;
+    let head = Piece::new(Tone::Title, &format!("{topic}/{partition}@{first}..{last}"));
+    page.flow(&mut out, 0, &[head, Piece::new(Tone::Faint, "the range as a whole")]);
+    for row in &range.rows {
+        self::row(page, &mut out, row);
+    }
+    more_rows(page, &mut out, range.more_rows);
+    if let Some(fault) = &range.fault {
+        page.flow(&mut out, PART, &[Piece::new(Tone::Bad, "failed; the partition stops here")]);
+        for line in fault.lines() {
+            page.flow(&mut out, COLUMNS, &[Piece::new(Tone::Plain, line.trim_end())]);
+        }
+    }
+    out
+}
+
+fn target(route: &str, table: &str) -> Piece {
+    Piece::new(Tone::Good, route).and(Tone::Faint, " -> ").and(Tone::Good, table)
+}
+
+/// Bytes behind their name: what is null or empty says so in words that stand for themselves.
+fn named(name: &str, bytes: Option<&BytesLine>) -> Piece {
+    let Some(bytes) = bytes else { return Piece::new(Tone::Name, name).and(Tone::Faint, " is null") };
+    match (&bytes.text, &bytes.hex) {
+        (Some(text), _) if text.is_empty() => Piece::new(Tone::Name, name).and(Tone::Faint, " is empty"),
+        (Some(text), _) => noted(Piece::new(Tone::Name, name).and(Tone::Plain, &format!(" {text}")), bytes),
+        (None, hex) => {
+            let hex = hex.as_deref().unwrap_or_default();
+            let piece = Piece::new(Tone::Name, name).and(Tone::Faint, &format!(" {} ", count(bytes.bytes, "byte")));
+            noted(piece.and(Tone::Plain, &pairs(hex)), bytes)
+        }
+    }
+}
+
+fn value(page: &Page, out: &mut String, value: Option<&BytesLine>) {
+    let layout = value.and_then(|value| {
+        let text = value.text.as_deref().filter(|_| !value.cut)?;
+        json_layout::lines(text, page.beside(PART))
+    });
+    let Some(lines) = layout else {
+        let piece = match value.and_then(|value| Some((value, value.text.as_deref()?))) {
+            // A text stands for itself.
+            Some((value, text)) if !text.is_empty() => noted(Piece::new(Tone::Plain, text), value),
+            _ => named("value", value),
+        };
+        return page.flow(out, PART, &[piece]);
+    };
+    for line in lines {
+        let text = line.trim_start();
+        page.flow(out, PART + line.len() - text.len(), &[Piece::new(Tone::Plain, text)]);
+    }
+}
+
+fn row(page: &Page, out: &mut String, row: &RowLine) {
+    page.flow(out, PART, &[target(&row.route, &row.table)]);
+    let pieces: Vec<_> = row
+        .columns
+        .0
+        .iter()
+        .map(|(name, value)| {
+            let piece = Piece::new(Tone::Name, name);
+            let piece = match shown(value.get()) {
+                "null" => piece.and(Tone::Faint, " null"),
+                value => piece.and(Tone::Plain, &format!(" {value}")),
+            };
+            match row.cut.contains(name) {
+                true => piece.and(Tone::Faint, " (cut; --full shows more)"),
+                false => piece,
+            }
+        })
+        .collect();
+    page.flow(out, COLUMNS, &pieces);
+}
+
+fn more_rows(page: &Page, out: &mut String, more: usize) {
+    if more > 0 {
+        let note = format!("... and {}; --full shows up to 1,000", count(more, "more row"));
+        page.flow(out, PART, &[Piece::new(Tone::Faint, &note)]);
+    }
+}
+
+/// A JSON value without quotes, where it cannot be taken for another then.
+fn shown(json: &str) -> &str {
+    let Some(inner) = json.strip_prefix('"').and_then(|json| json.strip_suffix('"')) else { return json };
+    let plain = !inner.is_empty()
+        && !inner.contains(['"', '\\'])
+        && !inner.starts_with([' ', '{', '['])
+        && !inner.ends_with(' ')
+        && !inner.contains("  ")
+        && inner.parse::<f64>().is_err()
+        && !["null", "true", "false"].contains(&inner);
+    if plain { inner } else { json }
+}
+
+/// Says that there is more than is shown, where there is.
+fn noted(piece: Piece, bytes: &BytesLine) -> Piece {
+    if !bytes.cut {
+        return piece;
+    }
+    let shown = bytes.text.as_ref().map_or_else(|| bytes.hex.as_ref().map_or(0, |hex| hex.len() / 2), String::len);
+    let note = format!(" ... (the first {} of {}; --full shows more)", grouped(shown), count(bytes.bytes, "byte"));
+    piece.and(Tone::Faint, &note)
+}
+
+fn pairs(hex: &str) -> String {
+    let digits: Vec<char> = hex.chars().collect();
+    digits.chunks(2).map(|pair| pair.iter().collect::<String>()).collect::<Vec<_>>().join(" ")
+}
+
+/// `1 row`, `1,234 rows`
+pub(super) fn count(number: usize, what: &str) -> String {
+    format!("{} {what}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
