@@ -5,6 +5,7 @@
 //! Around the path: [`config`] is what operators write, [`gateway`](Gateway) what holds all pipelines, [`metrics`] and `http`
 //! what they see. [`workers`] are the threads that run plugins.
 
+mod authorities;
 pub mod cases;
 pub mod cli;
 pub mod commands;

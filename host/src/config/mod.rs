@@ -3,6 +3,7 @@
 
 mod fault;
 mod gateway;
+mod kafka;
 mod pipeline;
 mod section;
 mod sink;
@@ -10,6 +11,7 @@ mod units;
 
 pub use fault::{ConfigFaults, Fault};
 pub use gateway::GatewaySettings;
+pub use kafka::KafkaValue;
 pub use pipeline::{BatchLimits, LookupSettings, OnReject, PipelineName, PipelineSettings, Start, Target, discover};
 pub use section::{Document, Section};
 pub(crate) use section::{json, shown};

@@ -18,8 +18,10 @@ use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::TopicPartition;
+use super::files;
 use super::native::{self, PartitionQueue, Wake};
 use super::settings::KafkaSettings;
+use super::trouble::Troubles;
 use crate::config::Start;
 
 /// A member of a consumer group.
@@ -64,7 +66,7 @@ pub enum Event {
 #[error("join consumer group `{group}`: {problem}")]
 pub struct JoinFault {
     group: String,
-    problem: KafkaError,
+    problem: String,
 }
 
 impl Membership {
@@ -73,9 +75,12 @@ impl Membership {
     /// # Errors
     /// Where librdkafka refuses the settings or the topics' names.
     pub fn join(settings: &KafkaSettings, subscription: &Subscription, wake: &Wake) -> Result<Self, JoinFault> {
-        let fault = |problem| JoinFault { group: subscription.group.clone(), problem };
+        let fault = |problem: KafkaError| {
+            let problem = files::reason(settings, &problem.to_string());
+            JoinFault { group: subscription.group.clone(), problem }
+        };
         let config = settings.consumer(&subscription.group, subscription.start);
-        let mut consumer: BaseConsumer<Context> = config.create_with_context(Context::default()).map_err(fault)?;
+        let mut consumer: BaseConsumer<Context> = config.create_with_context(Context::new(settings)).map_err(fault)?;
         let wake = wake.clone();
         consumer.set_nonempty_callback(move || wake.wake());
         let topics: Vec<&str> = subscription.topics.iter().map(String::as_str).collect();
@@ -152,11 +157,12 @@ impl Membership {
         let mut missing = Vec::new();
         for topic in &self.topics {
             let metadata = self.consumer.fetch_metadata(Some(topic), Duration::from_secs(1));
-            let metadata = metadata.map_err(|fault| format!("no broker answers: {fault}"))?;
+            let metadata = metadata.map_err(|fault| self.context().troubles.of_silence(&fault.to_string()))?;
             if metadata.topics().iter().any(|topic| topic.error().is_some() || topic.partitions().is_empty()) {
                 missing.push(topic.clone());
             }
         }
+        self.context().troubles.is_over();
         Ok(missing)
     }
 
@@ -210,13 +216,17 @@ fn unexpected(message: &BorrowedMessage<'_>) -> Event {
 }
 
 /// Collects what librdkafka says within a poll.
-#[derive(Default)]
 pub struct Context {
     events: Mutex<VecDeque<Event>>,
     closing: AtomicBool,
+    troubles: Troubles,
 }
 
 impl Context {
+    fn new(settings: &KafkaSettings) -> Self {
+        Self { events: Mutex::default(), closing: AtomicBool::new(false), troubles: Troubles::new(settings) }
+    }
+
     fn push(&self, event: Event) {
         self.events.lock().push_back(event);
     }
@@ -253,9 +263,13 @@ impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         // What matters comes as an event as well; these are for looking closer.
         tracing::debug!(target: "librdkafka", ?level, facility, "{message}");
+        self.troubles.overhear(facility, message);
     }
 
-    fn error(&self, _: KafkaError, reason: &str) {
-        self.push(Event::Trouble(reason.to_owned()));
+    fn error(&self, fault: KafkaError, reason: &str) {
+        let code = fault.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
+        if let Some(text) = self.troubles.hear(code, reason) {
+            self.push(Event::Trouble(text));
+        }
     }
 }

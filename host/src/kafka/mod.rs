@@ -1,10 +1,13 @@
 //! Kafka: the only place that knows rdkafka. Two seams, so that either can be replaced: **membership** (join, assigned,
 //! revoked, commit with the group's generation) and **fetch** (from a partition to flat records).
 
+mod certificate;
 mod dead_letter;
+mod files;
 mod membership;
 mod native;
 mod settings;
+mod trouble;
 
 use std::fmt;
 use std::sync::Arc;
