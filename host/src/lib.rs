@@ -6,6 +6,7 @@
 //! what they see, [`tap`] shows them samples of records and rows. [`check`] looks at all of it before anything runs.
 //! [`workers`] are the threads that run plugins.
 
+mod authorities;
 pub mod cases;
 pub mod check;
 pub mod cli;

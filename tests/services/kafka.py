@@ -23,9 +23,9 @@ PROPERTIES = """
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller_port}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners={listeners},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners={listeners}
+listener.security.protocol.map={protocols},CONTROLLER:PLAINTEXT
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 log.dirs={data}
@@ -59,6 +59,9 @@ group.consumer.heartbeat.interval.ms=1000
 class Kafka:
     name = "kafka"
     stop_signal = signal.SIGTERM
+    # Besides the plain one, by name, with their security protocols.
+    listeners = {}
+    heap = "1g"
 
     def install(self):
         debian.require("java", ["openjdk-17-jre-headless"])
@@ -78,24 +81,31 @@ class Kafka:
     def launch(self, log):
         config = self.data.with_suffix(".properties")
         if not config.exists():
-            self.port, controller_port = process.free_port(), process.free_port()
-            config.write_text(PROPERTIES.format(port=self.port, controller_port=controller_port, data=self.data))
-        heap = os.environ.get("TIDEGATE_KAFKA_HEAP", "1g")
+            self.ports = {name: process.free_port() for name in ("PLAINTEXT", *self.listeners)}
+            config.write_text(self.properties())
+        heap = os.environ.get("TIDEGATE_KAFKA_HEAP", self.heap)
         return process.spawn([
             "java", f"-Xmx{heap}", "-XX:+UseParallelGC", "-Xshare:auto", "-XX:-UsePerfData",
             "-Djava.awt.headless=true", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-            "-Dorg.slf4j.simpleLogger.showDateTime=true", "-cp", f"{self.libs}/*", "kafka.Kafka", config,
+            "-Dorg.slf4j.simpleLogger.showDateTime=true", *self.options(), "-cp", f"{self.libs}/*", "kafka.Kafka", config,
         ], log)
+
+    def properties(self):
+        return properties(self.ports, {"PLAINTEXT": "PLAINTEXT", **self.listeners}, self.data)
+
+    def options(self):
+        """More options of the JVM."""
+        return []
 
     def forget_port(self):
         self.data.with_suffix(".properties").unlink(missing_ok=True)
 
     def ready(self):
         """Whether our own broker answers; it accepts requests only once the controller has admitted it."""
-        return cluster_id("127.0.0.1", self.port) == self.cluster
+        return cluster_id("127.0.0.1", self.ports["PLAINTEXT"]) == self.cluster
 
     def env(self):
-        return {"TIDEGATE_TEST_KAFKA": f"127.0.0.1:{self.port}"}
+        return {"TIDEGATE_TEST_KAFKA": f"127.0.0.1:{self.ports['PLAINTEXT']}"}
 
 
 def fetch_jars(directory):
@@ -104,11 +114,19 @@ def fetch_jars(directory):
                  f"-DoutputDirectory={directory}"], f"Kafka {VERSION}", cwd=directory)
 
 
-def format_storage(libs, directory):
+def properties(ports, protocols, data):
+    """The broker's file for these ports and security protocols of listeners, by their names."""
+    return PROPERTIES.format(
+        listeners=",".join(f"{name}://127.0.0.1:{port}" for name, port in ports.items()),
+        protocols=",".join(f"{name}:{protocol}" for name, protocol in protocols.items()),
+        controller_port=process.free_port(), data=data)
+
+
+def format_storage(libs, directory, words=()):
     check_java()
     config = directory / "format.properties"
-    config.write_text(PROPERTIES.format(port=9092, controller_port=9093, data=directory / "data"))
-    cache.fetch(["java", "-cp", f"{libs}/*", "kafka.tools.StorageTool", "format", "-t", short_id(), "-c", config],
+    config.write_text(properties({"PLAINTEXT": 9092}, {"PLAINTEXT": "PLAINTEXT"}, directory / "data"))
+    cache.fetch(["java", "-cp", f"{libs}/*", "kafka.tools.StorageTool", "format", "-t", short_id(), "-c", config, *words],
                 "Kafka's storage format")
     config.unlink()
     for file in (directory / "data").iterdir():

@@ -23,10 +23,11 @@ import process
 from clickhouse import ClickHouse
 from clickhouse_2018 import ClickHouse2018
 from kafka import Kafka
+from kafka_secure import KafkaSecure
 from postgres import Postgres
 from supervisor import Supervisor, block_signals
 
-SERVICES = {service.name: service for service in (Kafka, ClickHouse, ClickHouse2018, Postgres)}
+SERVICES = {service.name: service for service in (Kafka, KafkaSecure, ClickHouse, ClickHouse2018, Postgres)}
 DEFAULT = ["kafka", "clickhouse"]
 DOWN_SECONDS = 30
 RESTART_SECONDS = 150

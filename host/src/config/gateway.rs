@@ -5,19 +5,18 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use toml::de::DeValue;
-
 use super::document::{Document, Draft};
 use super::fault::ConfigFaults;
+use super::kafka::{KafkaValue, kafka};
 use super::section::Section;
-use super::sink::{Secret, SinkSettings};
+use super::sink::SinkSettings;
 use super::units::ByteSize;
 
 /// What `gateway.toml` says.
 #[derive(Clone, Debug)]
 pub struct GatewaySettings {
     /// librdkafka's settings, `bootstrap.servers` among them.
-    pub kafka: BTreeMap<String, String>,
+    pub kafka: BTreeMap<String, KafkaValue>,
     /// By the name that pipelines use.
     pub sinks: BTreeMap<String, SinkSettings>,
     /// The directory of plugins and pipeline files.
@@ -40,20 +39,6 @@ pub struct HttpSettings {
     /// Whether records are shown there; without it, on loopback only.
     pub tap: Option<bool>,
 }
-
-/// librdkafka settings that belong to Tidegate, and why.
-const REFUSED: [(&str, &str); 10] = [
-    ("group.id", "a pipeline file names its group with `group`"),
-    ("enable.auto.commit", "an offset is committed when its range is complete"),
-    ("enable.auto.offset.store", "an offset is committed when its range is complete"),
-    ("auto.commit.interval.ms", "an offset is committed when its range is complete"),
-    ("auto.offset.reset", "a pipeline file says where to start with `start`"),
-    ("isolation.level", "records of aborted transactions are never read"),
-    ("transactional.id", "the gateway names its transactions itself"),
-    ("enable.partition.eof", "the gateway sets it itself"),
-    ("allow.auto.create.topics", "a pipeline waits for a topic that does not exist"),
-    ("partition.assignment.strategy", "partitions move by cooperative rebalancing"),
-];
 
 impl GatewaySettings {
     /// Reads the file; paths in it are relative to its folder.
@@ -129,48 +114,4 @@ fn sinks(section: &Section<'_>, base: &Path) -> Option<BTreeMap<String, SinkSett
         section.fault("", "is empty; expected at least one section [sinks.NAME]");
     }
     named.into_iter().map(|(name, sink)| Some((name.to_owned(), SinkSettings::read(&sink, base)?))).collect()
-}
-
-/// Keys may be written `"bootstrap.servers"` or `bootstrap.servers`; TOML takes the latter for nested tables.
-fn kafka(section: &Section<'_>, base: &Path) -> Option<BTreeMap<String, String>> {
-    let mut settings = BTreeMap::new();
-    collect(section, "", base, &mut settings);
-    for (key, reason) in REFUSED {
-        if settings.contains_key(key) {
-            section.fault(key, format!("cannot be set: {reason}"));
-        }
-    }
-    if !settings.contains_key("bootstrap.servers") {
-        section.fault("bootstrap.servers", "is missing; for example \"bootstrap.servers\" = \"127.0.0.1:9092\"");
-        return None;
-    }
-    Some(settings)
-}
-
-fn collect(section: &Section<'_>, prefix: &str, base: &Path, settings: &mut BTreeMap<String, String>) {
-    for (key, value) in section.entries() {
-        let path = if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") };
-        let text = match value {
-            DeValue::String(text) => text.to_string(),
-            DeValue::Integer(number) => number.to_string(),
-            DeValue::Boolean(value) => value.to_string(),
-            DeValue::Float(number) => number.to_string(),
-            DeValue::Table(table) => {
-                let Some(below) = section.section_named(key) else { continue };
-                if table.len() == 1 && (table.contains_key("env") || table.contains_key("file")) {
-                    if let Some(secret) = Secret::of(&below, base) {
-                        settings.insert(path, secret.reveal().to_owned());
-                    }
-                } else {
-                    collect(&below, &path, base, settings);
-                }
-                continue;
-            }
-            DeValue::Array(_) | DeValue::Datetime(_) => {
-                section.fault(key, "expected a text, a number, true or false");
-                continue;
-            }
-        };
-        settings.insert(path, text);
-    }
 }

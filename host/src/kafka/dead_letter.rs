@@ -1,15 +1,24 @@
 //! Dead letters: rejected records as they came, with headers that say where from and why.
 
+use std::sync::Arc;
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer};
+use tokio::sync::OnceCell;
 
+use super::files;
 use super::settings::KafkaSettings;
+use super::trouble::Troubles;
 
 /// Writes dead letters of one pipeline to its topic.
 pub struct DeadLetters {
     topic: String,
-    producer: FutureProducer,
+    settings: KafkaSettings,
+    producer: OnceCell<FutureProducer<Context>>,
+    troubles: Arc<Troubles>,
 }
 
 /// A rejected record, raw, and what is said of it in headers of its own behind those it came with.
@@ -36,25 +45,23 @@ pub struct DeadLetterFault {
 }
 
 impl DeadLetters {
-    /// A producer for the topic; connects when it first writes.
-    ///
-    /// # Errors
-    /// Where librdkafka refuses the settings.
-    pub fn new(settings: &KafkaSettings, topic: &str) -> Result<Self, DeadLetterFault> {
-        let producer = settings
-            .producer()
-            .create()
-            .map_err(|problem: KafkaError| DeadLetterFault { topic: topic.to_owned(), problem: problem.to_string() })?;
-        Ok(Self { topic: topic.to_owned(), producer })
+    /// For the topic; a producer is made when it first writes.
+    pub fn new(settings: &KafkaSettings, topic: &str) -> Self {
+        let troubles = Arc::new(Troubles::new(settings));
+        Self { topic: topic.to_owned(), settings: settings.clone(), producer: OnceCell::new(), troubles }
     }
 
     /// Writes letters and waits until the broker has them. Returns the indexes of those that it has not, with the first reason.
     pub async fn write(&self, letters: &[DeadLetter<'_>]) -> Result<(), (Vec<usize>, DeadLetterFault)> {
+        let producer = match self.producer().await {
+            Ok(producer) => producer,
+            Err(fault) => return Err(((0..letters.len()).collect(), fault)),
+        };
         let mut sent: Vec<(usize, DeliveryFuture)> = Vec::with_capacity(letters.len());
         let mut failed = Vec::new();
         let mut problem = None;
         for (index, letter) in letters.iter().enumerate() {
-            match self.producer.send_result(self.record(letter)) {
+            match producer.send_result(self.record(letter)) {
                 Ok(delivery) => sent.push((index, delivery)),
                 Err((fault, _)) => {
                     failed.push(index);
@@ -71,7 +78,7 @@ impl DeadLetters {
         for (index, delivery) in sent {
             let fault = match delivery.await {
                 Ok(Ok(_)) => continue,
-                Ok(Err((fault, _))) => explain(&fault),
+                Ok(Err((fault, _))) => explain(&fault, &self.troubles),
                 Err(_) => "the producer was closed".to_owned(),
             };
             failed.push(index);
@@ -84,6 +91,18 @@ impl DeadLetters {
                 Err((failed, DeadLetterFault { topic: self.topic.clone(), problem }))
             }
         }
+    }
+
+    /// A producer, once it can be made: a file that it needs may come later.
+    async fn producer(&self) -> Result<&FutureProducer<Context>, DeadLetterFault> {
+        let make = || async {
+            let context = Context { troubles: self.troubles.clone() };
+            self.settings.producer().create_with_context(context)
+        };
+        self.producer.get_or_try_init(make).await.map_err(|problem: KafkaError| DeadLetterFault {
+            topic: self.topic.clone(),
+            problem: files::reason(&self.settings, &problem.to_string()),
+        })
     }
 
     fn record<'a>(&'a self, letter: &DeadLetter<'a>) -> FutureRecord<'a, [u8], [u8]> {
@@ -105,7 +124,7 @@ impl DeadLetters {
     }
 }
 
-fn explain(fault: &KafkaError) -> String {
+fn explain(fault: &KafkaError, troubles: &Troubles) -> String {
     match fault.rdkafka_error_code() {
         Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
             "the topic does not exist; waiting for it".to_owned()
@@ -113,6 +132,7 @@ fn explain(fault: &KafkaError) -> String {
         Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
             "a letter is larger than the topic's `max.message.bytes` allows; raise that".to_owned()
         }
+        Some(RDKafkaErrorCode::MessageTimedOut) => troubles.of_silence(&fault.to_string()),
         _ => fault.to_string(),
     }
 }
@@ -120,6 +140,25 @@ fn explain(fault: &KafkaError) -> String {
 impl Drop for DeadLetters {
     fn drop(&mut self) {
         // Every letter was awaited; what is left belongs to ranges that will be read again.
-        self.producer.purge(rdkafka::producer::PurgeConfig::default().queue().inflight());
+        if let Some(producer) = self.producer.get() {
+            producer.purge(rdkafka::producer::PurgeConfig::default().queue().inflight());
+        }
+    }
+}
+
+/// Keeps what librdkafka says of the producer's connections.
+struct Context {
+    troubles: Arc<Troubles>,
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        tracing::debug!(target: "librdkafka", ?level, facility, "{message}");
+        self.troubles.overhear(facility, message);
+    }
+
+    fn error(&self, fault: KafkaError, reason: &str) {
+        let code = fault.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
+        self.troubles.hear(code, reason);
     }
 }

@@ -165,8 +165,10 @@ impl Asker {
     }
 
     fn partition_count(&self, topic: &str) -> Result<Option<i32>, String> {
+        let troubles = &self.consumer.context().troubles;
         let metadata = self.consumer.fetch_metadata(Some(topic), self.remaining());
-        let metadata = metadata.map_err(|fault| format!("no broker answers: {fault}"))?;
+        let metadata = metadata.map_err(|fault| troubles.of_silence(&fault.to_string()))?;
+        troubles.is_over();
         let found = metadata.topics().iter().find(|found| found.name() == topic && found.error().is_none());
         let count = found.map(|found| found.partitions().len()).filter(|count| *count > 0);
         Ok(count.and_then(|count| i32::try_from(count).ok()))

@@ -20,9 +20,11 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::TopicPartition;
 use super::beginning::Beginning;
+use super::files;
 use super::inquiry::{Ends, Inquiry, Positions, Progress};
 use super::native::{self, PartitionQueue, Wake};
 use super::settings::KafkaSettings;
+use super::trouble::Troubles;
 use crate::config::Start;
 
 /// A member of a consumer group.
@@ -81,7 +83,7 @@ pub enum Event {
 #[error("join consumer group `{group}`: {problem}")]
 pub struct JoinFault {
     group: String,
-    problem: KafkaError,
+    problem: String,
 }
 
 impl Membership {
@@ -90,9 +92,12 @@ impl Membership {
     /// # Errors
     /// Where librdkafka refuses the settings or the topics' names.
     pub fn join(settings: &KafkaSettings, subscription: &Subscription, wake: &Wake) -> Result<Self, JoinFault> {
-        let fault = |problem| JoinFault { group: subscription.group.clone(), problem };
+        let fault = |problem: KafkaError| {
+            let problem = files::reason(settings, &problem.to_string());
+            JoinFault { group: subscription.group.clone(), problem }
+        };
         let config = settings.consumer(&subscription.group);
-        let mut consumer: BaseConsumer<Context> = config.create_with_context(Context::default()).map_err(fault)?;
+        let mut consumer: BaseConsumer<Context> = config.create_with_context(Context::new(settings)).map_err(fault)?;
         let waking = wake.clone();
         consumer.set_nonempty_callback(move || waking.wake());
         let topics: Vec<&str> = subscription.topics.iter().map(String::as_str).collect();
@@ -251,13 +256,18 @@ fn unexpected(message: &BorrowedMessage<'_>) -> Event {
 }
 
 /// Collects what librdkafka says within a poll.
-#[derive(Default)]
 pub struct Context {
     events: Mutex<VecDeque<Event>>,
     closing: AtomicBool,
+    /// What librdkafka said of the connections.
+    pub(super) troubles: Troubles,
 }
 
 impl Context {
+    pub(super) fn new(settings: &KafkaSettings) -> Self {
+        Self { events: Mutex::default(), closing: AtomicBool::new(false), troubles: Troubles::new(settings) }
+    }
+
     fn push(&self, event: Event) {
         self.events.lock().push_back(event);
     }
@@ -297,9 +307,13 @@ impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         // What matters comes as an event as well; these are for looking closer.
         tracing::debug!(target: "librdkafka", ?level, facility, "{message}");
+        self.troubles.overhear(facility, message);
     }
 
-    fn error(&self, _: KafkaError, reason: &str) {
-        self.push(Event::Trouble(reason.to_owned()));
+    fn error(&self, fault: KafkaError, reason: &str) {
+        let code = fault.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
+        if let Some(text) = self.troubles.hear(code, reason) {
+            self.push(Event::Trouble(text));
+        }
     }
 }

@@ -2,13 +2,16 @@
 //! revoked, commit with the group's generation) and **fetch** (from a partition to flat records).
 
 mod beginning;
+mod certificate;
 mod cluster;
 mod dead_letter;
+mod files;
 mod inquiry;
 mod membership;
 mod native;
 mod position;
 mod settings;
+mod trouble;
 
 use std::fmt;
 use std::sync::Arc;

@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 
 use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::KafkaError;
+
+use crate::config::KafkaValue;
 
 /// The settings of a cluster, known to be right.
 #[derive(Clone, Debug)]
 pub struct KafkaSettings {
-    settings: BTreeMap<String, String>,
+    settings: BTreeMap<String, KafkaValue>,
 }
 
 /// A setting that librdkafka refuses.
@@ -33,13 +37,39 @@ impl KafkaSettings {
     ///
     /// # Errors
     /// Names the setting and what librdkafka says of it.
-    pub fn new(settings: BTreeMap<String, String>) -> Result<Self, SettingsFault> {
+    pub fn new(settings: BTreeMap<String, KafkaValue>) -> Result<Self, SettingsFault> {
         let mut config = ClientConfig::new();
         for (key, value) in &settings {
-            config.set(key, value);
+            config.set(key, value.reveal());
         }
-        config.create_native_config().map_err(|fault| SettingsFault(fault.to_string()))?;
-        Ok(Self { settings })
+        let settings = Self { settings };
+        match config.create_native_config() {
+            Ok(_) => Ok(settings),
+            // rdkafka's own text has the value in it, and librdkafka's may: either may be a secret.
+            Err(KafkaError::ClientConfig(_, problem, key, value)) => {
+                Err(SettingsFault(match settings.settings.get(&key) {
+                    Some(KafkaValue::Secret(_)) => problem.replace(&value, "***"),
+                    _ => problem,
+                }))
+            }
+            Err(fault) => Err(SettingsFault(settings.redact(&fault.to_string()))),
+        }
+    }
+
+    /// A setting of the operator's.
+    pub(super) fn get(&self, key: &str) -> Option<&str> {
+        self.settings.get(key).map(KafkaValue::reveal)
+    }
+
+    /// A text without the secrets that may have got into it.
+    pub(super) fn redact(&self, text: &str) -> String {
+        let secrets = self.settings.values().filter_map(|value| match value {
+            KafkaValue::Secret(secret) => Some(secret.reveal()),
+            KafkaValue::Plain(_) => None,
+        });
+        // Replacing a few letters would make the text unreadable and keep nothing secret.
+        let secrets = secrets.filter(|secret| secret.chars().count() > 3);
+        secrets.fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
     }
 
     /// For a member of `group`.
@@ -89,12 +119,92 @@ impl KafkaSettings {
         for (key, value) in defaults {
             config.set(*key, *value);
         }
-        for (key, value) in &self.settings {
-            config.set(key, value);
+        // librdkafka is linked with an OpenSSL and a curl of its own, which do not know where this machine has its authorities.
+        for (own, other) in [("ssl.ca.location", "ssl.ca.pem"), ("https.ca.location", "https.ca.pem")] {
+            if !self.settings.contains_key(other) {
+                config.set(own, "probe");
+            }
         }
+        for (key, value) in &self.settings {
+            config.set(key, value.reveal());
+        }
+        // Connections that a broker closes are told of in the log alone.
+        config.set_log_level(RDKafkaLogLevel::Info);
         if !self.settings.contains_key("client.id") {
             config.set("client.id", "tidegate");
         }
         config
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::time::{Duration, Instant};
+
+    use rdkafka::client::ClientContext;
+    use rdkafka::consumer::{BaseConsumer, ConsumerContext};
+
+    use super::*;
+    use crate::config::GatewaySettings;
+
+    /// Settings as a gateway's file gives them.
+    fn read(kafka: &str, secret: &str) -> BTreeMap<String, KafkaValue> {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, password) = (folder.path().join("gateway.toml"), folder.path().join("secret"));
+        std::fs::write(password, secret).unwrap();
+        let text = format!("[kafka]\nbootstrap.servers = \"127.0.0.1:1\"\n{kafka}\n[sinks.out]\ntype = \"stdout\"\n");
+        std::fs::write(&file, text).unwrap();
+        GatewaySettings::read(&file).unwrap().kafka
+    }
+
+    #[test]
+    fn a_setting_that_librdkafka_refuses_is_named_without_its_secret() {
+        let fault = |kafka: &str| KafkaSettings::new(read(kafka, "hunter-2222")).unwrap_err().to_string();
+        let unknown = fault(
+            "\"sasl.pasword\" = { file = \"secret\" }\nsecurity.protocol = \"sasl_ssl\"\nsasl.mechanisms = \"OAUTHBEARER\"\nsasl.oauthbearer.method = \"oidc\"",
+        );
+        assert_eq!(unknown, "Kafka settings: No such configuration property: \"sasl.pasword\"");
+        let value = fault("\"fetch.wait.max.ms\" = { file = \"secret\" }");
+        assert_eq!(value, "Kafka settings: Invalid value for configuration property \"fetch.wait.max.ms\"");
+        let shown = fault("\"acks\" = \"some\"");
+        assert!(shown.contains("acks"), "{shown}");
+    }
+
+    #[test]
+    fn secrets_are_neither_shown_nor_left_in_a_text() {
+        let settings = "security.protocol = \"sasl_ssl\"\nsasl.mechanisms = \"PLAIN\"\nsasl.username = \"u\"\n\"sasl.password\" = { file = \"secret\" }";
+        let settings = KafkaSettings::new(read(settings, "hunter-2222\n")).unwrap();
+        assert_eq!(settings.get("sasl.password"), Some("hunter-2222"));
+        assert!(!format!("{settings:?}").contains("hunter"), "{settings:?}");
+        assert_eq!(settings.redact("it says: hunter-2222!"), "it says: ***!");
+    }
+
+    /// Passes on what librdkafka logs.
+    struct Lines(Sender<String>);
+
+    impl ClientContext for Lines {
+        fn log(&self, _: RDKafkaLogLevel, facility: &str, line: &str) {
+            let _ = self.0.send(format!("{facility} {line}"));
+        }
+    }
+
+    impl ConsumerContext for Lines {}
+
+    #[test]
+    fn the_machines_authorities_are_looked_for_where_the_file_names_none() {
+        let settings = KafkaSettings::new(read("security.protocol = \"ssl\"", "")).unwrap();
+        let (sender, lines): (_, Receiver<String>) = channel();
+        let mut config = settings.consumer("group");
+        config.set("debug", "security").set_log_level(RDKafkaLogLevel::Debug);
+        let consumer: BaseConsumer<Lines> = config.create_with_context(Lines(sender)).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let mut said = Vec::new();
+        // It finds them or says that it does not; where nothing is set it does not look at all.
+        while !said.iter().any(|line: &String| line.starts_with("CACERTS")) {
+            assert!(Instant::now() < deadline, "{said:#?}");
+            consumer.poll(Duration::from_millis(10));
+            said.extend(lines.try_iter());
+        }
     }
 }

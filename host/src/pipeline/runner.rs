@@ -143,10 +143,7 @@ impl Pipeline {
         );
         let tables = self.open(&destinations).await;
         let dead_letters = match &settings.on_reject {
-            OnReject::DeadLetter(topic) => {
-                let dead_letters = DeadLetters::new(&self.shared.kafka, topic);
-                Some(dead_letters.map_err(|fault| StartFault::File(fault.to_string()))?)
-            }
+            OnReject::DeadLetter(topic) => Some(DeadLetters::new(&self.shared.kafka, topic)),
             OnReject::Stop | OnReject::Drop => None,
         };
         let delivery = Delivery {

@@ -1,20 +1,19 @@
 //! TLS for connections to PostgreSQL: rustls, with the machine's authorities or those of a PEM file.
 
 use std::io;
-use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, InvalidDnsNameError, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_rustls::TlsConnector;
 
+use crate::authorities::roots;
 use crate::config::SslMode;
 
 /// Makes connections encrypted.
@@ -39,24 +38,6 @@ impl Tls {
         };
         Ok(Some(Self(Arc::new(config))))
     }
-}
-
-fn roots(ca: Option<&Path>) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
-    let (place, certificates) = match ca {
-        Some(path) => (format!("`{}`", path.display()), read(path)?),
-        None => ("the machine's store".to_owned(), rustls_native_certs::load_native_certs().certs),
-    };
-    let (added, _) = roots.add_parsable_certificates(certificates);
-    match added {
-        0 => Err(format!("there is no certificate of an authority in {place}")),
-        _ => Ok(roots),
-    }
-}
-
-fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let certificates = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
-    certificates.map_err(|fault| format!("read the certificates of `{}`: {fault}", path.display()))
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> MakeTlsConnect<S> for Tls {
