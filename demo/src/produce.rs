@@ -161,12 +161,22 @@ impl Writer {
     /// # Errors
     /// Where that takes more than a minute, or Kafka refused a record.
     pub fn flush(&self) -> anyhow::Result<()> {
-        Deliveries::flush(&self.producer, Duration::from_secs(60)).context(format!("write to topic {}", self.topic))
+        let flushed = Deliveries::flush(&self.producer, Duration::from_secs(60));
+        flushed.map_err(hinted).context(format!("write to topic {}", self.topic))
     }
 
     /// Serves deliveries without waiting.
     pub fn poll(&self) {
         self.producer.poll(Duration::ZERO);
+    }
+}
+
+/// A broker refuses records that are an hour ahead of its clock, and says no more than that they are invalid.
+fn hinted(fault: KafkaError) -> anyhow::Error {
+    match fault {
+        KafkaError::MessageProduction(RDKafkaErrorCode::InvalidRecord) => anyhow::Error::new(fault)
+            .context("generated records are of November 2026 and earlier; is the broker's clock behind that?"),
+        fault => fault.into(),
     }
 }
 

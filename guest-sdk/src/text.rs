@@ -115,6 +115,6 @@ mod tests {
         let reason = |text| Text::from(text).json::<Inner<'_>>().unwrap_err().to_string();
         assert_eq!(reason(""), "the text is empty");
         assert_eq!(reason("{"), "the text is not JSON: the text ends within an object at byte 1");
-        assert_eq!(reason("{}"), "the JSON does not fit: missing field `n` at byte 2");
+        assert_eq!(reason("{}"), "the JSON does not fit: missing field `n` at byte 1");
     }
 }

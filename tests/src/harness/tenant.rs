@@ -101,12 +101,13 @@ impl Tenant {
     pub fn install(&self, file: &PipelineFile) -> anyhow::Result<()> {
         let built = repository().join("target");
         let copy = |name: &str, to: &str| {
-            let folders = ["test-guests", "examples", "plugins"].map(|folder| built.join(folder).join(name));
+            let folders = ["test-guests", "examples", "plugins", "dataset/plugins"];
+            let folders = folders.map(|folder| built.join(folder).join(name));
             let [.., last] = &folders;
             let from = folders.iter().find(|file| file.exists()).unwrap_or(last);
             let to = self.plugins().join(to);
             std::fs::copy(from, to)
-                .with_context(|| format!("copy {}; `make plugins test-guests` builds it", from.display()))
+                .with_context(|| format!("copy {}; `make plugins test-guests dataset` makes it", from.display()))
         };
         copy(&format!("{}.wasm", file.plugin), &format!("{}.wasm", file.name))?;
         for lookup in file.lookup_files() {

@@ -42,7 +42,7 @@ fn marketing_events_arrive_in_both_databases_by_the_source_in_their_header() -> 
 }
 
 /// A pipeline of the example, and where its rows and its dead letters go.
-struct Line {
+struct Flow {
     pipeline: String,
     dead: String,
     /// ClickHouse without.
@@ -52,9 +52,9 @@ struct Line {
 fn all_arrive(example: Example) -> anyhow::Result<()> {
     let tenant = Tenant::new(example.plugin())?;
     let topic = tenant.create_topic(example.topic(), RECORDS.partitions)?;
-    let lines = lines(&tenant, example, &topic)?;
+    let flows = flows(&tenant, example, &topic)?;
     let mut file = tenant.gateway_file();
-    for Line { pipeline, postgres, .. } in &lines {
+    for Flow { pipeline, postgres, .. } in &flows {
         if let Some(postgres) = postgres {
             file.sinks.push_str(&postgres.server.sink(pipeline, &tenant.folder())?);
         }
@@ -66,28 +66,28 @@ fn all_arrive(example: Example) -> anyhow::Result<()> {
     ensure!(tenant.kafka.ends(&topic)? == RECORDS.ends(), "the topic does not hold what was written");
     let gateway = Gateway::start(&tenant, &file)?;
     let expected = expectations::of(example, RECORDS);
-    for line in &lines {
-        tenant.wait_for(&line.pipeline, &topic)?;
-        check_counters(&gateway, line, &expected)?;
+    for flow in &flows {
+        tenant.wait_for(&flow.pipeline, &topic)?;
+        check_counters(&gateway, flow, &expected)?;
     }
     gateway.is_well()?;
     gateway.stop()?;
 
-    for line in &lines {
-        check_rows(&tenant, line, example, &expected).with_context(|| format!("rows of {}", line.pipeline))?;
-        let place = (line.pipeline.as_str(), topic.as_str(), line.dead.as_str());
+    for flow in &flows {
+        check_rows(&tenant, flow, example, &expected).with_context(|| format!("rows of {}", flow.pipeline))?;
+        let place = (flow.pipeline.as_str(), topic.as_str(), flow.dead.as_str());
         check_letters_in(&tenant, place, &expected.letters, Duplicates::Forbidden)
-            .with_context(|| format!("dead letters of {}", line.pipeline))?;
+            .with_context(|| format!("dead letters of {}", flow.pipeline))?;
     }
     Ok(())
 }
 
 /// The shipped pipeline file once for each database, with the shipped tables.
-fn lines(tenant: &Tenant, example: Example, topic: &str) -> anyhow::Result<Vec<Line>> {
+fn flows(tenant: &Tenant, example: Example, topic: &str) -> anyhow::Result<Vec<Flow>> {
     let plugin = example.plugin();
     tenant.create_tables(plugin)?;
     tenant.install(&tenant.pipeline(plugin, topic)?)?;
-    let mut lines = vec![Line { pipeline: plugin.to_owned(), dead: format!("{topic}.dead"), postgres: None }];
+    let mut flows = vec![Flow { pipeline: plugin.to_owned(), dead: format!("{topic}.dead"), postgres: None }];
     for (index, server) in PostgresServer::all()?.iter().enumerate() {
         let pipeline = format!("{plugin}_pg{index}");
         let postgres = Postgres::new(&tenant.http, server, plugin)?;
@@ -99,15 +99,15 @@ fn lines(tenant: &Tenant, example: Example, topic: &str) -> anyhow::Result<Vec<L
         file.dead_letter(&dead)?;
         file.replace("dwh:", &format!("{pipeline}:"))?;
         tenant.install(&file)?;
-        lines.push(Line { pipeline, dead, postgres: Some(postgres) });
+        flows.push(Flow { pipeline, dead, postgres: Some(postgres) });
     }
-    Ok(lines)
+    Ok(flows)
 }
 
 /// What the gateway says of itself adds up: every record is in rows, among the dead letters, or dropped. Rows of ranges, which
 /// no record has, are left out.
-fn check_counters(gateway: &Gateway, line: &Line, expected: &Expected) -> anyhow::Result<()> {
-    let pipeline = format!("pipeline=\"{}\"", line.pipeline);
+fn check_counters(gateway: &Gateway, flow: &Flow, expected: &Expected) -> anyhow::Result<()> {
+    let pipeline = format!("pipeline=\"{}\"", flow.pipeline);
     for (name, right) in [
         ("tidegate_records_total", RECORDS.count as usize),
         ("tidegate_completed_records_total", RECORDS.count as usize),
@@ -115,18 +115,18 @@ fn check_counters(gateway: &Gateway, line: &Line, expected: &Expected) -> anyhow
         ("tidegate_dropped_records_total", expected.dropped),
     ] {
         let counted = gateway.metric(name, &[&pipeline])?;
-        ensure!(counted == right as f64, "{name} of {} is {counted}, not {right}", line.pipeline);
+        ensure!(counted == right as f64, "{name} of {} is {counted}, not {right}", flow.pipeline);
     }
     ensure!(expected.letters.len() > ENOUGH, "{} dead letters prove little", expected.letters.len());
     Ok(())
 }
 
 /// Compares all tables of the example, whole rows, each as often as it is expected.
-fn check_rows(tenant: &Tenant, line: &Line, example: Example, expected: &Expected) -> anyhow::Result<()> {
+fn check_rows(tenant: &Tenant, flow: &Flow, example: Example, expected: &Expected) -> anyhow::Result<()> {
     for table in tables::of(example) {
         let rows = expected.rows.get(table.name).with_context(|| format!("no rows are expected in {}", table.name))?;
         ensure!(rows.len() > table.at_least, "{} rows of {} prove little", rows.len(), table.name);
-        let found = match &line.postgres {
+        let found = match &flow.postgres {
             None => {
                 let columns = tenant.clickhouse.lines(&table.columns_in_clickhouse(&tenant.name))?;
                 ensure!(table.has_all(&columns), "{} has the columns {columns:?}, not all are compared", table.name);
