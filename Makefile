@@ -22,13 +22,16 @@ toolchain:
 
 .PHONY: plugins
 plugins: toolchain ## build the shop's plugins into target/plugins, all other examples into target/examples
-	cargo build --quiet --profile plugin --target wasm32-unknown-unknown -p sales -p sensors -p syslog -p flights
+	cargo build --quiet --profile plugin --target wasm32-unknown-unknown -p sales -p sensors -p syslog \
+	  -p music -p people -p campaigns -p flights
 	cargo build --quiet --profile plugin --target wasm32-wasip2 -p warehouse
 	@mkdir -p $(PLUGINS)
 	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/sales.wasm plugins/sales/sales.toml plugins/sales/products.csv $(PLUGINS)/
 	@cp $(CARGO_TARGET_DIR)/wasm32-wasip2/plugin/warehouse.wasm plugins/warehouse/warehouse.toml $(PLUGINS)/
 	@mkdir -p $(EXAMPLES)
-	@for name in sensors syslog; do cp plugins/$$name/$$name.toml $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/$$name.wasm $(EXAMPLES)/; done
+	@for name in sensors syslog music people campaigns; do \
+	  cp plugins/$$name/$$name.toml $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/$$name.wasm $(EXAMPLES)/; done
+	@cp plugins/campaigns/campaigns.csv $(EXAMPLES)/
 	@# Without its pipeline file, which needs the data set: for the golden cases.
 	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/flights.wasm $(EXAMPLES)/
 

@@ -40,7 +40,7 @@ pub fn write(writer: &mut Writer, file: &Path, first: FirstLine) -> anyhow::Resu
         }
         let value = line.strip_suffix(b"\n").unwrap_or(&line);
         let value = value.strip_suffix(b"\r").unwrap_or(value);
-        writer.write(Outgoing { key: b"", value: Some(value), timestamp: now()? })?;
+        writer.write(Outgoing { key: b"", value: Some(value), headers: &[], timestamp: now()? })?;
         written += 1;
         if written % LINES_A_POLL == 0 {
             writer.poll();

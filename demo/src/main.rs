@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use clap::{Args, Parser, Subcommand};
 use tidegate::signal;
 use tidegate_demo::demonstration::{Demonstration, Settings};
+use tidegate_demo::examples::Example;
 use tidegate_demo::lines::{self, FirstLine};
 use tidegate_demo::output::Output;
 use tidegate_demo::produce::{Writer, create_topics, produce};
@@ -44,7 +45,7 @@ enum Command {
         #[arg(long)]
         seconds: Option<u64>,
     },
-    /// Write sales and stock movements, or the lines of a file, to a Kafka that runs already.
+    /// Write sales and stock movements, the records of an example, or the lines of a file, to a Kafka that runs already.
     Generate(Generate),
 }
 
@@ -74,6 +75,12 @@ struct Generate {
     /// The same seed makes the same records.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Write the records of this example instead, to the topic that its pipeline file names; several with commas between.
+    #[arg(long, value_enum, value_delimiter = ',', conflicts_with = "file")]
+    example: Vec<Example>,
+    /// How many records of each example to write.
+    #[arg(long, default_value_t = 20_000, requires = "example")]
+    records: u64,
     /// Write the lines of this file instead, each as a record.
     #[arg(long, requires = "topic")]
     file: Option<PathBuf>,
@@ -102,6 +109,9 @@ fn main() -> ExitCode {
             let first = if skip_header { FirstLine::Skipped } else { FirstLine::Written };
             let target = Target { brokers: &brokers, topic: &topic, partitions };
             write_lines(&file, first, target).map(|()| ExitCode::SUCCESS)
+        }
+        Command::Generate(arguments) if !arguments.example.is_empty() => {
+            write_examples(&arguments).map(|()| ExitCode::SUCCESS)
         }
         Command::Generate(arguments) => generate(arguments).map(|()| ExitCode::SUCCESS),
     };
@@ -163,6 +173,19 @@ fn generate(arguments: Generate) -> anyhow::Result<()> {
         other.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the writer of stock movements panicked")))
     })?;
     println!("wrote {sales} sales and {stock} stock movements to {brokers}");
+    Ok(())
+}
+
+fn write_examples(arguments: &Generate) -> anyhow::Result<()> {
+    let Generate { brokers, rate, partitions, malformed, seed, records, .. } = arguments;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    for example in &arguments.example {
+        let topic = example.topic();
+        runtime.block_on(create_topics(brokers, &[(topic, *partitions), (&format!("{topic}.dead"), 1)]))?;
+        let mut source = example.source(*seed, *malformed);
+        produce(&mut Writer::new(brokers, topic, *partitions)?, &mut *source, *records, *rate)?;
+        println!("wrote {records} records to the topic {topic} of {brokers}");
+    }
     Ok(())
 }
 

@@ -1,15 +1,18 @@
-//! Writes the shop's records to Kafka, as fast as it takes them or at a steady rate.
+//! Writes generated records to Kafka, as fast as it takes them or at a steady rate.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use rdkafka::ClientConfig;
+use rdkafka::ClientContext;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 
-use crate::shop::{Sales, Stock};
+use crate::shop::{Headers, Sales, Stock};
 
 /// A record on its way to Kafka.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +21,8 @@ pub struct Outgoing<'a> {
     pub key: &'a [u8],
     /// None for null.
     pub value: Option<&'a [u8]>,
+    /// Names and values, None for null.
+    pub headers: Headers<'a>,
     /// Milliseconds since 1970.
     pub timestamp: i64,
 }
@@ -30,15 +35,13 @@ pub trait Source {
 
 impl Source for Sales {
     fn next_record(&mut self, take: &mut dyn FnMut(Outgoing<'_>)) {
-        let record = Sales::next_record(self);
-        take(Outgoing { key: record.key, value: record.value, timestamp: record.timestamp });
+        take(Sales::next_record(self).outgoing());
     }
 }
 
 impl Source for Stock {
     fn next_record(&mut self, take: &mut dyn FnMut(Outgoing<'_>)) {
-        let record = Stock::next_record(self);
-        take(Outgoing { key: record.key, value: record.value, timestamp: record.timestamp });
+        take(Stock::next_record(self).outgoing());
     }
 }
 
@@ -61,9 +64,45 @@ pub async fn create_topics(brokers: &str, topics: &[(&str, i32)]) -> anyhow::Res
     Ok(())
 }
 
+/// How long events of deliveries are served at a time.
+const SERVED: Duration = Duration::from_millis(1);
+
+/// Remembers the first record that Kafka did not take: librdkafka tells only this of what it queued.
+#[derive(Debug, Default)]
+pub struct Deliveries(Mutex<Option<KafkaError>>);
+
+impl Deliveries {
+    /// Waits until Kafka has all that was queued.
+    ///
+    /// # Errors
+    /// Where that takes longer than `patience`, or Kafka has refused a record since the last time.
+    pub fn flush(producer: &BaseProducer<Self>, patience: Duration) -> Result<(), KafkaError> {
+        let deadline = Instant::now() + patience;
+        producer.flush(patience)?;
+        // What was delivered is told by events, which may not have been served yet.
+        while producer.in_flight_count() > 0 && Instant::now() < deadline {
+            producer.poll(SERVED);
+        }
+        let Self(failed) = &**producer.context();
+        failed.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
+    }
+}
+
+impl ClientContext for Deliveries {}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((fault, _)) = result {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| fault.clone());
+        }
+    }
+}
+
 /// Writes records to one topic.
 pub struct Writer {
-    producer: BaseProducer,
+    producer: BaseProducer<Deliveries>,
     topic: String,
     partitions: i32,
     written: i32,
@@ -82,7 +121,7 @@ impl Writer {
             .set("batch.size", "262144")
             .set("queue.buffering.max.messages", "200000")
             .set("acks", "1")
-            .create()
+            .create_with_context(Deliveries::default())
             .context("connect to Kafka")?;
         Ok(Self { producer, topic: topic.to_owned(), partitions, written: 0 })
     }
@@ -98,6 +137,9 @@ impl Writer {
             .timestamp(record.timestamp);
         if let Some(value) = record.value {
             queued = queued.payload(value);
+        }
+        if !record.headers.is_empty() {
+            queued = queued.headers(headers(record.headers));
         }
         loop {
             match self.producer.send(queued) {
@@ -117,15 +159,30 @@ impl Writer {
     /// Serves deliveries, and waits until Kafka has all that was queued.
     ///
     /// # Errors
-    /// Where that takes more than a minute.
+    /// Where that takes more than a minute, or Kafka refused a record.
     pub fn flush(&self) -> anyhow::Result<()> {
-        self.producer.flush(Duration::from_secs(60)).context(format!("write to topic {}", self.topic))
+        let flushed = Deliveries::flush(&self.producer, Duration::from_secs(60));
+        flushed.map_err(hinted).context(format!("write to topic {}", self.topic))
     }
 
     /// Serves deliveries without waiting.
     pub fn poll(&self) {
         self.producer.poll(Duration::ZERO);
     }
+}
+
+/// A broker refuses records that are an hour ahead of its clock, and says no more than that they are invalid.
+fn hinted(fault: KafkaError) -> anyhow::Error {
+    match fault {
+        KafkaError::MessageProduction(RDKafkaErrorCode::InvalidRecord) => anyhow::Error::new(fault)
+            .context("generated records are of November 2026 and earlier; is the broker's clock behind that?"),
+        fault => fault.into(),
+    }
+}
+
+fn headers(headers: Headers<'_>) -> OwnedHeaders {
+    let owned = OwnedHeaders::new_with_capacity(headers.len());
+    headers.iter().fold(owned, |owned, (key, value)| owned.insert(Header { key, value: *value }))
 }
 
 /// Writes `count` records as fast as Kafka takes them, or at `rate` a second, and waits until it has them.

@@ -164,7 +164,7 @@ impl Trade for Sales {
             ExpectedSale::Dropped => made.dropped += 1,
             ExpectedSale::Malformed(_) => made.malformed += 1,
         }
-        take(Outgoing { key: record.key, value: record.value, timestamp: record.timestamp });
+        take(record.outgoing());
     }
 }
 
@@ -177,7 +177,7 @@ impl Trade for Stock {
             ExpectedStock::Correction(_) => made.rows("correction", 1),
             ExpectedStock::Malformed(_) => made.malformed += 1,
         }
-        take(Outgoing { key: record.key, value: record.value, timestamp: record.timestamp });
+        take(record.outgoing());
     }
 }
 

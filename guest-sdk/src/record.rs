@@ -55,8 +55,7 @@ impl<'a> Record<'a> {
     /// `T` may borrow from the value: use [`Text`](crate::Text) for strings, which borrows where there is no escape.
     #[inline]
     pub fn json<T: Deserialize<'a>>(&self) -> Result<T, Reject> {
-        let text = self.text()?;
-        tidegate_json::from_str(text).map_err(|error| not_json(text, &error))
+        json(self.text()?, "the value")
     }
 
     /// The headers, in their order. A name may stand more than once.
@@ -150,13 +149,21 @@ fn range(strings: &Strings, index: usize) -> Option<Range<usize>> {
     Some(start..end)
 }
 
+/// Reads JSON; `name` is what a reason calls the text.
+#[inline]
+pub(crate) fn json<'a, T: Deserialize<'a>>(text: &'a str, name: &'static str) -> Result<T, Reject> {
+    tidegate_json::from_str(text).map_err(|error| not_json(text, name, &error))
+}
+
 #[cold]
-fn not_json(value: &str, error: &tidegate_json::Error) -> Reject {
-    if value.is_empty() {
-        return Reject::new("the value is empty");
+fn not_json(text: &str, name: &'static str, error: &tidegate_json::Error) -> Reject {
+    if text.is_empty() {
+        return Reject::new(format!("{name} is empty"));
     }
-    let what = if error.is_data() { "the JSON does not fit" } else { "the value is not JSON" };
-    Reject::new(format!("{what}: {error}"))
+    if error.is_data() {
+        return Reject::new(format!("the JSON does not fit: {error}"));
+    }
+    Reject::new(format!("{name} is not JSON: {error}"))
 }
 
 #[cfg(test)]

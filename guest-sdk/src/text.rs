@@ -6,6 +6,9 @@ use std::ops::Deref;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
+use crate::record;
+use crate::reject::Reject;
+
 /// Text of a record: borrowed from it, or owned where an escape in the JSON had to be resolved.
 ///
 /// A `&str` refuses a string with an escape, and a `Cow` inside an `Option` always allocates; this does neither. A
@@ -18,6 +21,15 @@ impl Text<'_> {
     #[inline]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The text read as JSON, for JSON that stands in a string of other JSON. Refuses an empty text and whatever does not
+    /// fit `T`; bytes in the reason are counted within this text.
+    ///
+    /// `T` may borrow from the text, as with [`Record::json`](crate::Record::json).
+    #[inline]
+    pub fn json<'t, T: Deserialize<'t>>(&'t self) -> Result<T, Reject> {
+        record::json(self, "the text")
     }
 }
 
@@ -74,6 +86,9 @@ impl<'de> Visitor<'de> for TextVisitor {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde::Deserialize;
+
     use super::*;
 
     #[test]
@@ -83,5 +98,23 @@ mod tests {
         let escaped: Text<'_> = serde_json::from_str(r#""a\"b""#)?;
         assert_eq!(escaped.as_str(), "a\"b");
         Ok(())
+    }
+
+    #[test]
+    fn json_in_a_string_is_read_whether_the_string_has_escapes_or_not() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Inner<'a> {
+            n: u8,
+            #[serde(borrow)]
+            name: Option<Text<'a>>,
+        }
+        let escaped: Text<'_> = serde_json::from_str(r#""{\"n\":7,\"name\":\"a\\\"b\"}""#).unwrap();
+        assert_eq!(escaped.json(), Ok(Inner { n: 7, name: Some(Text(Cow::Borrowed("a\"b"))) }));
+        let plain = Text::from("[1,2]");
+        assert_eq!(plain.json(), Ok([1, 2]));
+        let reason = |text| Text::from(text).json::<Inner<'_>>().unwrap_err().to_string();
+        assert_eq!(reason(""), "the text is empty");
+        assert_eq!(reason("{"), "the text is not JSON: the text ends within an object at byte 1");
+        assert_eq!(reason("{}"), "the JSON does not fit: missing field `n` at byte 1");
     }
 }

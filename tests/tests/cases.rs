@@ -47,6 +47,9 @@ fn natively(case: &PluginCase) -> anyhow::Result<Arc<dyn Plugin>> {
         "sensors" => Arc::new(NativePlugin::<sensors::Exported>::new(instance)?),
         "syslog" => Arc::new(NativePlugin::<syslog::Exported>::new(instance)?),
         "flights" => Arc::new(NativePlugin::<flights::Exported>::new(instance)?),
+        "music" => Arc::new(NativePlugin::<music::Exported>::new(instance)?),
+        "people" => Arc::new(NativePlugin::<people::Exported>::new(instance)?),
+        "campaigns" => Arc::new(NativePlugin::<campaigns::Exported>::new(instance)?),
         other => bail!("plugin `{other}` has cases and is not linked into this test; name it here"),
     })
 }

@@ -70,6 +70,8 @@ pub struct Total {
     pub readings: u64,
     /// Out of range.
     pub out_of_range: u64,
+    /// The sum of those in range, in hundredths.
+    pub sum: i64,
     /// The least and the greatest value in hundredths; none where nothing is in range.
     pub bounds: Option<(i64, i64)>,
 }
@@ -144,7 +146,7 @@ impl Sensors {
             true => ExpectedReadings::Malformed,
             false => ExpectedReadings::Readings(&self.readings),
         };
-        Generated { key: &self.key, value: Some(&self.value), timestamp: self.clock, expected }
+        Generated { key: &self.key, value: Some(&self.value), headers: &[], timestamp: self.clock, expected }
     }
 
     fn line(&mut self, style: &Style) {
@@ -210,6 +212,7 @@ impl Totals {
             return;
         }
         total.readings += 1;
+        total.sum += reading.value;
         let (min, max) = total.bounds.unwrap_or((reading.value, reading.value));
         total.bounds = Some((min.min(reading.value), max.max(reading.value)));
     }

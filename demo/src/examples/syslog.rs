@@ -9,8 +9,8 @@ use crate::shop::time::Civil;
 /// Apart from the other streams.
 const STREAM: u64 = 102;
 
-/// An hour before 2027, so that the year of the older format is no matter of course.
-const START: i64 = 1_798_758_000_000;
+/// An hour before 2026, so that the year of the older format is no matter of course. A broker takes no records of the future.
+const START: i64 = 1_767_222_000_000;
 
 /// How long before it is received a message may have been written, in milliseconds: half an hour.
 const DELAY: u32 = 1_800_000;
@@ -118,7 +118,7 @@ impl Syslog {
             }
             ExpectedMessage::Message(message)
         };
-        Generated { key: b"", value: Some(&self.value), timestamp: self.clock, expected }
+        Generated { key: b"", value: Some(&self.value), headers: &[], timestamp: self.clock, expected }
     }
 
     fn draw(&mut self) -> Message {

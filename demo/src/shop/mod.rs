@@ -31,6 +31,11 @@ pub use products::Products;
 pub use sales::Sales;
 pub use stock::Stock;
 
+use crate::produce::Outgoing;
+
+/// Headers of a record in their order: names and values, None for null.
+pub type Headers<'a> = &'a [(&'a str, Option<&'a [u8]>)];
+
 /// What the records of a shop are like.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -53,12 +58,21 @@ impl Default for Options {
 /// A record, and what is expected of it. Borrowed from its generator until the next one is asked for.
 #[derive(Debug)]
 pub struct Generated<'a, Expected> {
-    /// The product's id as text, of malformed records too.
+    /// In the shop the product's id as text, of malformed records too.
     pub key: &'a [u8],
     /// The JSON, or `None` for a null value.
     pub value: Option<&'a [u8]>,
+    /// None in the shop.
+    pub headers: Headers<'a>,
     /// When the record was produced, in milliseconds since 1970; never goes back.
     pub timestamp: i64,
     /// What a correct reader makes of the value.
     pub expected: Expected,
+}
+
+impl<'a, Expected> Generated<'a, Expected> {
+    /// What goes to Kafka.
+    pub fn outgoing(&self) -> Outgoing<'a> {
+        Outgoing { key: self.key, value: self.value, headers: self.headers, timestamp: self.timestamp }
+    }
 }

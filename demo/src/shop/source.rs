@@ -101,7 +101,7 @@ impl Source {
             Some(Malformed::Null) => None,
             _ => Some(self.value.as_slice()),
         };
-        Generated { key: &self.key, value, timestamp: self.clock, expected }
+        Generated { key: &self.key, value, headers: &[], timestamp: self.clock, expected }
     }
 }
 

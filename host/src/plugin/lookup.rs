@@ -23,8 +23,12 @@ pub struct LookupTable {
 pub enum LookupFault {
     #[error("read lookup file `{path}`: {problem}")]
     File { path: PathBuf, problem: csv::Error },
-    #[error("lookup file `{path}` has no column `{key}` to look up by; its columns are {columns}")]
+    #[error("lookup file `{path}` is empty; expected a first row that names the columns, `{key}` among them")]
+    Empty { path: PathBuf, key: String },
+    #[error("lookup file `{path}` has no column `{key}` to look up by; its first row names the columns {columns}")]
     NoKey { path: PathBuf, key: String, columns: String },
+    #[error("lookup file `{path}` has two columns `{column}`")]
+    ColumnTwice { path: PathBuf, column: String },
     #[error("lookup file `{path}` has two rows with the key `{key}`; the second is on line {line}")]
     KeyTwice { path: PathBuf, key: String, line: u64 },
 }
@@ -33,11 +37,17 @@ impl LookupTable {
     /// Reads a CSV file with a header row; `key` names the column to look up by.
     ///
     /// # Errors
-    /// Where the file cannot be read, is not CSV of equally long rows in UTF-8, lacks the column, or repeats a key.
+    /// Where the file cannot be read, is not CSV of equally long rows in UTF-8, lacks the column, or repeats a column or a key.
     pub fn read_csv(path: &Path, key: &str) -> Result<Self, LookupFault> {
         let file = |problem| LookupFault::File { path: path.to_owned(), problem };
         let mut reader = csv::Reader::from_path(path).map_err(file)?;
         let columns: Vec<String> = reader.headers().map_err(file)?.iter().map(str::to_owned).collect();
+        if columns.is_empty() {
+            return Err(LookupFault::Empty { path: path.to_owned(), key: key.to_owned() });
+        }
+        if let Some(column) = named_twice(&columns) {
+            return Err(LookupFault::ColumnTwice { path: path.to_owned(), column: column.to_owned() });
+        }
         let key_index = columns.iter().position(|column| column == key).ok_or_else(|| LookupFault::NoKey {
             path: path.to_owned(),
             key: key.to_owned(),
@@ -60,6 +70,13 @@ impl LookupTable {
     pub fn get(&self, key: &str) -> Option<&[String]> {
         self.rows.get(key).map(Vec::as_slice)
     }
+}
+
+/// Spreadsheets leave columns without a name at the end; nobody asks for those.
+fn named_twice(columns: &[String]) -> Option<&str> {
+    let is_second = |(index, column): &(usize, &String)| columns.iter().take(*index).any(|before| before == *column);
+    let mut named = columns.iter().enumerate().filter(|(_, column)| !column.is_empty());
+    named.find(is_second).map(|(_, column)| column.as_str())
 }
 
 impl Lookups {
@@ -93,11 +110,13 @@ impl Lookups {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<LookupTable, String> {
+    /// Reads a file; what is wrong with it without its path.
+    fn read(text: impl AsRef<[u8]>) -> Result<LookupTable, String> {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("table.csv");
         std::fs::write(&path, text).unwrap();
-        LookupTable::read_csv(&path, "id").map_err(|fault| fault.to_string())
+        LookupTable::read_csv(&path, "id")
+            .map_err(|fault| fault.to_string().replace(&path.display().to_string(), "FILE"))
     }
 
     #[test]
@@ -108,12 +127,50 @@ mod tests {
     }
 
     #[test]
-    fn faults_say_where() {
-        assert!(
-            read("number,name\n1,a\n").unwrap_err().contains("no column `id` to look up by; its columns are number")
-        );
-        assert!(read("id,name\n1,a\n1,b\n").unwrap_err().contains("key `1`; the second is on line 3"));
-        assert!(read("id,name\n1\n").unwrap_err().contains("line: 2"));
+    fn a_mark_of_byte_order_is_no_part_of_the_first_column() {
+        assert!(read("\u{feff}id,name\r\n1,a\r\n").unwrap().get("1").is_some());
+    }
+
+    #[test]
+    fn a_table_without_rows_is_one() {
+        assert_eq!(read("id,name\n").unwrap().columns, ["id", "name"]);
+    }
+
+    #[test]
+    fn columns_without_a_name_may_stand_there_more_than_once() {
+        assert_eq!(read("id,name,,\n1,a,,\n").unwrap().get("1").map(<[_]>::len), Some(4));
+    }
+
+    #[test]
+    fn faults_say_what_is_wrong_and_where() {
+        let faults: [(&[u8], &str); 8] = [
+            (b"", "lookup file `FILE` is empty; expected a first row that names the columns, `id` among them"),
+            (
+                b"1,tea\n2,honey\n",
+                "lookup file `FILE` has no column `id` to look up by; its first row names the columns 1, tea",
+            ),
+            (
+                b"ID,name\n1,a\n",
+                "lookup file `FILE` has no column `id` to look up by; its first row names the columns ID, name",
+            ),
+            (b"id,name,name\n1,a,b\n", "lookup file `FILE` has two columns `name`"),
+            (b"id,name\n1,a\n2,b\n1,c\n", "lookup file `FILE` has two rows with the key `1`; the second is on line 4"),
+            (
+                b"id,name\n1,a\n2\n",
+                "read lookup file `FILE`: CSV error: record 2 (line: 3, byte: 12): found record with 1 fields, but the previous record has 2 fields",
+            ),
+            (
+                b"id,name\n1,caf\xe9\n",
+                "read lookup file `FILE`: CSV parse error: record 1 (line 2, field: 1, byte: 8): invalid utf-8: invalid UTF-8 in field 1 near byte index 3",
+            ),
+            (
+                b"id,n\xe9\n1,a\n",
+                "read lookup file `FILE`: CSV parse error: record 0 (line 1, field: 1, byte: 0): invalid utf-8: invalid UTF-8 in field 1 near byte index 1",
+            ),
+        ];
+        for (text, fault) in faults {
+            assert_eq!(read(text).unwrap_err(), fault);
+        }
         let missing = LookupTable::read_csv(Path::new("nowhere.csv"), "id").unwrap_err().to_string();
         assert!(missing.contains("nowhere.csv"), "{missing}");
     }

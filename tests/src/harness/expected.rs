@@ -1,7 +1,7 @@
 //! What a correct gateway makes of the shop's records. Made of the values that the records were rendered from: neither the
 //! JSON nor any code of the gateway or its plugins has a part in it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use anyhow::{bail, ensure};
@@ -67,7 +67,7 @@ impl Expected {
     pub fn of_sales(mut source: Sales, count: u64, partitions: i32) -> Self {
         let mut expected = Self::default();
         for origin in origins(count, partitions) {
-            let Generated { key, value, timestamp, expected: sale } = source.next_record();
+            let Generated { key, value, timestamp, expected: sale, .. } = source.next_record();
             match sale {
                 ExpectedSale::Sale(sale) => expected.row(SALES.table, sale_line(&sale, origin)),
                 ExpectedSale::Dropped => expected.dropped += 1,
@@ -81,7 +81,7 @@ impl Expected {
     pub fn of_stock(mut source: Stock, count: u64, partitions: i32) -> Self {
         let mut expected = Self::default();
         for origin in origins(count, partitions) {
-            let Generated { key, value, timestamp, expected: stock } = source.next_record();
+            let Generated { key, value, timestamp, expected: stock, .. } = source.next_record();
             match stock {
                 ExpectedStock::Movements(rows) => {
                     for (ordinal, row) in rows.iter().enumerate() {
@@ -95,11 +95,13 @@ impl Expected {
         expected
     }
 
-    fn row(&mut self, table: &'static str, line: String) {
+    /// Adds a row.
+    pub fn row(&mut self, table: &'static str, line: String) {
         self.rows.entry(table).or_default().push(line);
     }
 
-    fn letter(&mut self, origin: (i32, i64), letter: Letter) {
+    /// Adds a dead letter.
+    pub fn letter(&mut self, origin: (i32, i64), letter: Letter) {
         self.letters.insert(origin, letter);
     }
 
@@ -115,33 +117,49 @@ impl Expected {
     }
 }
 
-/// Compares lines, in any order.
+/// Compares lines in any order, each as often as it is expected.
 ///
 /// # Errors
-/// The first that are missing or too many.
+/// The first that are missing, wrong or too many.
 pub fn compare(expected: &[String], found: Vec<String>, duplicates: Duplicates) -> anyhow::Result<()> {
-    let all: BTreeSet<&str> = expected.iter().map(String::as_str).collect();
-    let distinct: BTreeSet<&str> = found.iter().map(String::as_str).collect();
-    let some = |lines: Vec<&&str>| lines.into_iter().take(3).fold(String::new(), |text, line| text + "\n  " + line);
-    let missing: Vec<_> = all.difference(&distinct).collect();
-    let wrong: Vec<_> = distinct.difference(&all).collect();
+    let (expected, found) = (counted(expected), counted(&found));
+    let mut missing = Vec::new();
+    let (mut wrong, mut again) = (Vec::new(), 0);
+    for (line, count) in &expected {
+        let there = found.get(line).copied().unwrap_or_default();
+        missing.extend(std::iter::repeat_n(*line, count.saturating_sub(there)));
+        again += there.saturating_sub(*count);
+    }
+    for (line, there) in &found {
+        if !expected.contains_key(line) {
+            wrong.extend(std::iter::repeat_n(*line, *there));
+        }
+    }
+    let some = |lines: &[&str]| lines.iter().take(3).fold(String::new(), |text, line| text + "\n  " + line);
     ensure!(
         missing.is_empty() && wrong.is_empty(),
         "of {} rows {} are missing and {} are wrong; missing: {}\nwrong: {}",
-        all.len(),
+        expected.values().sum::<usize>(),
         missing.len(),
         wrong.len(),
-        some(missing),
-        some(wrong)
+        some(&missing),
+        some(&wrong)
     );
-    ensure!(all.len() == expected.len(), "the rows expected are not all different");
-    let again = found.len() - distinct.len();
-    ensure!(duplicates == Duplicates::Allowed || again == 0, "{again} rows stand there more than once");
+    ensure!(duplicates == Duplicates::Allowed || again == 0, "{again} rows stand there more often than they should");
     Ok(())
 }
 
+/// Lines, and how often each stands there.
+fn counted(lines: &[String]) -> BTreeMap<&str, usize> {
+    let mut counted = BTreeMap::new();
+    for line in lines {
+        *counted.entry(line.as_str()).or_default() += 1;
+    }
+    counted
+}
+
 /// Where [`Writer`](tidegate_demo::produce::Writer) puts records: one partition after the other.
-fn origins(count: u64, partitions: i32) -> impl Iterator<Item = (i32, i64)> {
+pub fn origins(count: u64, partitions: i32) -> impl Iterator<Item = (i32, i64)> {
     (0..).flat_map(move |offset| (0..partitions).map(move |partition| (partition, offset))).take(count as usize)
 }
 
@@ -192,12 +210,12 @@ fn correction_line(row: &Correction, (partition, offset): (i32, i64)) -> String 
 }
 
 /// As ClickHouse writes it in TabSeparated.
-fn nullable(value: Option<impl ToString>) -> String {
+pub fn nullable(value: Option<impl ToString>) -> String {
     value.map_or_else(|| "\\N".to_owned(), |value| value.to_string())
 }
 
 /// As ClickHouse writes it in TabSeparated.
-fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n").replace('\'', "\\'")
 }
 

@@ -39,12 +39,26 @@ impl PipelineFile {
     /// Where the shipped file cannot be read or has changed beyond recognition.
     pub fn shipped(plugin: &'static str, topic: &str, database: &str) -> anyhow::Result<Self> {
         let text = read(&repository().join("plugins").join(plugin).join(format!("{plugin}.toml")))?;
-        let names = if plugin == "sales" { ("\"sales\"", "\"sales.dead\"") } else { ("\"stock\"", "\"stock.dead\"") };
+        let shipped = shipped_database(plugin)?;
         let mut file = Self { name: plugin.to_owned(), plugin, text };
-        file.replace(names.0, &format!("\"{topic}\""))?;
-        file.replace(names.1, &format!("\"{topic}.dead\""))?;
-        file.replace("dwh:shop.", &format!("dwh:{database}."))?;
+        file.replace_line("topics", &format!("topics = [\"{topic}\"]"))?;
+        file.dead_letter(&format!("{topic}.dead"))?;
+        file.replace(&format!("dwh:{shipped}."), &format!("dwh:{database}."))?;
         Ok(file)
+    }
+
+    /// Names another topic for what is rejected.
+    ///
+    /// # Errors
+    /// Where the file names none.
+    pub fn dead_letter(&mut self, topic: &str) -> anyhow::Result<()> {
+        self.replace_line("dead_letter", &format!("dead_letter = \"{topic}\""))
+    }
+
+    /// The files of its lookup tables, as it names them.
+    pub fn lookup_files(&self) -> Vec<&str> {
+        let assigned = self.text.lines().filter_map(|line| line.strip_prefix("file")?.trim_start().strip_prefix('='));
+        assigned.map(|path| path.trim().trim_matches('"')).collect()
     }
 
     /// Replaces a part of the text.
@@ -62,8 +76,12 @@ impl PipelineFile {
     /// # Errors
     /// Where the file names no topic for them.
     pub fn on_reject(&mut self, word: &str) -> anyhow::Result<()> {
-        let line = self.text.lines().find(|line| line.starts_with("dead_letter")).map(str::to_owned);
-        self.replace(&line.context("there is no dead_letter")?, &format!("on_reject = \"{word}\""))
+        self.replace_line("dead_letter", &format!("on_reject = \"{word}\""))
+    }
+
+    fn replace_line(&mut self, key: &str, by: &str) -> anyhow::Result<()> {
+        let line = self.text.lines().find(|line| line.starts_with(key)).map(str::to_owned);
+        self.replace(&line.with_context(|| format!("{}.toml has no {key}", self.name))?, by)
     }
 
     /// Adds a section.
@@ -123,6 +141,24 @@ fn clickhouse_sink(name: &str, url: &str, password: &str) -> String {
     format!(
         "[sinks.{name}]\ntype = \"clickhouse\"\nurl = \"{url}\"\nuser = \"{user}\"\npassword = {{ env = \"{password}\" }}\n\n"
     )
+}
+
+/// The database, or schema, that the files of an example name.
+pub(super) fn shipped_database(plugin: &str) -> anyhow::Result<String> {
+    let text = read(&repository().join("plugins").join(plugin).join("tables.sql"))?;
+    let name = text.lines().find_map(|line| line.strip_prefix("CREATE DATABASE IF NOT EXISTS ")?.strip_suffix(';'));
+    name.map(str::to_owned).with_context(|| format!("plugins/{plugin}/tables.sql makes no database"))
+}
+
+/// Statements of an example for a database, or schema, that is there already.
+pub(super) fn own_statements(plugin: &str, file: &str, database: &str) -> anyhow::Result<Vec<String>> {
+    let text = read(&repository().join("plugins").join(plugin).join(file))?;
+    let text = text.replace(&format!("{}.", shipped_database(plugin)?), &format!("{database}."));
+    let lines: String = text.lines().filter(|line| !line.starts_with("--")).flat_map(|line| [line, "\n"]).collect();
+    let statements = lines.split(';').map(str::trim).filter(|statement| !statement.is_empty());
+    let makes_database =
+        |statement: &&str| ["CREATE DATABASE", "CREATE SCHEMA"].iter().any(|s| statement.starts_with(s));
+    Ok(statements.filter(|statement| !makes_database(statement)).map(str::to_owned).collect())
 }
 
 /// The root of the checkout that the tests were built in.

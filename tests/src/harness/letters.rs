@@ -33,10 +33,23 @@ pub fn check_letters(
     expected: &BTreeMap<(i32, i64), Letter>,
     duplicates: Duplicates,
 ) -> anyhow::Result<()> {
+    check_letters_in(tenant, (pipeline, topic, &format!("{topic}.dead")), expected, duplicates)
+}
+
+/// The same where a pipeline reads `topic` and has another topic for its dead letters.
+///
+/// # Errors
+/// As for [`check_letters`].
+pub fn check_letters_in(
+    tenant: &Tenant,
+    (pipeline, topic, dead): (&str, &str, &str),
+    expected: &BTreeMap<(i32, i64), Letter>,
+    duplicates: Duplicates,
+) -> anyhow::Result<()> {
     let plugin = std::fs::read(tenant.plugin(pipeline)).context("read the plugin")?;
     let plugin = PluginHash::of(&plugin).to_string();
     let mut found = BTreeMap::new();
-    for received in tenant.kafka.read(&format!("{topic}.dead"))? {
+    for received in tenant.kafka.read(dead)? {
         let origin = origin(&received)?;
         let letter =
             expected.get(&origin).with_context(|| format!("no letter of {origin:?} is expected: {received:?}"))?;

@@ -31,12 +31,14 @@ mod topics;
 mod wait;
 
 pub use clickhouse::ClickHouse;
-pub use expected::{CORRECTIONS, Duplicates, Expected, MOVEMENTS, SALES, TableQuery, compare};
+pub use expected::{
+    CORRECTIONS, Duplicates, Expected, MOVEMENTS, SALES, TableQuery, compare, escaped, nullable, origins,
+};
 pub use feed::{Feed, Padded};
 pub use files::{GatewayFile, PipelineFile};
 pub use gateway::{End, Gateway, binary};
 pub use http::{Answer, Http};
-pub use letters::{Letter, check_letters};
+pub use letters::{Letter, check_letters, check_letters_in};
 pub use postgres::{Postgres, PostgresServer};
 pub use proxy::{Mode, Proxy};
 pub use services::Services;

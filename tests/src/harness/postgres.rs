@@ -6,7 +6,7 @@ use std::rc::Rc;
 use anyhow::{Context, bail};
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
-use super::files::{read, repository};
+use super::files::own_statements;
 use super::http::Http;
 use super::services::Services;
 
@@ -154,9 +154,7 @@ impl Postgres {
     /// # Errors
     /// Where the server refuses.
     pub fn create_tables(&self, plugin: &str) -> anyhow::Result<()> {
-        let text = read(&repository().join("plugins").join(plugin).join("tables.postgres.sql"))?;
-        let own = text.replace("shop.", &format!("{}.", self.schema));
-        self.run(&own.replace("EXISTS shop;", &format!("EXISTS {};", self.schema)))
+        self.run(&own_statements(plugin, "tables.postgres.sql", &self.schema)?.join(";\n"))
     }
 }
 

@@ -8,7 +8,7 @@ use anyhow::Context;
 use tempfile::TempDir;
 
 use super::clickhouse::ClickHouse;
-use super::files::{GatewayFile, PipelineFile, read, repository};
+use super::files::{GatewayFile, PipelineFile, own_statements, repository};
 use super::http::Http;
 use super::services::Services;
 use super::topics::{Group, Kafka};
@@ -101,15 +101,18 @@ impl Tenant {
     pub fn install(&self, file: &PipelineFile) -> anyhow::Result<()> {
         let built = repository().join("target");
         let copy = |name: &str, to: &str| {
-            let folders = ["test-guests", "examples", "plugins"].map(|folder| built.join(folder).join(name));
+            let folders = ["test-guests", "examples", "plugins", "dataset/plugins"];
+            let folders = folders.map(|folder| built.join(folder).join(name));
             let [.., last] = &folders;
             let from = folders.iter().find(|file| file.exists()).unwrap_or(last);
             let to = self.plugins().join(to);
             std::fs::copy(from, to)
-                .with_context(|| format!("copy {}; `make plugins test-guests` builds it", from.display()))
+                .with_context(|| format!("copy {}; `make plugins test-guests dataset` makes it", from.display()))
         };
         copy(&format!("{}.wasm", file.plugin), &format!("{}.wasm", file.name))?;
-        copy("products.csv", "products.csv")?;
+        for lookup in file.lookup_files() {
+            copy(lookup, lookup)?;
+        }
         let path = self.plugins().join(format!("{}.toml", file.name));
         std::fs::write(&path, &file.text).with_context(|| format!("write {}", path.display()))
     }
@@ -146,9 +149,7 @@ impl Tenant {
     /// # Errors
     /// Where the file cannot be read.
     pub fn table_statements(&self, plugin: &str) -> anyhow::Result<Vec<String>> {
-        let text = read(&repository().join("plugins").join(plugin).join("tables.sql"))?;
-        let own = text.replace("shop.", &format!("{}.", self.name)).replace("EXISTS shop;", "EXISTS default;");
-        Ok(own.split(';').map(str::trim).filter(|statement| !statement.is_empty()).map(str::to_owned).collect())
+        own_statements(plugin, "tables.sql", &self.name)
     }
 
     /// A pipeline's group, as it is called where the file does not say.

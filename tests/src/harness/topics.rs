@@ -11,9 +11,10 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Header, Headers, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
-use tidegate_demo::produce::create_topics;
+use tidegate_demo::produce::{Deliveries, create_topics};
 
 use super::http::Http;
+use super::wait::eventually;
 
 /// How long a broker may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -101,7 +102,8 @@ impl Kafka {
     pub fn grow(&self, topic: &str, partitions: usize) -> anyhow::Result<()> {
         let admin: AdminClient<DefaultClientContext> = self.client().create().context("connect to Kafka")?;
         let options = AdminOptions::new().operation_timeout(Some(TIMEOUT));
-        let grown = admin.create_partitions(&[NewPartitions::new(topic, partitions)], &options);
+        let new = [NewPartitions::new(topic, partitions)];
+        let grown = admin.create_partitions(&new, &options);
         for result in self.http.wait(grown).context("add partitions")? {
             result.map_err(|(topic, code)| anyhow::anyhow!("add partitions to {topic}: {code}"))?;
         }
@@ -134,7 +136,8 @@ impl Kafka {
     ) -> anyhow::Result<()> {
         let mut config = self.client();
         config.set("transactional.id", format!("tidegate-tests-{:08x}", rand::random::<u32>()));
-        let producer: BaseProducer = config.create().context("connect to Kafka")?;
+        let producer: BaseProducer<_> =
+            config.create_with_context(Deliveries::default()).context("connect to Kafka")?;
         producer.init_transactions(TIMEOUT).context("begin with transactions")?;
         producer.begin_transaction()?;
         write(&producer, topic, partition, messages)?;
@@ -152,7 +155,8 @@ impl Kafka {
     pub fn send(&self, topic: &str, partition: i32, messages: &[Message]) -> anyhow::Result<()> {
         let mut config = self.client();
         config.set("message.max.bytes", "16000000").set("enable.idempotence", "true");
-        let producer: BaseProducer = config.create().context("connect to Kafka")?;
+        let producer: BaseProducer<_> =
+            config.create_with_context(Deliveries::default()).context("connect to Kafka")?;
         write(&producer, topic, partition, messages)
     }
 
@@ -245,19 +249,20 @@ impl Group {
         Ok(committed.elements().iter().map(|element| offset(element.offset())).collect())
     }
 
-    /// Fails until all records of the topic are committed.
+    /// Fails until all records of the topic are committed; a topic without records has none to wait for.
     ///
     /// # Errors
     /// Says what is not.
     pub fn has_caught_up(&self) -> anyhow::Result<()> {
         let committed: Vec<_> = self.committed()?.into_iter().map(Option::unwrap_or_default).collect();
         let ends = ends(&self.consumer, &self.topic)?;
+        ensure!(ends.iter().any(|end| *end > 0), "{} has no records", self.topic);
         ensure!(committed == ends, "{}: committed {committed:?} of {ends:?}", self.topic);
         Ok(())
     }
 }
 
-fn write(producer: &BaseProducer, topic: &str, partition: i32, messages: &[Message]) -> anyhow::Result<()> {
+fn write(producer: &BaseProducer<Deliveries>, topic: &str, partition: i32, messages: &[Message]) -> anyhow::Result<()> {
     for message in messages {
         let mut record: BaseRecord<'_, [u8], [u8]> =
             BaseRecord::to(topic).partition(partition).timestamp(message.timestamp);
@@ -268,7 +273,7 @@ fn write(producer: &BaseProducer, topic: &str, partition: i32, messages: &[Messa
         }
         producer.send(record).map_err(|(fault, _)| fault).with_context(|| format!("write to {topic}"))?;
     }
-    producer.flush(TIMEOUT).with_context(|| format!("write to {topic}"))
+    Deliveries::flush(producer, TIMEOUT).with_context(|| format!("write to {topic}"))
 }
 
 fn partitions(consumer: &BaseConsumer, topic: &str) -> anyhow::Result<i32> {
@@ -280,13 +285,21 @@ fn partitions(consumer: &BaseConsumer, topic: &str) -> anyhow::Result<i32> {
 }
 
 fn ends(consumer: &BaseConsumer, topic: &str) -> anyhow::Result<Vec<i64>> {
-    let watermark = |partition| match consumer.fetch_watermarks(topic, partition, TIMEOUT) {
-        Ok((_, end)) => Ok(end),
-        // The leader of a new partition takes a moment to know of it.
-        Err(KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition)) => Ok(0),
-        Err(fault) => Err(fault).with_context(|| format!("read the end of {topic}/{partition}")),
-    };
-    (0..partitions(consumer, topic)?).map(watermark).collect()
+    (0..partitions(consumer, topic)?).map(|partition| end(consumer, topic, partition)).collect()
+}
+
+fn end(consumer: &BaseConsumer, topic: &str, partition: i32) -> anyhow::Result<i64> {
+    let context = || format!("read the end of {topic}/{partition}");
+    eventually("the leader of a new partition knows of it", || {
+        match consumer.fetch_watermarks(topic, partition, TIMEOUT) {
+            Ok((_, end)) => Ok(Ok(end)),
+            // It takes a moment. Until then nobody knows that the partition is empty.
+            Err(fault @ KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition)) => {
+                Err(fault).with_context(context)
+            }
+            Err(fault) => Ok(Err(fault).with_context(context)),
+        }
+    })?
 }
 
 fn headers(message: &Message) -> OwnedHeaders {

@@ -1,4 +1,4 @@
-//! The public data set: what the table answers is what its file says. The figures are those of a CSV reader and of additions
+//! The public data set, in ClickHouse and in PostgreSQL: what the tables answer is what its file says. The figures are those of a CSV reader and of additions
 //! here; no code of the plugin has a part in them.
 #![allow(clippy::indexing_slicing)]
 
@@ -9,9 +9,10 @@ use anyhow::{Context, ensure};
 use csv::StringRecord;
 use tidegate_demo::lines::{self, FirstLine};
 use tidegate_demo::produce::Writer;
-use tidegate_tests::harness::{Gateway, PipelineFile, Tenant};
+use tidegate_tests::harness::{Gateway, PipelineFile, Postgres, PostgresServer, Tenant};
 
 use super::repository;
+use super::tables::Dialect;
 
 const PARTITIONS: i32 = 4;
 
@@ -40,12 +41,21 @@ fn every_flight_of_the_file_is_in_the_table_with_its_airline_and_its_figures() -
 
     let tenant = Tenant::new("flights")?;
     let topic = tenant.create_topic("flights", PARTITIONS)?;
-    create_table(&tenant)?;
-    install(&tenant, &dataset.join("plugins"), &topic)?;
+    tenant.create_tables("flights")?;
+    tenant.install(&tenant.pipeline("flights", &topic)?)?;
+    let mut gateway_file = tenant.gateway_file();
+    let mut schemas = Vec::new();
+    for (index, server) in PostgresServer::all()?.iter().enumerate() {
+        let name = format!("flights_pg{index}");
+        gateway_file.sinks.push_str(&server.sink(&name, &tenant.folder())?);
+        schemas.push((install_for(&tenant, server, (&name, &topic))?, name));
+    }
     let mut writer = Writer::new(tenant.kafka.brokers(), &topic, PARTITIONS)?;
     let written = lines::write(&mut writer, &file, FirstLine::Skipped)?;
-    let gateway = Gateway::start(&tenant, &tenant.gateway_file())?;
-    tenant.wait_for("flights", &topic)?;
+    let gateway = Gateway::start(&tenant, &gateway_file)?;
+    for pipeline in std::iter::once("flights").chain(schemas.iter().map(|(_, name)| name.as_str())) {
+        tenant.wait_for(pipeline, &topic)?;
+    }
     gateway.is_well()?;
     gateway.stop()?;
 
@@ -53,7 +63,24 @@ fn every_flight_of_the_file_is_in_the_table_with_its_airline_and_its_figures() -
     ensure!(flights == 336_776 && written == 336_776, "{written} lines and {flights} flights are not the data set");
     ensure!(tenant.kafka.count(&format!("{topic}.dead"))? == 0, "flights were rejected");
     check_airlines(&tenant, &expected)?;
-    check_flights(&tenant, &file)
+    let expected = flight_lines(&file)?;
+    check_flights(tenant.clickhouse.lines(&every_flight(Dialect::ClickHouse, &tenant.name))?, &expected)?;
+    for (postgres, name) in &schemas {
+        let found = postgres.lines(&every_flight(Dialect::Postgres, &postgres.schema))?;
+        check_flights(found, &expected).with_context(|| format!("flights of {name}"))?;
+    }
+    Ok(())
+}
+
+/// The shipped pipeline and table once more, for a schema on this server.
+fn install_for(tenant: &Tenant, server: &PostgresServer, (name, topic): (&str, &str)) -> anyhow::Result<Postgres> {
+    let postgres = Postgres::new(&tenant.http, server, "flights")?;
+    postgres.create_tables("flights")?;
+    let mut file = PipelineFile::shipped("flights", topic, &postgres.schema)?;
+    file.name = name.to_owned();
+    file.replace("dwh:", &format!("{name}:"))?;
+    tenant.install(&file)?;
+    Ok(postgres)
 }
 
 /// Sums by airline: numbers, nulls and looked up names.
@@ -66,27 +93,47 @@ fn check_airlines(tenant: &Tenant, expected: &BTreeMap<String, Figures>) -> anyh
 }
 
 /// Every flight by itself. The file's own times of day stand against the times in UTC that the plugin makes of them.
-fn check_flights(tenant: &Tenant, file: &Path) -> anyhow::Result<()> {
-    let known = |column| format!("ifNull(toString({column}), 'NA')");
-    let columns: Vec<_> =
-        ["dep_delay", "arr_time", "arr_delay", "tailnum", "air_time"].into_iter().map(known).collect();
-    let clock = |time| format!("toString(toUInt16(formatDateTime({time}, '%H%i', 'America/New_York')))");
-    let query = format!(
-        "SELECT toDate(scheduled, 'America/New_York'), {}, if(departed IS NULL, 'NA', {}), sched_dep_time, \
-         sched_arr_time, carrier, flight, origin, dest, distance, {} FROM {}.flights",
-        clock("scheduled"),
-        clock("assumeNotNull(departed)"),
-        columns.join(", "),
-        tenant.name
-    );
-    let mut found = tenant.clickhouse.lines(&query)?;
-    found.sort_unstable();
-    let mut expected = Vec::new();
-    for flight in rows(file)? {
-        expected.push(flight_line(&flight?)?);
+fn every_flight(dialect: Dialect, database: &str) -> String {
+    let columns = ["dep_delay", "arr_time", "arr_delay", "tailnum", "air_time"].map(|column| known(dialect, column));
+    let (day, scheduled, departed) = match dialect {
+        Dialect::ClickHouse => {
+            let clock = |time| format!("toString(toUInt16(formatDateTime({time}, '%H%i', 'America/New_York')))");
+            let departed = format!("if(departed IS NULL, 'NA', {})", clock("assumeNotNull(departed)"));
+            ("toDate(scheduled, 'America/New_York')", clock("scheduled"), departed)
+        }
+        Dialect::Postgres => {
+            let clock = |time| format!("to_char({time} AT TIME ZONE 'America/New_York', 'HH24MI')::integer::text");
+            let departed = format!("coalesce({}, 'NA')", clock("departed"));
+            ("(scheduled AT TIME ZONE 'America/New_York')::date", clock("scheduled"), departed)
+        }
+    };
+    format!(
+        "SELECT {day}, {scheduled}, {departed}, sched_dep_time, sched_arr_time, carrier, flight, origin, dest, distance, {} \
+         FROM {database}.flights",
+        columns.join(", ")
+    )
+}
+
+fn known(dialect: Dialect, column: &str) -> String {
+    match dialect {
+        Dialect::ClickHouse => format!("ifNull(toString({column}), 'NA')"),
+        Dialect::Postgres => format!("coalesce({column}::text, 'NA')"),
     }
-    expected.sort_unstable();
-    let wrong = found.iter().zip(&expected).find(|(found, expected)| found != expected);
+}
+
+/// The same of the file, sorted.
+fn flight_lines(file: &Path) -> anyhow::Result<Vec<String>> {
+    let mut lines = Vec::new();
+    for flight in rows(file)? {
+        lines.push(flight_line(&flight?)?);
+    }
+    lines.sort_unstable();
+    Ok(lines)
+}
+
+fn check_flights(mut found: Vec<String>, expected: &[String]) -> anyhow::Result<()> {
+    found.sort_unstable();
+    let wrong = found.iter().zip(expected).find(|(found, expected)| found != expected);
     ensure!(wrong.is_none() && found.len() == expected.len(), "{wrong:?} of {} and {}", found.len(), expected.len());
     Ok(())
 }
@@ -148,27 +195,4 @@ fn airlines(file: &Path) -> anyhow::Result<BTreeMap<String, String>> {
 fn rows(file: &Path) -> anyhow::Result<impl Iterator<Item = csv::Result<StringRecord>>> {
     let reader = csv::Reader::from_path(file).with_context(|| format!("read {}", file.display()))?;
     Ok(reader.into_records())
-}
-
-fn create_table(tenant: &Tenant) -> anyhow::Result<()> {
-    let text = std::fs::read_to_string(repository().join("plugins/flights/tables.sql")).context("read tables.sql")?;
-    let text = text.replace("travel.", &format!("{}.", tenant.name)).replace("EXISTS travel;", "EXISTS default;");
-    for statement in text.split(';').map(str::trim).filter(|statement| !statement.is_empty()) {
-        tenant.clickhouse.run(statement)?;
-    }
-    Ok(())
-}
-
-/// The shipped pipeline file with the tenant's names, beside its plugin and its table of airlines.
-fn install(tenant: &Tenant, built: &Path, topic: &str) -> anyhow::Result<()> {
-    let text = std::fs::read_to_string(built.join("flights.toml")).context("read flights.toml")?;
-    let mut file = PipelineFile { name: "flights".to_owned(), plugin: "flights", text };
-    file.replace("\"flights\"", &format!("\"{topic}\""))?;
-    file.replace("\"flights.dead\"", &format!("\"{topic}.dead\""))?;
-    file.replace("dwh:travel.", &format!("dwh:{}.", tenant.name))?;
-    let folder = tenant.folder().join("plugins").join(&tenant.name);
-    for name in ["flights.wasm", "airlines.csv"] {
-        std::fs::copy(built.join(name), folder.join(name)).with_context(|| format!("copy {name}"))?;
-    }
-    std::fs::write(folder.join("flights.toml"), &file.text).context("write flights.toml")
 }

@@ -1,7 +1,10 @@
-//! Examples of the documentation end to end: their records through the gateway's own process into a real warehouse.
+//! Examples of the documentation end to end: their records through the gateway's own process into real warehouses.
 
+mod arrival;
+mod expectations;
 mod flights;
 mod generated;
+mod tables;
 
 use std::path::{Path, PathBuf};
 

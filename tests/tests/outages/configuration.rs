@@ -50,6 +50,66 @@ fn two_files_that_claim_one_name_are_both_refused_and_the_others_run() -> anyhow
     gateway.stop()
 }
 
+/// A lookup file, and what is to be said of it. None where there is no file.
+type LookupFile = (&'static str, Option<&'static [u8]>, &'static str);
+
+const LOOKUP_FILES: [LookupFile; 8] = [
+    ("missing", None, "missing.csv`: No such file or directory"),
+    ("empty", Some(b""), "empty.csv` is empty; expected a first row that names the columns, `product_id` among them"),
+    (
+        "no_header",
+        Some(b"17,Samovar,kitchen\n"),
+        "has no column `product_id` to look up by; its first row names the columns 17, Samovar, kitchen",
+    ),
+    (
+        "no_key",
+        Some(b"id,name,category\n17,Samovar,kitchen\n"),
+        "has no column `product_id` to look up by; its first row names the columns id, name, category",
+    ),
+    ("column_twice", Some(b"product_id,name,name\n17,a,b\n"), "column_twice.csv` has two columns `name`"),
+    (
+        "key_twice",
+        Some(b"product_id,name,category\n17,a,b\n17,c,d\n"),
+        "has two rows with the key `17`; the second is on line 3",
+    ),
+    (
+        "ragged",
+        Some(b"product_id,name,category\n17,Samovar\n"),
+        "(line: 2, byte: 25): found record with 2 fields, but the previous record has 3 fields",
+    ),
+    (
+        "not_utf8",
+        Some(b"product_id,name,category\n17,Th\xe9,b\n"),
+        "(line 2, field: 1, byte: 25): invalid utf-8: invalid UTF-8 in field 1 near byte index 2",
+    ),
+];
+
+#[test]
+fn a_lookup_file_with_a_fault_refuses_its_pipeline_and_the_others_run() -> anyhow::Result<()> {
+    let shops = Shops::new("lookup")?;
+    let folder = shops.tenant.folder().join("plugins").join(&shops.tenant.name);
+    for (name, content, _) in LOOKUP_FILES {
+        let mut pipeline = shops.sales_file()?;
+        pipeline.name = name.to_owned();
+        shops.tenant.install(&pipeline)?;
+        pipeline.replace("products.csv", &format!("{name}.csv"))?;
+        std::fs::write(folder.join(format!("{name}.toml")), &pipeline.text)?;
+        if let Some(content) = content {
+            std::fs::write(folder.join(format!("{name}.csv")), content)?;
+        }
+    }
+    shops.write_sales()?;
+    let gateway = Gateway::start(&shops.tenant, &shops.gateway_file())?;
+    for (name, _, problem) in LOOKUP_FILES {
+        let page = gateway.says(&[&format!("{}/{name}: refused", shops.tenant.name)])?.text;
+        let told = page.lines().skip_while(|line| !line.ends_with(&format!("/{name}: refused"))).nth(1);
+        ensure!(told.is_some_and(|told| told.contains(problem)), "{name}: {told:?} does not say `{problem}`");
+    }
+    shops.sales_arrive()?;
+    shops.stock_goes_on()?;
+    gateway.stop()
+}
+
 #[test]
 fn a_gateway_file_with_faults_is_refused_with_all_of_them() -> anyhow::Result<()> {
     let shops = Shops::new("gateway_key")?;
