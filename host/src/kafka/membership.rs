@@ -160,7 +160,7 @@ impl Membership {
     /// The text of librdkafka's error.
     pub fn give_up(&mut self, partitions: &[TopicPartition]) -> Result<(), String> {
         // librdkafka refuses the whole list for one that was not taken.
-        let fetched: Vec<_> = partitions.iter().filter(|partition| self.taken.remove(partition)).collect();
+        let fetched: Vec<_> = partitions.iter().filter(|partition| self.taken.remove(*partition)).collect();
         self.consumer.incremental_unassign(&list(fetched)).map_err(|fault| fault.to_string())
     }
 
