@@ -20,7 +20,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::TopicPartition;
 use super::beginning::Beginning;
-use super::inquiry::{Ends, Inquiry, Positions, Progress};
+use super::inquiry::{Asker, DEADLINE, Ends, Inquiry, PROBE_DEADLINE, Positions, Progress};
 use super::native::{self, PartitionQueue, Wake};
 use super::settings::KafkaSettings;
 use crate::config::Start;
@@ -181,24 +181,32 @@ impl Membership {
     /// Asks where partitions begin.
     pub fn ask_positions(&self, partitions: Vec<TopicPartition>) -> Inquiry<Positions> {
         let start = self.subscription.start.clone();
-        Inquiry::ask(self.consumer.clone(), self.wake.clone(), move |asker| asker.positions(&partitions, &start))
+        self.ask(DEADLINE, move |asker| asker.positions(&partitions, &start))
     }
 
     /// Asks where partitions end.
     pub fn ask_ends(&self, partitions: Vec<TopicPartition>) -> Inquiry<Ends> {
-        Inquiry::ask(self.consumer.clone(), self.wake.clone(), move |asker| asker.ends(&partitions))
+        self.ask(DEADLINE, move |asker| asker.ends(&partitions))
     }
 
     /// Asks how far the whole group is.
     pub fn ask_progress(&self) -> Inquiry<Progress> {
         let topics = self.subscription.topics.clone();
-        Inquiry::ask(self.consumer.clone(), self.wake.clone(), move |asker| asker.progress(&topics))
+        self.ask(DEADLINE, move |asker| asker.progress(&topics))
     }
 
     /// Asks the broker which of the topics it does not have.
     pub fn ask_missing(&self) -> Inquiry<Vec<String>> {
         let topics = self.subscription.topics.clone();
-        Inquiry::ask(self.consumer.clone(), self.wake.clone(), move |asker| asker.missing(&topics))
+        self.ask(PROBE_DEADLINE, move |asker| asker.missing(&topics))
+    }
+
+    fn ask<T: Send + 'static>(
+        &self,
+        deadline: Duration,
+        question: impl FnOnce(&Asker) -> Result<T, String> + Send + 'static,
+    ) -> Inquiry<T> {
+        Inquiry::ask(self.consumer.clone(), self.wake.clone(), deadline, question)
     }
 
     /// Ends the membership; the group hears of it at once. All queues and inquiries must be dropped before.
