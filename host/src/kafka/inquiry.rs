@@ -20,9 +20,12 @@ use super::position::{self, Begun, Bounds, Committed, NotYet, Position, Sought};
 use crate::config::Start;
 
 /// How long all requests of a question may take together: a broker that is there answers within milliseconds.
-const DEADLINE: Duration = Duration::from_secs(10);
+pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 
-/// A question that was asked. Dropping it waits for its thread, at most [`DEADLINE`].
+/// The same for the question whether there is a broker at all: one that says nothing shall be named soon.
+pub(super) const PROBE_DEADLINE: Duration = Duration::from_secs(2);
+
+/// A question that was asked. Dropping it waits for its thread, at most until its deadline.
 pub struct Inquiry<T> {
     answer: Receiver<Result<T, String>>,
     thread: Option<JoinHandle<()>>,
@@ -47,11 +50,12 @@ impl<T: Send + 'static> Inquiry<T> {
     pub(super) fn ask(
         consumer: Arc<BaseConsumer<Context>>,
         wake: Wake,
+        deadline: Duration,
         question: impl FnOnce(&Asker) -> Result<T, String> + Send + 'static,
     ) -> Self {
         let (answered, answer) = sync_channel(1);
         let thread = std::thread::Builder::new().name("inquiry".to_owned()).spawn(move || {
-            let asker = Asker { consumer, deadline: Instant::now() + DEADLINE };
+            let asker = Asker { consumer, deadline: Instant::now() + deadline };
             // The other end is there until it has joined this thread.
             let _ = answered.send(question(&asker));
             wake.wake();
@@ -65,7 +69,9 @@ impl<T: Send + 'static> Inquiry<T> {
         match self.answer.try_recv() {
             Ok(answer) => Some(answer),
             Err(TryRecvError::Empty) => None,
-            Err(TryRecvError::Disconnected) => Some(Err("a question to Kafka has no thread".to_owned())),
+            Err(TryRecvError::Disconnected) => {
+                Some(Err("a question to Kafka found no thread, or ended without an answer".to_owned()))
+            }
         }
     }
 }

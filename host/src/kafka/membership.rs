@@ -21,7 +21,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::TopicPartition;
 use super::beginning::Beginning;
 use super::files;
-use super::inquiry::{Ends, Inquiry, Positions, Progress};
+use super::inquiry::{Asker, DEADLINE, Ends, Inquiry, PROBE_DEADLINE, Positions, Progress};
 use super::native::{self, PartitionQueue, Wake};
 use super::settings::KafkaSettings;
 use super::trouble::Troubles;
@@ -165,7 +165,7 @@ impl Membership {
     /// The text of librdkafka's error.
     pub fn give_up(&mut self, partitions: &[TopicPartition]) -> Result<(), String> {
         // librdkafka refuses the whole list for one that was not taken.
-        let fetched: Vec<_> = partitions.iter().filter(|partition| self.taken.remove(partition)).collect();
+        let fetched: Vec<_> = partitions.iter().filter(|partition| self.taken.remove(*partition)).collect();
         self.consumer.incremental_unassign(&list(fetched)).map_err(|fault| fault.to_string())
     }
 
@@ -186,24 +186,32 @@ impl Membership {
     /// Asks where partitions begin.
     pub fn ask_positions(&self, partitions: Vec<TopicPartition>) -> Inquiry<Positions> {
         let start = self.subscription.start.clone();
-        Inquiry::ask(self.consumer.clone(), self.wake.clone(), move |asker| asker.positions(&partitions, &start))
+        self.ask(DEADLINE, move |asker| asker.positions(&partitions, &start))
     }
 
     /// Asks where partitions end.
     pub fn ask_ends(&self, partitions: Vec<TopicPartition>) -> Inquiry<Ends> {
-        Inquiry::ask(self.consumer.clone(), self.wake.clone(), move |asker| asker.ends(&partitions))
+        self.ask(DEADLINE, move |asker| asker.ends(&partitions))
     }
 
     /// Asks how far the whole group is.
     pub fn ask_progress(&self) -> Inquiry<Progress> {
         let topics = self.subscription.topics.clone();
-        Inquiry::ask(self.consumer.clone(), self.wake.clone(), move |asker| asker.progress(&topics))
+        self.ask(DEADLINE, move |asker| asker.progress(&topics))
     }
 
     /// Asks the broker which of the topics it does not have.
     pub fn ask_missing(&self) -> Inquiry<Vec<String>> {
         let topics = self.subscription.topics.clone();
-        Inquiry::ask(self.consumer.clone(), self.wake.clone(), move |asker| asker.missing(&topics))
+        self.ask(PROBE_DEADLINE, move |asker| asker.missing(&topics))
+    }
+
+    fn ask<T: Send + 'static>(
+        &self,
+        deadline: Duration,
+        question: impl FnOnce(&Asker) -> Result<T, String> + Send + 'static,
+    ) -> Inquiry<T> {
+        Inquiry::ask(self.consumer.clone(), self.wake.clone(), deadline, question)
     }
 
     /// Ends the membership; the group hears of it at once. All queues and inquiries must be dropped before.

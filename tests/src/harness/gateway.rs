@@ -38,6 +38,8 @@ pub struct End {
 /// The end of the log that a failed test shows.
 const SHOWN_LINES: usize = 40;
 
+const UNTIL_CAUGHT_UP: &[&str] = &["--until-caught-up"];
+
 impl Gateway {
     /// Where its standard output goes, in the tenant's folder.
     pub const OUTPUT: &'static str = "output";
@@ -47,7 +49,19 @@ impl Gateway {
     /// # Errors
     /// Where it ends at once; what it said is in the error.
     pub fn start(tenant: &Tenant, file: &GatewayFile) -> anyhow::Result<Self> {
-        let mut gateway = Self::spawn(tenant, file, &[])?;
+        Self::spawn(tenant, file, &[])?.started()
+    }
+
+    /// Starts a gateway that ends when it has completed what there is, one that cannot before the test says so.
+    ///
+    /// # Errors
+    /// As for [`Self::start`].
+    pub fn start_until_caught_up(tenant: &Tenant, file: &GatewayFile) -> anyhow::Result<Self> {
+        Self::spawn(tenant, file, UNTIL_CAUGHT_UP)?.started()
+    }
+
+    fn started(self) -> anyhow::Result<Self> {
+        let mut gateway = self;
         let address = eventually("the gateway starts", || {
             let status = gateway.child.try_wait()?;
             let started = gateway.messages("tidegate starts");
@@ -87,7 +101,7 @@ impl Gateway {
     /// # Errors
     /// As for [`Self::run_to_its_end`].
     pub fn run_until_caught_up(tenant: &Tenant, file: &GatewayFile) -> anyhow::Result<End> {
-        Self::spawn(tenant, file, &["--until-caught-up"])?.end()
+        Self::spawn(tenant, file, UNTIL_CAUGHT_UP)?.end()
     }
 
     fn spawn(tenant: &Tenant, file: &GatewayFile, options: &'static [&'static str]) -> anyhow::Result<Self> {

@@ -102,8 +102,8 @@ impl Kafka {
     pub fn grow(&self, topic: &str, partitions: usize) -> anyhow::Result<()> {
         let admin: AdminClient<DefaultClientContext> = self.client().create().context("connect to Kafka")?;
         let options = AdminOptions::new().operation_timeout(Some(TIMEOUT));
-        let new = [NewPartitions::new(topic, partitions)];
-        let grown = admin.create_partitions(&new, &options);
+        let more = [NewPartitions::new(topic, partitions)];
+        let grown = admin.create_partitions(&more, &options);
         for result in self.http.wait(grown).context("add partitions")? {
             result.map_err(|(topic, code)| anyhow::anyhow!("add partitions to {topic}: {code}"))?;
         }

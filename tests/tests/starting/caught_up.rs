@@ -95,6 +95,36 @@ fn it_waits_for_what_other_members_of_the_group_complete() -> anyhow::Result<()>
     other.stop()
 }
 
+#[test]
+fn ranges_that_could_be_larger_than_in_flight_are_cut_and_all_is_written() -> anyhow::Result<()> {
+    let stand = Stand::new("cut", 3)?;
+    stand.tenant.install(&stand.file("sales", "", "[batch]\nrecords = 1_000_000\nbytes = \"512 MiB\"")?)?;
+    for partition in 0..3 {
+        stand.write(partition, 0..5_000)?;
+    }
+    let mut file = stand.tenant.gateway_file();
+    file.top = "in_flight = \"1 MiB\"".to_owned();
+    let end = Gateway::run_until_caught_up(&stand.tenant, &file)?;
+    ensure!(end.code == Some(0), "it ended with {:?}", end.code);
+    says(&end, &["`in_flight` closes ranges before `batch.bytes` does"])?;
+    stand.commits_are(&[5_000; 3])?;
+    stand.rows_are(&[(0, 0..5_000), (1, 0..5_000), (2, 0..5_000)])
+}
+
+#[test]
+fn a_signal_before_it_has_caught_up_makes_it_fail() -> anyhow::Result<()> {
+    let stand = Stand::new("signal", 1)?;
+    let mut file = stand.file("sales", "", "")?;
+    file.replace(&stand.topic, "nowhere")?;
+    stand.tenant.install(&file)?;
+    let gateway = Gateway::start_until_caught_up(&stand.tenant, &stand.tenant.gateway_file())?;
+    gateway.says(&["topic nowhere does not exist"])?;
+    gateway.terminate()?;
+    let end = gateway.end()?;
+    ensure!(end.code == Some(1), "it ended with {:?}", end.code);
+    says(&end, &["did not catch up", "topic nowhere does not exist"])
+}
+
 fn ends_with(tenant: &Tenant, code: i32) -> anyhow::Result<End> {
     let end = Gateway::run_until_caught_up(tenant, &tenant.gateway_file())?;
     ensure!(end.code == Some(code), "it ended with {:?}", end.code);

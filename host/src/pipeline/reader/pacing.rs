@@ -187,7 +187,7 @@ impl Reader {
         let Some(behind) = targets.behind(&progress.committed, &stopped) else { return false };
         if !behind.is_empty() {
             let (ours, others): (Vec<_>, Vec<_>) =
-                behind.iter().partition(|key| self.state.partitions.contains_key(key));
+                behind.iter().partition(|key| self.state.partitions.contains_key(*key));
             let idle_since = self.state.questions.idle_since.get_or_insert(now);
             if !ours.is_empty() {
                 self.state.questions.idle_since = None;
