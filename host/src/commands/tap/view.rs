@@ -12,9 +12,9 @@ const COLUMNS: usize = 4;
 /// What is tapped.
 pub(super) fn start(page: &Page, start: &Start) -> String {
     let mut out = String::new();
-    let mut pieces = vec![Piece::new(Tone::Title, &start.pipeline)];
-    pieces.extend(start.routes.iter().map(|route| target(&route.route, &route.table)));
-    page.flow(&mut out, 0, &pieces);
+    page.flow(&mut out, 0, &[Piece::new(Tone::Title, &start.pipeline)]);
+    let routes: Vec<_> = start.routes.iter().map(|route| target(&route.route, &route.table)).collect();
+    page.flow(&mut out, PART, &routes);
     for problem in &start.problems {
         let text = problem.problem.lines().map(str::trim).collect::<Vec<_>>().join(" ");
         page.flow(&mut out, PART, &[Piece::new(Tone::Bad, &format!("{}: {text}", problem.subject))]);
