@@ -94,6 +94,8 @@ impl Listener {
         let Self { wanted, route, .. } = self;
         let found = find::records(material.transformed, wanted, *route);
         let of_range = find::range_rows(material.transformed, wanted, *route);
+        // The first range to come shall not take all that its neighbours could show.
+        let most = if found.len() > most { most.div_ceil(3) } else { most };
         // Where there is one place for both, records come more often than the range as a whole.
         let gives_way = of_range && (most > 1 || found.len() == 0 || rand::random_bool(0.25));
         let places = most - usize::from(gives_way);

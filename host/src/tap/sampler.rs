@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How many samples may come at once, in seconds of the rate: ranges come about once a second by default.
-const BURST: f64 = 2.0;
+/// How much of the rate may gather, in seconds: ranges come about once a second by default, and each takes a third of what is there.
+const BURST: f64 = 3.0;
 
 /// How long a partition keeps its share of the rate after its last record that matched.
 const ACTIVE: Duration = Duration::from_secs(10);

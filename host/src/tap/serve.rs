@@ -161,7 +161,7 @@ impl Taps {
 
     fn unknown(&self, wrong: &str) -> Refusal {
         let full: Vec<String> = self.statuses.iter().map(|status| status.name().to_string()).collect();
-        let hint = match self.nearest(wrong, &full) {
+        let hint = match nearest_name(wrong, &full) {
             _ if full.is_empty() => "; the gateway has none".to_owned(),
             Some(name) => format!("; the nearest is `{name}`"),
             // More than a few say nothing.
@@ -169,21 +169,6 @@ impl Taps {
             None => format!("; there are {} others, which /readyz lists", full.len()),
         };
         Refusal::new(StatusCode::NOT_FOUND, format!("there is no pipeline `{wrong}`{hint}"))
-    }
-
-    /// The name most like a wrong one: as a whole, or without the tenant where the wrong one has none or another.
-    fn nearest<'n>(&self, wrong: &str, full: &'n [String]) -> Option<&'n str> {
-        let own = |name: &'n String| name.rsplit('/').next().unwrap_or(name);
-        let owns: Vec<&str> = full.iter().map(own).collect();
-        let by_own = || {
-            let best = nearest(wrong.rsplit('/').next().unwrap_or(wrong), &owns)?;
-            full.iter().find(|name| own(name) == best).map(String::as_str)
-        };
-        let fulls: Vec<&str> = full.iter().map(String::as_str).collect();
-        match wrong.contains('/') {
-            true => nearest(wrong, &fulls).or_else(by_own),
-            false => by_own(),
-        }
     }
 
     fn stream(&self, status: &Arc<Status>, query: &str) -> Result<Response, Refusal> {
@@ -212,6 +197,18 @@ impl Taps {
         }));
         Ok(([(CONTENT_TYPE, "application/x-ndjson"), (CACHE_CONTROL, "no-store")], body).into_response())
     }
+}
+
+/// The name most like a wrong one: as a whole, or without the tenant where the wrong one has none or another.
+fn nearest_name<'n>(wrong: &str, names: &'n [String]) -> Option<&'n str> {
+    let without_tenant = |name: &'n String| name.rsplit('/').next().unwrap_or(name);
+    let as_wholes = || nearest(wrong, &names.iter().map(String::as_str).collect::<Vec<_>>());
+    let without_tenants = || {
+        let wrong = wrong.rsplit('/').next().unwrap_or(wrong);
+        let best = nearest(wrong, &names.iter().map(without_tenant).collect::<Vec<_>>())?;
+        names.iter().find(|name| without_tenant(name) == best).map(String::as_str)
+    };
+    as_wholes().filter(|_| wrong.contains('/')).or_else(without_tenants)
 }
 
 fn in_one_line(text: &str) -> String {

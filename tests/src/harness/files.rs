@@ -22,6 +22,8 @@ pub struct PipelineFile {
 pub struct GatewayFile {
     /// Lines for the top section, such as `drain = "2 s"`.
     pub top: String,
+    /// The lines of the section [http].
+    pub http: String,
     /// `bootstrap.servers`.
     pub brokers: String,
     /// The address of the sink `dwh`.
@@ -95,6 +97,7 @@ impl GatewayFile {
     pub fn new(services: &Services) -> Self {
         Self {
             top: String::new(),
+            http: "listen = \"127.0.0.1:0\"".to_owned(),
             brokers: services.kafka.clone(),
             url: services.clickhouse.clone(),
             sinks: String::new(),
@@ -115,14 +118,14 @@ impl GatewayFile {
 
     /// The file's text. A member that was killed is missed after six seconds: no test waits longer for its partitions.
     pub fn text(&self) -> String {
-        let Self { top, brokers, url, sinks, .. } = self;
+        let Self { top, http, brokers, url, sinks, .. } = self;
         let dwh = clickhouse_sink("dwh", url, Self::PASSWORD);
         format!(
             r#"plugins = "plugins"
 {top}
 
 [http]
-listen = "127.0.0.1:0"
+{http}
 
 [kafka]
 "bootstrap.servers" = "{brokers}"

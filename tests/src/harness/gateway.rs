@@ -76,6 +76,11 @@ impl Gateway {
         Ok(gateway)
     }
 
+    /// Where it serves its pages: `http://HOST:PORT`.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Runs a gateway that is expected to end by itself.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 mod new;
+mod tap;
 mod test;
 
 use std::ffi::OsStr;

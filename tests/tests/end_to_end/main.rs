@@ -8,3 +8,4 @@ mod records;
 mod shop;
 mod stdout;
 mod stopping;
+mod tap;

@@ -1,5 +1,5 @@
-//! A JSON text on lines that fit: what fits on one line stands on one, the rest member by member. Numbers, texts and the order of members
-//! stay as they are written.
+//! A JSON text on lines that fit: what fits on one line stands on one; members that all fit share lines, the others stand one by one.
+//! Numbers, texts and the order of members stay as they are written.
 
 use serde_json::value::RawValue;
 
@@ -44,6 +44,12 @@ impl Layout {
             return self.lines.push(one);
         }
         let Some((open, items, close)) = items(value) else { return self.lines.push(one) };
+        let flats: Vec<_> = items.iter().map(|(before, item)| format!("{before}{}", self::flat(item.get()))).collect();
+        let room = self.width.saturating_sub(indent.len() + 2);
+        if flats.iter().all(|flat| flat.chars().count() <= room) {
+            let begin = format!("{indent}{before}{open}");
+            return self.fill(begin, &flats, &format!("{close}{behind}"));
+        }
         self.lines.push(format!("{indent}{before}{open}"));
         let last = items.len().saturating_sub(1);
         for (index, (before, item)) in items.into_iter().enumerate() {
@@ -51,6 +57,24 @@ impl Layout {
             self.value(Place { before, behind, depth: depth + 1 }, item);
         }
         self.lines.push(format!("{indent}{close}{behind}"));
+    }
+
+    /// As many items a line as fit, behind `begin` and one column further in than the line it stands on.
+    fn fill(&mut self, begin: String, items: &[String], end: &str) {
+        let indent = " ".repeat(begin.chars().take_while(|c| *c == ' ').count() + 1);
+        let (mut line, mut holds_items) = (begin, false);
+        for (index, item) in items.iter().enumerate() {
+            let behind = if index + 1 == items.len() { end } else { "," };
+            let gap = if holds_items { " " } else { "" };
+            let more = [gap, item, behind].concat();
+            if line.chars().count() + more.chars().count() > self.width && line.len() > indent.len() {
+                self.lines.push(std::mem::replace(&mut line, format!("{indent}{item}{behind}")));
+            } else {
+                line.push_str(&more);
+            }
+            holds_items = true;
+        }
+        self.lines.push(line);
     }
 }
 
@@ -103,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_fits_stands_on_one_line_and_the_rest_member_by_member() {
+    fn what_fits_shares_a_line_and_the_rest_stands_member_by_member() {
         let text = r#"{"b":1.500,"a" : [1,2, 3],"\"x, :" :{"long":"a text, which: is long","n":null},"e":{}}"#;
         assert_eq!(lines(text, 200).unwrap().len(), 1);
         assert_eq!(
@@ -113,13 +137,14 @@ mod tests {
                 r#"  "b": 1.500,"#,
                 r#"  "a": [1, 2, 3],"#,
                 r#"  "\"x, :": {"#,
-                r#"    "long": "a text, which: is long","#,
-                r#"    "n": null"#,
-                r#"  },"#,
+                r#"   "long": "a text, which: is long","#,
+                r#"   "n": null},"#,
                 r#"  "e": {}"#,
                 r#"}"#,
             ]
         );
+        let flat = r#"{"id": 7, "name": "seven", "tags": ["a", "b"]}"#;
+        assert_eq!(lines(flat, 30).unwrap(), [r#"{"id": 7, "name": "seven","#, r#" "tags": ["a", "b"]}"#]);
     }
 
     #[test]

@@ -85,8 +85,8 @@ impl Page {
         self.width.saturating_sub(indent).max(NARROWEST)
     }
 
-    /// Adds lines that begin at `indent` and hold as many pieces each as fit. A piece that is wider than a line is broken where the line ends,
-    /// and goes on a little further in.
+    /// Adds lines that begin at `indent` and hold as many pieces each as fit. A piece that is wider than a line is broken between words, or
+    /// where the line ends, and goes on a little further in.
     pub fn flow(&self, out: &mut String, indent: usize, pieces: &[Piece]) {
         let width = indent + self.beside(indent);
         let mut column = 0;
@@ -117,17 +117,30 @@ impl Page {
             let start = |out: &mut String| code.iter().for_each(|code| out.push_str(&format!("\u{1b}[{code}m")));
             let end = |out: &mut String| code.iter().for_each(|_| out.push_str("\u{1b}[0m"));
             start(out);
-            for c in text.chars() {
-                let wide = c.width().unwrap_or(0);
-                if column + wide > width {
-                    end(out);
-                    out.push('\n');
-                    out.push_str(&" ".repeat(indent));
-                    start(out);
-                    column = indent;
+            let next_line = |out: &mut String| {
+                end(out);
+                out.push('\n');
+                out.push_str(&" ".repeat(indent));
+                start(out);
+                indent
+            };
+            for word in text.split_inclusive(' ') {
+                let wide = word.trim_end().width();
+                if column + wide > width && column > indent && indent + wide <= width {
+                    column = next_line(out);
                 }
-                out.push(c);
-                column += wide;
+                for c in word.chars() {
+                    let wide = c.width().unwrap_or(0);
+                    if column + wide > width {
+                        // A blank at the end of a line is not missed.
+                        if c == ' ' {
+                            continue;
+                        }
+                        column = next_line(out);
+                    }
+                    out.push(c);
+                    column += wide;
+                }
             }
             end(out);
         }
@@ -158,6 +171,7 @@ mod tests {
     fn pieces_stay_together_and_lines_end_at_the_width() {
         assert_eq!(flowed(20, 2, &["one two", "three", "four five", "six"]), "  one two  three\n  four five  six\n");
         assert_eq!(flowed(24, 4, &["abcdefghijklmnopqrstuvwxyz", "!"]), "    abcdefghijklmnopqrst\n      uvwxyz  !\n");
+        assert_eq!(flowed(20, 2, &["refused: it does not fit at all"]), "  refused: it does not\n    fit at all\n");
         // Two columns each.
         assert_eq!(flowed(20, 0, &["漢字漢字漢字漢字", "漢字"]), "漢字漢字漢字漢字\n漢字\n");
         assert_eq!(flowed(20, 2, &[]), "");
