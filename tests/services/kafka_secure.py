@@ -11,7 +11,8 @@ from kafka import Kafka, VERSION, format_storage
 
 USER, PASSWORD = "tidegate", "kafka-secret-1234"
 
-# Names of listeners are in small letters where they are part of a key.
+# Names of listeners are in small letters where they are part of a key. Without its class named, Kafka 4.1's default
+# validator takes tokens of any signature and any audience.
 PROPERTIES = """
 listener.name.sasl.ssl.keystore.location={folder}/server.keystore.pem
 listener.name.mutual.ssl.keystore.location={folder}/server.keystore.pem
@@ -30,9 +31,10 @@ listener.name.sasl.oauthbearer.sasl.jaas.config=\
   org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required;
 listener.name.sasl.oauthbearer.sasl.server.callback.handler.class=\
   org.apache.kafka.common.security.oauthbearer.OAuthBearerValidatorCallbackHandler
-listener.name.sasl.oauthbearer.sasl.oauthbearer.jwks.endpoint.url={jwks}
-listener.name.sasl.oauthbearer.sasl.oauthbearer.expected.audience={audience}
-listener.name.sasl.oauthbearer.sasl.oauthbearer.expected.issuer={issuer}
+sasl.oauthbearer.jwt.validator.class=org.apache.kafka.common.security.oauthbearer.BrokerJwtValidator
+sasl.oauthbearer.jwks.endpoint.url={jwks}
+sasl.oauthbearer.expected.audience={audience}
+sasl.oauthbearer.expected.issuer={issuer}
 """
 
 

@@ -90,13 +90,14 @@ impl Membership {
 
     /// All that has happened since the last call. Must be called at least every `max.poll.interval.ms`.
     pub fn poll(&self) -> Vec<Event> {
-        // Rebalances and commits are handled within a poll that then returns nothing: one more finds the next.
+        // Rebalances, commits and lines of the log are handled within a poll that then returns nothing: one more finds the next.
         loop {
             let before = self.context().events.lock().len();
             match self.consumer.poll(Duration::ZERO) {
                 Some(Err(fault)) => self.context().events.lock().extend(trouble(&fault)),
                 Some(Ok(message)) => self.context().push(unexpected(&message)),
                 None if self.context().events.lock().len() > before => {}
+                None if self.context().logged.swap(false, Ordering::Relaxed) => {}
                 None => break,
             }
         }
@@ -219,12 +220,19 @@ fn unexpected(message: &BorrowedMessage<'_>) -> Event {
 pub struct Context {
     events: Mutex<VecDeque<Event>>,
     closing: AtomicBool,
+    /// Whether a line of the log has come.
+    logged: AtomicBool,
     troubles: Troubles,
 }
 
 impl Context {
     fn new(settings: &KafkaSettings) -> Self {
-        Self { events: Mutex::default(), closing: AtomicBool::new(false), troubles: Troubles::new(settings) }
+        Self {
+            events: Mutex::default(),
+            closing: AtomicBool::new(false),
+            logged: AtomicBool::new(false),
+            troubles: Troubles::new(settings),
+        }
     }
 
     fn push(&self, event: Event) {
@@ -263,6 +271,7 @@ impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         // What matters comes as an event as well; these are for looking closer.
         tracing::debug!(target: "librdkafka", ?level, facility, "{message}");
+        self.logged.store(true, Ordering::Relaxed);
         self.troubles.overhear(facility, message);
     }
 

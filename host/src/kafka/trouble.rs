@@ -36,7 +36,7 @@ const MOST_KNOWN: usize = 64;
 type Advice = (&'static [&'static str], &'static str);
 
 /// In the order in which they are looked for.
-const ADVICE: [Advice; 9] = [
+const ADVICE: [Advice; 10] = [
     (
         &["SASL authentication error", "invalid_token"],
         "the broker does not accept the token; check the issuer, the audience and the scope (`sasl.oauthbearer.scope`) that it expects",
@@ -45,7 +45,14 @@ const ADVICE: [Advice; 9] = [
         &["SASL authentication error"],
         "the broker refuses the user or the password; check `sasl.username`, `sasl.password` and whether the broker has this user for this `sasl.mechanisms`",
     ),
-    (&["mechanism handshake failed"], "set `sasl.mechanisms` to one that the broker supports"),
+    (
+        &["mechanism handshake failed", "Unsupported SASL mechanism"],
+        "set `sasl.mechanisms` to one that the broker supports",
+    ),
+    (
+        &["Failed to acquire SASL OAUTHBEARER token", "SSL certificate"],
+        "there is no token to log in with: the certificate of `sasl.oauthbearer.token.endpoint.url` is not accepted; set `https.ca.location` to its authority",
+    ),
     (
         &["Failed to acquire SASL OAUTHBEARER token"],
         "there is no token to log in with; check `sasl.oauthbearer.token.endpoint.url`, `sasl.oauthbearer.client.id` and `sasl.oauthbearer.client.secret`",
@@ -95,9 +102,12 @@ impl Troubles {
     /// Where a certificate is refused it looks at the certificate itself, which may take two seconds, and is done at most
     /// every [`LASTS`] for each broker.
     pub(super) fn hear(&self, code: RDKafkaErrorCode, reason: &str) -> Option<String> {
-        // It follows every failure of the last broker, and says less.
-        if code == RDKafkaErrorCode::AllBrokersDown && self.last().is_some() {
-            return None;
+        match code {
+            // It follows every failure of the last broker, and says less.
+            RDKafkaErrorCode::AllBrokersDown if self.last().is_some() => return None,
+            // Told as an error of the poll as well.
+            RDKafkaErrorCode::UnknownTopicOrPartition => return None,
+            _ => {}
         }
         let (now, words) = (Instant::now(), steady(reason));
         let mut state = self.state.lock();
