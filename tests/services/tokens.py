@@ -34,7 +34,7 @@ class Tokens:
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-                self.answer(*tokens.grant(self.path, self.headers.get("Authorization", ""), parse_qs(body)))
+                self.answer(*tokens.grant(self.path.partition("?")[0], self.headers.get("Authorization", ""), parse_qs(body)))
 
             def do_GET(self):
                 self.answer(200, {"issued": tokens.issued[self.path.removeprefix("/issued/")]})

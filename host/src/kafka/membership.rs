@@ -153,7 +153,7 @@ impl Membership {
     /// Asks the broker which of the topics it does not have. Waits up to a second for each.
     ///
     /// # Errors
-    /// Where no broker answers.
+    /// Where no broker answers, or the certificate of one is refused.
     pub fn missing_topics(&self) -> Result<Vec<String>, String> {
         let mut missing = Vec::new();
         for topic in &self.topics {
@@ -163,7 +163,10 @@ impl Membership {
                 missing.push(topic.clone());
             }
         }
-        self.context().troubles.is_over();
+        let answered = self.context().troubles.answered();
+        if missing.is_empty() {
+            answered?;
+        }
         Ok(missing)
     }
 

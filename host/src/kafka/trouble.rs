@@ -24,7 +24,12 @@ struct State {
     last: Option<(Instant, String)>,
     /// Our texts for librdkafka's words, and when they were found.
     known: BTreeMap<String, (Instant, String)>,
+    /// The last refusal of a broker's certificate, and when it was heard.
+    certificate: Option<(Instant, String)>,
 }
+
+/// What OpenSSL says of a certificate, whatever is wrong with it.
+const REFUSED: &str = "certificate verify failed";
 
 /// Librdkafka repeats what lasts every 30 s; what is older is over, or needs another look.
 const LASTS: Duration = Duration::from_secs(45);
@@ -119,6 +124,9 @@ impl Troubles {
         if state.known.len() < MOST_KNOWN {
             state.known.entry(words).or_insert_with(|| (now, text.clone()));
         }
+        if reason.contains(REFUSED) {
+            state.certificate = Some((now, text.clone()));
+        }
         state.last = Some((now, text.clone()));
         Some(text)
     }
@@ -142,15 +150,23 @@ impl Troubles {
         self.last().unwrap_or_else(|| format!("no broker answers: {fault}"))
     }
 
-    /// A broker has answered.
-    pub(super) fn is_over(&self) {
-        *self.state.lock() = State::default();
+    /// A broker has answered, and what was said is over.
+    ///
+    /// # Errors
+    /// Where the certificate of another broker is refused, as happens to addresses that brokers advertise: who answers does not
+    /// help, since what that broker leads is not read.
+    pub(super) fn answered(&self) -> Result<(), String> {
+        let mut state = self.state.lock();
+        let certificate = state.certificate.take().filter(|(heard, _)| heard.elapsed() < LASTS);
+        let told = certificate.as_ref().map_or(Ok(()), |(_, text)| Err(text.clone()));
+        *state = State { certificate, known: std::mem::take(&mut state.known), ..State::default() };
+        told
     }
 
     fn explain(&self, reason: &str) -> String {
         let (broker, words) = of_broker(reason);
         let at = broker.map(|broker| format!("broker {broker}: ")).unwrap_or_default();
-        if words.contains("certificate verify failed") {
+        if words.contains(REFUSED) {
             let problem = broker.and_then(|broker| certificate::problem(broker, &self.settings));
             let problem = problem.unwrap_or_else(|| {
                 "its certificate is not accepted: it may have expired, be for another host or be signed by an authority that \
@@ -312,13 +328,22 @@ mod tests {
         let troubles = troubles(&[]);
         let all_down = || troubles.hear(RDKafkaErrorCode::AllBrokersDown, "1/1 brokers are down");
         assert_eq!(all_down().as_deref(), Some("1/1 brokers are down"));
-        troubles.is_over();
+        troubles.answered().unwrap();
         let refused = "b:9092/1: Connect to ipv4#10.0.0.1:9092 failed: Connection refused (after 0ms in state CONNECT)";
         let text = troubles.hear(RDKafkaErrorCode::BrokerTransportFailure, refused);
         assert_eq!(all_down(), None);
         assert_eq!(Some(troubles.of_silence("timed out")), text);
-        troubles.is_over();
+        troubles.answered().unwrap();
         assert_eq!(troubles.of_silence("timed out"), "no broker answers: timed out");
+    }
+
+    #[test]
+    fn a_refused_certificate_is_not_over_because_another_broker_answers() {
+        let troubles = troubles(&[("security.protocol", "ssl")]);
+        let words = "ssl://127.0.0.1:1/2: SSL handshake failed: error:0A000086:SSL routines::certificate verify failed: broker certificate could not be verified, verify that (after 3ms in state SSL_HANDSHAKE)";
+        let text = troubles.hear(RDKafkaErrorCode::SSL, words).unwrap();
+        assert!(text.starts_with("broker 127.0.0.1:1: its certificate is not accepted: it may have expired"), "{text}");
+        assert_eq!(troubles.answered(), Err(text));
     }
 
     #[test]
@@ -327,7 +352,7 @@ mod tests {
         troubles.overhear("FAIL", "[thrd:b:9093/bootstrap]: b:9093/bootstrap: Disconnected: connection closed by peer: receive 0 after POLLIN (after 0ms in state APIVERSION_QUERY)");
         let text = troubles.of_silence("timed out");
         assert!(text.starts_with("broker b:9093: the broker closes the connection at once"), "{text}");
-        troubles.is_over();
+        troubles.answered().unwrap();
         troubles.overhear("CONNECT", "[thrd:b:9093/bootstrap]: Disconnected");
         assert_eq!(troubles.of_silence("timed out"), "no broker answers: timed out");
     }

@@ -20,6 +20,8 @@ pub struct SecureKafka {
     pub mutual: String,
     /// TLS, with a certificate that has expired.
     pub expired: String,
+    /// TLS, with a certificate for `localhost`, while the broker advertises 127.0.0.1.
+    pub named: String,
     /// The address of an HTTP server that gives out tokens.
     pub tokens: String,
     /// Certificates and keys; what there is stands in `tests/services/certificates.py`.
@@ -66,6 +68,7 @@ impl SecureKafka {
             sasl: address("TIDEGATE_TEST_KAFKA_SASL")?,
             mutual: address("TIDEGATE_TEST_KAFKA_MUTUAL")?,
             expired: address("TIDEGATE_TEST_KAFKA_EXPIRED")?,
+            named: address("TIDEGATE_TEST_KAFKA_NAMED")?,
             tokens: address("TIDEGATE_TEST_KAFKA_TOKENS")?,
             certificates: Certificates::find()?,
             tools: address("TIDEGATE_TEST_KAFKA_LIBS")?.into(),

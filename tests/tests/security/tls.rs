@@ -1,5 +1,7 @@
 //! Certificates and keys that are wrong, on either side, and files that are not there.
 
+use std::time::{Duration, Instant};
+
 use anyhow::ensure;
 use tidegate_tests::harness::{Gateway, Mode, Proxy, SecureKafka};
 
@@ -36,6 +38,28 @@ fn a_certificate_for_another_host_is_named_with_the_hosts_that_it_is_for() -> an
     let host = file.brokers.rsplit_once(':').map_or("", |(host, _)| host);
     let problem = format!("its certificate is not for the host `{host}` but for localhost, 127.0.0.1;");
     sales.stays_out(&file, &[&format!("broker {}: {problem}", file.brokers)])
+}
+
+/// Longer than two of the gateway's own looks at the cluster, which the bootstrap address answers.
+const TWO_LOOKS: Duration = Duration::from_secs(11);
+
+#[test]
+fn an_advertised_address_that_is_not_in_the_certificate_stays_named_while_the_bootstrap_address_answers()
+-> anyhow::Result<()> {
+    let sales = Sales::new("advertised")?;
+    let lines = ["security.protocol = \"ssl\"".to_owned(), sales.kafka.ca()];
+    let bootstrap = sales.kafka.named.replace("127.0.0.1", "localhost");
+    let file = sales.kafka.gateway_file(&sales.tenant, &bootstrap, &lines);
+    let advertised =
+        format!("broker {}: its certificate is not for the host `127.0.0.1` but for localhost;", sales.kafka.named);
+    let (gateway, _) = sales.refused(&file, &[&advertised])?;
+    let until = Instant::now() + TWO_LOOKS;
+    while Instant::now() < until {
+        let answer = gateway.ready()?;
+        ensure!(answer.text.contains(&advertised), "it is no longer told: {}", answer.text);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    gateway.stop()
 }
 
 #[test]
