@@ -114,13 +114,12 @@ impl Troubles {
             RDKafkaErrorCode::UnknownTopicOrPartition => return None,
             _ => {}
         }
-        let (now, words) = (Instant::now(), steady(reason));
+        let (now, words) = (Instant::now(), format!("{}{}", steady(reason), state(reason)));
+        let known = self.state.lock().known.get(&words).filter(|(found, _)| now < *found + LASTS).cloned();
+        // Not under the lock: others ask for what was said.
+        let text = known.map_or_else(|| self.settings.redact(&self.explain(reason)), |(_, text)| text);
         let mut state = self.state.lock();
         state.known.retain(|_, (found, _)| now < *found + LASTS);
-        let text = match state.known.get(&words) {
-            Some((_, text)) => text.clone(),
-            None => self.settings.redact(&self.explain(reason)),
-        };
         if state.known.len() < MOST_KNOWN {
             state.known.entry(words).or_insert_with(|| (now, text.clone()));
         }
@@ -213,6 +212,12 @@ fn steady(reason: &str) -> String {
     let cut = reason.find(" (after ").map_or(reason, |end| reason.get(..end).unwrap_or(reason));
     let cut = cut.split(": broker certificate could not be verified").next().unwrap_or(cut);
     cut.replace("SSL handshake failed: ", "").replace(": connecting to a PLAINTEXT broker listener?", "")
+}
+
+/// The state of a connection in which something went wrong: the same words mean another thing in another one.
+fn state(reason: &str) -> &str {
+    let state = reason.rsplit_once(" in state ").map_or("", |(_, state)| state);
+    state.split([',', ')']).next().unwrap_or_default()
 }
 
 /// The address of the broker that a reason begins with, and the rest. `sasl_ssl://host:9092/1: words`, or with a name of a
@@ -335,6 +340,20 @@ mod tests {
         assert_eq!(Some(troubles.of_silence("timed out")), text);
         troubles.answered().unwrap();
         assert_eq!(troubles.of_silence("timed out"), "no broker answers: timed out");
+    }
+
+    #[test]
+    fn the_same_words_in_another_state_mean_another_thing() {
+        let troubles = troubles(&[("security.protocol", "ssl")]);
+        let hear = |state: &str| {
+            let words = format!(
+                "ssl://b:9093/1: Disconnected: SSL connection closed by peer (after 3ms in state {state}, 1 identical error(s) suppressed)"
+            );
+            troubles.hear(RDKafkaErrorCode::BrokerTransportFailure, &words).unwrap()
+        };
+        assert!(hear("SSL_HANDSHAKE").contains("the port speaks no TLS"));
+        assert!(hear("UP").contains("as one does that wants a user"));
+        assert!(hear("SSL_HANDSHAKE").contains("the port speaks no TLS"));
     }
 
     #[test]
