@@ -275,7 +275,9 @@ impl ClientContext for Context {
         // What matters comes as an event as well; these are for looking closer.
         tracing::debug!(target: "librdkafka", ?level, facility, "{message}");
         self.logged.store(true, Ordering::Relaxed);
-        self.troubles.overhear(facility, message);
+        if let Some(text) = self.troubles.overhear(facility, message) {
+            self.push(Event::Trouble(text));
+        }
     }
 
     fn error(&self, fault: KafkaError, reason: &str) {

@@ -130,12 +130,15 @@ impl Troubles {
         Some(text)
     }
 
-    /// Takes in a line of the log: connections that a broker closes are no errors to librdkafka.
-    pub(super) fn overhear(&self, facility: &str, line: &str) {
+    /// Takes in a line of the log: connections that a broker closes are no errors to librdkafka. Returns what is to be said at
+    /// once: that the broker closes them before they are up. Later ones may be for want of use.
+    pub(super) fn overhear(&self, facility: &str, line: &str) -> Option<String> {
         let line = line.split_once("]: ").map_or(line, |(_, line)| line);
-        if facility == "FAIL" && line.contains("Disconnected") {
-            self.hear(RDKafkaErrorCode::BrokerTransportFailure, line);
+        if facility != "FAIL" || !line.contains("Disconnected") {
+            return None;
         }
+        let text = self.hear(RDKafkaErrorCode::BrokerTransportFailure, line);
+        text.filter(|_| state(line) == "APIVERSION_QUERY")
     }
 
     /// What was last said, while it lasts.
@@ -368,11 +371,14 @@ mod tests {
     #[test]
     fn a_connection_that_was_closed_is_remembered_from_the_log() {
         let troubles = troubles(&[]);
-        troubles.overhear("FAIL", "[thrd:b:9093/bootstrap]: b:9093/bootstrap: Disconnected: connection closed by peer: receive 0 after POLLIN (after 0ms in state APIVERSION_QUERY)");
+        let closed = "[thrd:b:9093/bootstrap]: b:9093/bootstrap: Disconnected: connection closed by peer: receive 0 after POLLIN (after 0ms in state";
+        assert_eq!(troubles.overhear("FAIL", &format!("{closed} UP)")), None, "perhaps for want of use");
+        let told = troubles.overhear("FAIL", &format!("{closed} APIVERSION_QUERY)"));
         let text = troubles.of_silence("timed out");
+        assert_eq!(told.as_ref(), Some(&text));
         assert!(text.starts_with("broker b:9093: the broker closes the connection at once"), "{text}");
         troubles.answered().unwrap();
-        troubles.overhear("CONNECT", "[thrd:b:9093/bootstrap]: Disconnected");
+        let _ = troubles.overhear("CONNECT", "[thrd:b:9093/bootstrap]: Disconnected");
         assert_eq!(troubles.of_silence("timed out"), "no broker answers: timed out");
     }
 }

@@ -37,7 +37,7 @@ fn issued(sales: &Sales) -> anyhow::Result<u64> {
 #[test]
 fn records_flow_with_tokens_and_go_on_when_the_first_tokens_are_over() -> anyhow::Result<()> {
     let sales = Sales::new("tokens")?;
-    let gateway = Gateway::start(&sales.tenant, &with_tokens(&sales, &sales.kafka.tokens, "lifetime:8"))?;
+    let gateway = Gateway::start(&sales.tenant, &with_tokens(&sales, &sales.kafka.tokens, "lifetime:6"))?;
     sales.arrive(&gateway)?;
     // The consumer and the producer of dead letters have one each; the broker ends a connection whose token is over.
     let first = issued(&sales)?;
