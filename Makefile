@@ -69,7 +69,7 @@ services-needed:
 .PHONY: test
 test: plugins test-guests dataset services-needed ## run all tests on a real Kafka, a real ClickHouse engine, PostgreSQL and files, all started here
 	cargo build --release --workspace --bins
-	$(SERVICES) run kafka clickhouse clickhouse-2018 postgres -- cargo test --release --workspace
+	$(SERVICES) run kafka kafka-secure clickhouse clickhouse-2018 postgres -- cargo test --release --workspace
 
 .PHONY: lint
 lint: ## formatting, clippy, docs and licences; warnings are errors

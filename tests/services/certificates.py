@@ -5,6 +5,7 @@ What lies in the folder (all in PEM; keys are of P-256 in PKCS #8, for which eve
     ca.pem                     the authority
     other-ca.pem               another authority, which has signed nothing below except `stranger`
     server.pem, .key           for localhost and 127.0.0.1
+    named.pem, .key            for localhost alone
     expired.pem, .key          the same, expired in 2020
     client.pem, .key           a client; client-locked.key is its key under the password of `LOCK`
     client-expired.pem, .key   a client whose certificate expired in 2020
@@ -22,12 +23,13 @@ import debian
 
 LOCK = "locked-5678"
 # Whoever changes what is made here makes the next version, since finished entries are never changed.
-ENTRY = "certificates-1"
+ENTRY = "certificates-2"
 KEY_ID = "tests"
 
 VALID = ("20250101000000Z", "20450101000000Z")
 PAST = ("20200101000000Z", "20200201000000Z")
 SERVER = "subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\n"
+NAMED = "subjectAltName=DNS:localhost\nextendedKeyUsage=serverAuth\n"
 CLIENT = "extendedKeyUsage=clientAuth\n"
 AUTHORITY = "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n"
 
@@ -55,6 +57,7 @@ def make(directory):
     issue(directory, "ca", "Tidegate test authority", AUTHORITY, VALID, "ca")
     issue(directory, "other-ca", "Another test authority", AUTHORITY, VALID, "other-ca")
     issue(directory, "server", "localhost", SERVER, VALID, "ca")
+    issue(directory, "named", "localhost", NAMED, VALID, "ca")
     issue(directory, "expired", "localhost", SERVER, PAST, "ca")
     issue(directory, "client", "tidegate", CLIENT, VALID, "ca")
     issue(directory, "client-expired", "tidegate", CLIENT, PAST, "ca")

@@ -11,12 +11,14 @@ from kafka import Kafka, VERSION, format_storage
 
 USER, PASSWORD = "tidegate", "kafka-secret-1234"
 
-# Names of listeners are in small letters where they are part of a key.
+# Names of listeners are in small letters where they are part of a key. Without its class named, Kafka 4.1's default
+# validator takes tokens of any signature and any audience.
 PROPERTIES = """
 listener.name.sasl.ssl.keystore.location={folder}/server.keystore.pem
 listener.name.mutual.ssl.keystore.location={folder}/server.keystore.pem
 listener.name.mutual.ssl.client.auth=required
 listener.name.expired.ssl.keystore.location={folder}/expired.keystore.pem
+listener.name.named.ssl.keystore.location={folder}/named.keystore.pem
 ssl.keystore.type=PEM
 ssl.truststore.type=PEM
 ssl.truststore.location={certificates}/ca.pem
@@ -30,15 +32,16 @@ listener.name.sasl.oauthbearer.sasl.jaas.config=\
   org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required;
 listener.name.sasl.oauthbearer.sasl.server.callback.handler.class=\
   org.apache.kafka.common.security.oauthbearer.OAuthBearerValidatorCallbackHandler
-listener.name.sasl.oauthbearer.sasl.oauthbearer.jwks.endpoint.url={jwks}
-listener.name.sasl.oauthbearer.sasl.oauthbearer.expected.audience={audience}
-listener.name.sasl.oauthbearer.sasl.oauthbearer.expected.issuer={issuer}
+sasl.oauthbearer.jwt.validator.class=org.apache.kafka.common.security.oauthbearer.BrokerJwtValidator
+sasl.oauthbearer.jwks.endpoint.url={jwks}
+sasl.oauthbearer.expected.audience={audience}
+sasl.oauthbearer.expected.issuer={issuer}
 """
 
 
 class KafkaSecure(Kafka):
     name = "kafka-secure"
-    listeners = {"SASL": "SASL_SSL", "MUTUAL": "SSL", "EXPIRED": "SSL"}
+    listeners = {"SASL": "SASL_SSL", "MUTUAL": "SSL", "EXPIRED": "SSL", "NAMED": "SSL"}
     heap = "256m"
 
     def install(self):
@@ -53,7 +56,7 @@ class KafkaSecure(Kafka):
         self.tokens = tokens.Tokens(self.certificates / "tokens.key")
         self.folder = data.with_suffix(".keystores")
         self.folder.mkdir(mode=0o700)
-        for name in ("server", "expired"):
+        for name in ("server", "expired", "named"):
             parts = [(self.certificates / f"{name}.{kind}").read_text() for kind in ("key", "pem")]
             (self.folder / f"{name}.keystore.pem").write_text("".join(parts))
 
@@ -73,6 +76,7 @@ class KafkaSecure(Kafka):
             "TIDEGATE_TEST_KAFKA_SASL": at["SASL"],
             "TIDEGATE_TEST_KAFKA_MUTUAL": at["MUTUAL"],
             "TIDEGATE_TEST_KAFKA_EXPIRED": at["EXPIRED"],
+            "TIDEGATE_TEST_KAFKA_NAMED": at["NAMED"],
             "TIDEGATE_TEST_KAFKA_TOKENS": self.tokens.url,
             "TIDEGATE_TEST_KAFKA_LIBS": str(self.libs),
             "TIDEGATE_TEST_CERTIFICATES": str(self.certificates),

@@ -2,10 +2,12 @@
 
 import os
 import pwd
+import shutil
 import signal
 import subprocess
 from pathlib import Path
 
+import certificates
 import debian
 import process
 
@@ -21,6 +23,9 @@ full_page_writes = off
 autovacuum_naptime = 1h
 bgwriter_delay = 10s
 wal_writer_delay = 10s
+ssl = on
+ssl_cert_file = 'server.pem'
+ssl_key_file = 'server.key'
 """
 
 
@@ -32,6 +37,7 @@ class Postgres:
 
     def install(self):
         self.environment = {**os.environ, "LC_ALL": "C.UTF-8"}
+        self.certificates = certificates.folder()
         local = [path for path in Path("/usr/lib/postgresql").glob("*/bin") if version(path) >= 15]
         if local:
             self.bin = max(local, key=version)
@@ -59,6 +65,11 @@ class Postgres:
             raise process.StartError(f"initdb failed:\n{done.stdout}")
         with open(data / "postgresql.conf", "a") as config:
             config.write(SETTINGS)
+        for name in ("server.pem", "server.key"):
+            shutil.copyfile(self.certificates / name, data / name)
+            (data / name).chmod(0o600)  # the server refuses a key that others may read
+            if self.account:
+                os.chown(data / name, self.account["user"], self.account["group"])
         self.forget_port()
 
     def forget_port(self):
@@ -74,7 +85,11 @@ class Postgres:
         return len(lines) >= 8 and lines[7].strip() == "ready"
 
     def env(self):
-        return {"TIDEGATE_TEST_POSTGRES": f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{self.port}/postgres"}
+        return {
+            "TIDEGATE_TEST_POSTGRES": f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{self.port}/postgres",
+            "TIDEGATE_TEST_POSTGRES_CA": str(self.certificates / "ca.pem"),
+            "TIDEGATE_TEST_CERTIFICATES": str(self.certificates),
+        }
 
 
 def version(path):

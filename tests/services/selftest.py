@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """Checks the services themselves: `python3 tests/services/selftest.py`. Takes about 40 seconds."""
 
+import base64
+import json
 import os
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -117,6 +120,27 @@ class OtherServicesTest(unittest.TestCase):
         for url in (old, new):
             post(new, b"CREATE TABLE IF NOT EXISTS t (n UInt32, s String) ENGINE = MergeTree ORDER BY n")
             self.assertEqual(post(url, bytes(damaged), **insert)[2][:8], b"Code: 40")
+
+    def test_the_secure_kafka_shows_its_certificates_and_gives_out_tokens(self):
+        up = self.up("kafka-secure")
+        trusting = ssl.create_default_context(cafile=f"{up.env['TIDEGATE_TEST_CERTIFICATES']}/ca.pem")
+
+        def handshake(variable):
+            with socket.create_connection(split_address(up.env[variable]), timeout=5) as connection:
+                with trusting.wrap_socket(connection, server_hostname="localhost") as session:
+                    return session.version()
+
+        for variable in ("TIDEGATE_TEST_KAFKA_SASL", "TIDEGATE_TEST_KAFKA_MUTUAL"):
+            self.assertEqual(handshake(variable), "TLSv1.3")
+        with self.assertRaisesRegex(ssl.SSLCertVerificationError, "expired"):
+            handshake("TIDEGATE_TEST_KAFKA_EXPIRED")
+
+        for secret, status in (("oauth-secret-1234", 200), ("another", 401)):
+            basic = base64.b64encode(f"client:{secret}".encode()).decode()
+            answer = post(up.env["TIDEGATE_TEST_KAFKA_TOKENS"], b"grant_type=client_credentials", path="/token",
+                          headers={"Authorization": f"Basic {basic}"})
+            self.assertEqual(answer[0], status)
+            self.assertEqual(len(json.loads(answer[2]).get("access_token", "").split(".")), 3 if status == 200 else 1)
 
     def test_postgres_answers(self):
         up = self.up("postgres")

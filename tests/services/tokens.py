@@ -1,8 +1,8 @@
 """A token endpoint as OAuth 2 has them (RFC 6749, client credentials): signed tokens for whoever knows the secret.
 
 It runs in a thread of the supervisor. `POST /token` takes the client's id and secret as Basic credentials and answers
-with a token of five minutes; the scope `lifetime:SECONDS` asks for another lifetime. `GET /issued/CLIENT` says how many
-tokens a client was given.
+with a token of five minutes; the scopes `lifetime:SECONDS` and `audience:NAME` ask for another lifetime and for another
+audience than the broker's. `GET /issued/CLIENT` says how many tokens a client was given.
 """
 
 import base64
@@ -34,7 +34,7 @@ class Tokens:
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-                self.answer(*tokens.grant(self.path, self.headers.get("Authorization", ""), parse_qs(body)))
+                self.answer(*tokens.grant(self.path.partition("?")[0], self.headers.get("Authorization", ""), parse_qs(body)))
 
             def do_GET(self):
                 self.answer(200, {"issued": tokens.issued[self.path.removeprefix("/issued/")]})
@@ -61,16 +61,16 @@ class Tokens:
         client, secret = credentials(authorization)
         if secret != SECRET:
             return 401, {"error": "invalid_client", "error_description": "no client has this id and this secret"}
-        asked = [word.removeprefix("lifetime:") for word in fields.get("scope", [""])[0].split()
-                 if word.startswith("lifetime:")]
-        lifetime = int(asked[0]) if asked else LIFETIME
+        asked = dict(word.split(":", 1) for word in fields.get("scope", [""])[0].split() if ":" in word)
+        lifetime = int(asked.get("lifetime", LIFETIME))
         self.issued[client] += 1
-        return 200, {"access_token": self.token(client, lifetime), "token_type": "Bearer", "expires_in": lifetime}
+        token = self.token(client, lifetime, asked.get("audience", AUDIENCE))
+        return 200, {"access_token": token, "token_type": "Bearer", "expires_in": lifetime}
 
-    def token(self, subject, lifetime):
+    def token(self, subject, lifetime, audience):
         now = int(time.time())
         header = {"alg": "RS256", "typ": "JWT", "kid": certificates.KEY_ID}
-        claims = {"sub": subject, "iss": ISSUER, "aud": AUDIENCE, "iat": now, "exp": now + lifetime, "scope": "kafka"}
+        claims = {"sub": subject, "iss": ISSUER, "aud": audience, "iat": now, "exp": now + lifetime, "scope": "kafka"}
         text = ".".join(certificates.base64url(json.dumps(part).encode()) for part in (header, claims))
         return f"{text}.{certificates.base64url(certificates.signature(self.key, text))}"
 

@@ -154,7 +154,7 @@ struct Context {
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         tracing::debug!(target: "librdkafka", ?level, facility, "{message}");
-        self.troubles.overhear(facility, message);
+        let _ = self.troubles.overhear(facility, message);
     }
 
     fn error(&self, fault: KafkaError, reason: &str) {

@@ -91,13 +91,17 @@ pub(super) struct Asker {
 }
 
 impl Asker {
-    /// Which of the topics the broker does not have.
+    /// Which of the topics the broker does not have. Fails where no broker answers, or the certificate of one is refused.
     pub fn missing(&self, topics: &[String]) -> Result<Vec<String>, String> {
         let mut missing = Vec::new();
         for topic in topics {
             if self.partition_count(topic)?.is_none() {
                 missing.push(topic.clone());
             }
+        }
+        let answered = self.consumer.context().troubles.answered();
+        if missing.is_empty() {
+            answered?;
         }
         Ok(missing)
     }
@@ -174,7 +178,6 @@ impl Asker {
         let troubles = &self.consumer.context().troubles;
         let metadata = self.consumer.fetch_metadata(Some(topic), self.remaining());
         let metadata = metadata.map_err(|fault| troubles.of_silence(&fault.to_string()))?;
-        troubles.is_over();
         let found = metadata.topics().iter().find(|found| found.name() == topic && found.error().is_none());
         let count = found.map(|found| found.partitions().len()).filter(|count| *count > 0);
         Ok(count.and_then(|count| i32::try_from(count).ok()))

@@ -112,13 +112,14 @@ impl Membership {
 
     /// All that has happened since the last call. Must be called at least every `max.poll.interval.ms`.
     pub fn poll(&self) -> Vec<Event> {
-        // Rebalances and commits are handled within a poll that then returns nothing: one more finds the next.
+        // Rebalances, commits and lines of the log are handled within a poll that then returns nothing: one more finds the next.
         loop {
             let before = self.context().events.lock().len();
             match self.consumer.poll(Duration::ZERO) {
                 Some(Err(fault)) => self.context().events.lock().extend(trouble(&fault)),
                 Some(Ok(message)) => self.context().push(unexpected(&message)),
                 None if self.context().events.lock().len() > before => {}
+                None if self.context().logged.swap(false, Ordering::Relaxed) => {}
                 None => break,
             }
         }
@@ -267,13 +268,20 @@ fn unexpected(message: &BorrowedMessage<'_>) -> Event {
 pub struct Context {
     events: Mutex<VecDeque<Event>>,
     closing: AtomicBool,
+    /// Whether a line of the log has come.
+    logged: AtomicBool,
     /// What librdkafka said of the connections.
     pub(super) troubles: Troubles,
 }
 
 impl Context {
     pub(super) fn new(settings: &KafkaSettings) -> Self {
-        Self { events: Mutex::default(), closing: AtomicBool::new(false), troubles: Troubles::new(settings) }
+        Self {
+            events: Mutex::default(),
+            closing: AtomicBool::new(false),
+            logged: AtomicBool::new(false),
+            troubles: Troubles::new(settings),
+        }
     }
 
     fn push(&self, event: Event) {
@@ -315,7 +323,10 @@ impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         // What matters comes as an event as well; these are for looking closer.
         tracing::debug!(target: "librdkafka", ?level, facility, "{message}");
-        self.troubles.overhear(facility, message);
+        self.logged.store(true, Ordering::Relaxed);
+        if let Some(text) = self.troubles.overhear(facility, message) {
+            self.push(Event::Trouble(text));
+        }
     }
 
     fn error(&self, fault: KafkaError, reason: &str) {

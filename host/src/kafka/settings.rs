@@ -128,8 +128,10 @@ impl KafkaSettings {
         for (key, value) in &self.settings {
             config.set(key, value.reveal());
         }
-        // Connections that a broker closes are told of in the log alone.
-        config.set_log_level(RDKafkaLogLevel::Info);
+        // Connections that a broker closes are told of in the log alone, at this level.
+        if (config.log_level as i32) < RDKafkaLogLevel::Info as i32 {
+            config.set_log_level(RDKafkaLogLevel::Info);
+        }
         if !self.settings.contains_key("client.id") {
             config.set("client.id", "tidegate");
         }

@@ -24,7 +24,12 @@ struct State {
     last: Option<(Instant, String)>,
     /// Our texts for librdkafka's words, and when they were found.
     known: BTreeMap<String, (Instant, String)>,
+    /// The last refusal of a broker's certificate, and when it was heard.
+    certificate: Option<(Instant, String)>,
 }
+
+/// What OpenSSL says of a certificate, whatever is wrong with it.
+const REFUSED: &str = "certificate verify failed";
 
 /// Librdkafka repeats what lasts every 30 s; what is older is over, or needs another look.
 const LASTS: Duration = Duration::from_secs(45);
@@ -36,7 +41,7 @@ const MOST_KNOWN: usize = 64;
 type Advice = (&'static [&'static str], &'static str);
 
 /// In the order in which they are looked for.
-const ADVICE: [Advice; 9] = [
+const ADVICE: [Advice; 10] = [
     (
         &["SASL authentication error", "invalid_token"],
         "the broker does not accept the token; check the issuer, the audience and the scope (`sasl.oauthbearer.scope`) that it expects",
@@ -45,7 +50,14 @@ const ADVICE: [Advice; 9] = [
         &["SASL authentication error"],
         "the broker refuses the user or the password; check `sasl.username`, `sasl.password` and whether the broker has this user for this `sasl.mechanisms`",
     ),
-    (&["mechanism handshake failed"], "set `sasl.mechanisms` to one that the broker supports"),
+    (
+        &["mechanism handshake failed", "Unsupported SASL mechanism"],
+        "set `sasl.mechanisms` to one that the broker supports",
+    ),
+    (
+        &["Failed to acquire SASL OAUTHBEARER token", "SSL certificate"],
+        "there is no token to log in with: the certificate of `sasl.oauthbearer.token.endpoint.url` is not accepted; set `https.ca.location` to its authority",
+    ),
     (
         &["Failed to acquire SASL OAUTHBEARER token"],
         "there is no token to log in with; check `sasl.oauthbearer.token.endpoint.url`, `sasl.oauthbearer.client.id` and `sasl.oauthbearer.client.secret`",
@@ -95,30 +107,38 @@ impl Troubles {
     /// Where a certificate is refused it looks at the certificate itself, which may take two seconds, and is done at most
     /// every [`LASTS`] for each broker.
     pub(super) fn hear(&self, code: RDKafkaErrorCode, reason: &str) -> Option<String> {
-        // It follows every failure of the last broker, and says less.
-        if code == RDKafkaErrorCode::AllBrokersDown && self.last().is_some() {
-            return None;
+        match code {
+            // It follows every failure of the last broker, and says less.
+            RDKafkaErrorCode::AllBrokersDown if self.last().is_some() => return None,
+            // Told as an error of the poll as well.
+            RDKafkaErrorCode::UnknownTopicOrPartition => return None,
+            _ => {}
         }
-        let (now, words) = (Instant::now(), steady(reason));
+        let (now, words) = (Instant::now(), format!("{}{}", steady(reason), state(reason)));
+        let known = self.state.lock().known.get(&words).filter(|(found, _)| now < *found + LASTS).cloned();
+        // Not under the lock: others ask for what was said.
+        let text = known.map_or_else(|| self.settings.redact(&self.explain(reason)), |(_, text)| text);
         let mut state = self.state.lock();
         state.known.retain(|_, (found, _)| now < *found + LASTS);
-        let text = match state.known.get(&words) {
-            Some((_, text)) => text.clone(),
-            None => self.settings.redact(&self.explain(reason)),
-        };
         if state.known.len() < MOST_KNOWN {
             state.known.entry(words).or_insert_with(|| (now, text.clone()));
+        }
+        if reason.contains(REFUSED) {
+            state.certificate = Some((now, text.clone()));
         }
         state.last = Some((now, text.clone()));
         Some(text)
     }
 
-    /// Takes in a line of the log: connections that a broker closes are no errors to librdkafka.
-    pub(super) fn overhear(&self, facility: &str, line: &str) {
+    /// Takes in a line of the log: connections that a broker closes are no errors to librdkafka. Returns what is to be said at
+    /// once: that the broker closes them before they are up. Later ones may be for want of use.
+    pub(super) fn overhear(&self, facility: &str, line: &str) -> Option<String> {
         let line = line.split_once("]: ").map_or(line, |(_, line)| line);
-        if facility == "FAIL" && line.contains("Disconnected") {
-            self.hear(RDKafkaErrorCode::BrokerTransportFailure, line);
+        if facility != "FAIL" || !line.contains("Disconnected") {
+            return None;
         }
+        let text = self.hear(RDKafkaErrorCode::BrokerTransportFailure, line);
+        text.filter(|_| state(line) == "APIVERSION_QUERY")
     }
 
     /// What was last said, while it lasts.
@@ -132,15 +152,23 @@ impl Troubles {
         self.last().unwrap_or_else(|| format!("no broker answers: {fault}"))
     }
 
-    /// A broker has answered.
-    pub(super) fn is_over(&self) {
-        *self.state.lock() = State::default();
+    /// A broker has answered, and what was said is over.
+    ///
+    /// # Errors
+    /// Where the certificate of another broker is refused, as happens to addresses that brokers advertise: who answers does not
+    /// help, since what that broker leads is not read.
+    pub(super) fn answered(&self) -> Result<(), String> {
+        let mut state = self.state.lock();
+        let certificate = state.certificate.take().filter(|(heard, _)| heard.elapsed() < LASTS);
+        let told = certificate.as_ref().map_or(Ok(()), |(_, text)| Err(text.clone()));
+        *state = State { certificate, known: std::mem::take(&mut state.known), ..State::default() };
+        told
     }
 
     fn explain(&self, reason: &str) -> String {
         let (broker, words) = of_broker(reason);
         let at = broker.map(|broker| format!("broker {broker}: ")).unwrap_or_default();
-        if words.contains("certificate verify failed") {
+        if words.contains(REFUSED) {
             let problem = broker.and_then(|broker| certificate::problem(broker, &self.settings));
             let problem = problem.unwrap_or_else(|| {
                 "its certificate is not accepted: it may have expired, be for another host or be signed by an authority that \
@@ -187,6 +215,12 @@ fn steady(reason: &str) -> String {
     let cut = reason.find(" (after ").map_or(reason, |end| reason.get(..end).unwrap_or(reason));
     let cut = cut.split(": broker certificate could not be verified").next().unwrap_or(cut);
     cut.replace("SSL handshake failed: ", "").replace(": connecting to a PLAINTEXT broker listener?", "")
+}
+
+/// The state of a connection in which something went wrong: the same words mean another thing in another one.
+fn state(reason: &str) -> &str {
+    let state = reason.rsplit_once(" in state ").map_or("", |(_, state)| state);
+    state.split([',', ')']).next().unwrap_or_default()
 }
 
 /// The address of the broker that a reason begins with, and the rest. `sasl_ssl://host:9092/1: words`, or with a name of a
@@ -302,23 +336,49 @@ mod tests {
         let troubles = troubles(&[]);
         let all_down = || troubles.hear(RDKafkaErrorCode::AllBrokersDown, "1/1 brokers are down");
         assert_eq!(all_down().as_deref(), Some("1/1 brokers are down"));
-        troubles.is_over();
+        troubles.answered().unwrap();
         let refused = "b:9092/1: Connect to ipv4#10.0.0.1:9092 failed: Connection refused (after 0ms in state CONNECT)";
         let text = troubles.hear(RDKafkaErrorCode::BrokerTransportFailure, refused);
         assert_eq!(all_down(), None);
         assert_eq!(Some(troubles.of_silence("timed out")), text);
-        troubles.is_over();
+        troubles.answered().unwrap();
         assert_eq!(troubles.of_silence("timed out"), "no broker answers: timed out");
+    }
+
+    #[test]
+    fn the_same_words_in_another_state_mean_another_thing() {
+        let troubles = troubles(&[("security.protocol", "ssl")]);
+        let hear = |state: &str| {
+            let words = format!(
+                "ssl://b:9093/1: Disconnected: SSL connection closed by peer (after 3ms in state {state}, 1 identical error(s) suppressed)"
+            );
+            troubles.hear(RDKafkaErrorCode::BrokerTransportFailure, &words).unwrap()
+        };
+        assert!(hear("SSL_HANDSHAKE").contains("the port speaks no TLS"));
+        assert!(hear("UP").contains("as one does that wants a user"));
+        assert!(hear("SSL_HANDSHAKE").contains("the port speaks no TLS"));
+    }
+
+    #[test]
+    fn a_refused_certificate_is_not_over_because_another_broker_answers() {
+        let troubles = troubles(&[("security.protocol", "ssl")]);
+        let words = "ssl://127.0.0.1:1/2: SSL handshake failed: error:0A000086:SSL routines::certificate verify failed: broker certificate could not be verified, verify that (after 3ms in state SSL_HANDSHAKE)";
+        let text = troubles.hear(RDKafkaErrorCode::SSL, words).unwrap();
+        assert!(text.starts_with("broker 127.0.0.1:1: its certificate is not accepted: it may have expired"), "{text}");
+        assert_eq!(troubles.answered(), Err(text));
     }
 
     #[test]
     fn a_connection_that_was_closed_is_remembered_from_the_log() {
         let troubles = troubles(&[]);
-        troubles.overhear("FAIL", "[thrd:b:9093/bootstrap]: b:9093/bootstrap: Disconnected: connection closed by peer: receive 0 after POLLIN (after 0ms in state APIVERSION_QUERY)");
+        let closed = "[thrd:b:9093/bootstrap]: b:9093/bootstrap: Disconnected: connection closed by peer: receive 0 after POLLIN (after 0ms in state";
+        assert_eq!(troubles.overhear("FAIL", &format!("{closed} UP)")), None, "perhaps for want of use");
+        let told = troubles.overhear("FAIL", &format!("{closed} APIVERSION_QUERY)"));
         let text = troubles.of_silence("timed out");
+        assert_eq!(told.as_ref(), Some(&text));
         assert!(text.starts_with("broker b:9093: the broker closes the connection at once"), "{text}");
-        troubles.is_over();
-        troubles.overhear("CONNECT", "[thrd:b:9093/bootstrap]: Disconnected");
+        troubles.answered().unwrap();
+        let _ = troubles.overhear("CONNECT", "[thrd:b:9093/bootstrap]: Disconnected");
         assert_eq!(troubles.of_silence("timed out"), "no broker answers: timed out");
     }
 }

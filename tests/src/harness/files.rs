@@ -26,12 +26,16 @@ pub struct GatewayFile {
     pub http: String,
     /// `bootstrap.servers`.
     pub brokers: String,
+    /// More lines for the section `[kafka]`.
+    pub kafka: String,
     /// The address of the sink `dwh`.
     pub url: String,
     /// More sinks, as sections.
     pub sinks: String,
     /// What the environment says is the password of the sink `dwh`.
     pub password: String,
+    /// More of the environment.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 impl PipelineFile {
@@ -99,9 +103,11 @@ impl GatewayFile {
             top: String::new(),
             http: "listen = \"127.0.0.1:0\"".to_owned(),
             brokers: services.kafka.clone(),
+            kafka: String::new(),
             url: services.clickhouse.clone(),
             sinks: String::new(),
             password: Services::password(),
+            environment: Vec::new(),
         }
     }
 
@@ -118,7 +124,7 @@ impl GatewayFile {
 
     /// The file's text. A member that was killed is missed after six seconds: no test waits longer for its partitions.
     pub fn text(&self) -> String {
-        let Self { top, http, brokers, url, sinks, .. } = self;
+        let Self { top, http, brokers, kafka, url, sinks, .. } = self;
         let dwh = clickhouse_sink("dwh", url, Self::PASSWORD);
         format!(
             r#"plugins = "plugins"
@@ -131,6 +137,7 @@ impl GatewayFile {
 "bootstrap.servers" = "{brokers}"
 "session.timeout.ms" = 6000
 "heartbeat.interval.ms" = 1000
+{kafka}
 
 {dwh}
 {sinks}

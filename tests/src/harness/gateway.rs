@@ -117,6 +117,7 @@ impl Gateway {
             command.args(["run", "--config"]).arg(&path).args(options);
             command.env("RUST_LOG", "info").env(GatewayFile::PASSWORD, &file.password);
             command.env(GatewayFile::RIGHT_PASSWORD, Services::password());
+            command.envs(file.environment.iter().map(|(name, value)| (name, value)));
             command.stdin(Stdio::null()).stderr(Stdio::piped());
             command.stdout(output.try_clone().map_or_else(|_| Stdio::null(), Stdio::from));
         })?;
@@ -129,11 +130,15 @@ impl Gateway {
         Ok(Self { child, http: tenant.http.clone(), address: String::new(), log, reader: Some(reader) })
     }
 
+    /// The lines of the log so far.
+    pub fn log(&self) -> Vec<Value> {
+        lock(&self.log).iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
     /// The lines of the log so far that have this message.
     pub fn messages(&self, message: &str) -> Vec<Value> {
-        let lines = lock(&self.log);
-        let parsed = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        parsed.filter(|line| line.get("message").and_then(Value::as_str) == Some(message)).collect()
+        let is = |line: &Value| line.get("message").and_then(Value::as_str) == Some(message);
+        self.log().into_iter().filter(is).collect()
     }
 
     /// The page that says how its pipelines are.

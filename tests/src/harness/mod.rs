@@ -7,10 +7,12 @@
 //!   ClickHouse      statements and rows                              clickhouse.rs, http.rs
 //!   Postgres        the same for PostgreSQL and Greenplum            postgres.rs
 //!   PipelineFile    what the operator writes                         files.rs
+//! SecureKafka       a broker with TLS and users                      secure.rs
 //! Gateway           the process: its log, its pages, its end         gateway.rs
 //! Shop              the records of a test                          shop.rs
 //! Feed              a writer in the background                       feed.rs
 //! Proxy             a server that can hang or be away               proxy.rs
+//! TlsFront          TLS before a server that has none                 front.rs
 //! Expected          what a correct gateway makes of the records      expected.rs, letters.rs
 //! eventually        waits for a condition, never for a time          wait.rs
 //! ```
@@ -19,11 +21,13 @@ mod clickhouse;
 mod expected;
 mod feed;
 mod files;
+mod front;
 mod gateway;
 mod http;
 mod letters;
 mod postgres;
 mod proxy;
+mod secure;
 mod services;
 mod shop;
 mod tenant;
@@ -36,11 +40,13 @@ pub use expected::{
 };
 pub use feed::{Feed, Padded};
 pub use files::{GatewayFile, PipelineFile};
+pub use front::{Opening, TlsFront};
 pub use gateway::{End, Gateway, binary};
 pub use http::{Answer, Http};
 pub use letters::{Letter, check_letters, check_letters_in};
 pub use postgres::{Postgres, PostgresServer};
 pub use proxy::{Mode, Proxy};
+pub use secure::{Certificates, SecureKafka};
 pub use services::Services;
 pub use shop::Shop;
 pub use tenant::Tenant;

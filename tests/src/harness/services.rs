@@ -53,11 +53,11 @@ impl Services {
     }
 }
 
-fn address(variable: &str) -> anyhow::Result<String> {
+pub(super) fn address(variable: &str) -> anyhow::Result<String> {
     std::env::var(variable).map_err(|_| {
         anyhow!(
             "{variable} is not set; `make test` starts the services, and so does `python3 tests/services/services.py \
-             run kafka clickhouse clickhouse-2018 postgres -- cargo test --release`"
+             run kafka kafka-secure clickhouse clickhouse-2018 postgres -- cargo test --release`"
         )
     })
 }

@@ -36,7 +36,14 @@ impl Tenant {
     /// # Errors
     /// Where the services are not there.
     pub fn new(test: &str) -> anyhow::Result<Self> {
-        let services = Services::find()?;
+        Self::on(test, Services::find()?)
+    }
+
+    /// The same on other services.
+    ///
+    /// # Errors
+    /// As for [`Self::new`].
+    pub fn on(test: &str, services: Services) -> anyhow::Result<Self> {
         let http = Rc::new(Http::new()?);
         let name = format!("{test}_{:08x}", rand::random::<u32>());
         let tenant = Self {
