@@ -46,6 +46,10 @@ pub struct Subscription {
     pub topics: Vec<String>,
     /// Where the group begins if it has no offset.
     pub start: Start,
+    /// Whether partitions are read up to an end that is known before. Then it is told when a partition's end is reached, even if
+    /// the last offsets are no records. librdkafka counts that word as if it were a record, so that after a rebalance it would
+    /// go on one record too far: a partition must be put back once its end was told.
+    pub bounded: bool,
 }
 
 /// An offset to commit.
@@ -91,7 +95,7 @@ impl Membership {
     /// Where librdkafka refuses the settings or the topics' names.
     pub fn join(settings: &KafkaSettings, subscription: &Subscription, wake: &Wake) -> Result<Self, JoinFault> {
         let fault = |problem| JoinFault { group: subscription.group.clone(), problem };
-        let config = settings.consumer(&subscription.group);
+        let config = settings.consumer(subscription);
         let mut consumer: BaseConsumer<Context> = config.create_with_context(Context::default()).map_err(fault)?;
         let waking = wake.clone();
         consumer.set_nonempty_callback(move || waking.wake());

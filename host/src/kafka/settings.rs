@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use rdkafka::ClientConfig;
 
+use super::Subscription;
+
 /// The settings of a cluster, known to be right.
 #[derive(Clone, Debug)]
 pub struct KafkaSettings {
@@ -42,15 +44,14 @@ impl KafkaSettings {
         Ok(Self { settings })
     }
 
-    /// For a member of `group`.
-    pub(super) fn consumer(&self, group: &str) -> ClientConfig {
+    /// For a member of a group.
+    pub(super) fn consumer(&self, subscription: &Subscription) -> ClientConfig {
         let mut config = self.client(&FETCH_DEFAULTS);
         config
-            .set("group.id", group)
+            .set("group.id", &subscription.group)
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
-            // By it a position gets past offsets that hold no record: the marks of transactions.
-            .set("enable.partition.eof", "true")
+            .set("enable.partition.eof", if subscription.bounded { "true" } else { "false" })
             .set("allow.auto.create.topics", "false")
             .set("isolation.level", "read_committed")
             .set("partition.assignment.strategy", "cooperative-sticky")
