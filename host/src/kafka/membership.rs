@@ -48,6 +48,10 @@ pub struct Subscription {
     pub topics: Vec<String>,
     /// Where the group begins if it has no offset.
     pub start: Start,
+    /// Whether partitions are read up to an end that is known before. Then it is told when a partition's end is reached, even if
+    /// the last offsets are no records. librdkafka counts that word as if it were a record, so that after a rebalance it would
+    /// go on one record too far: a partition must be put back once its end was told.
+    pub bounded: bool,
 }
 
 /// An offset to commit.
@@ -96,7 +100,7 @@ impl Membership {
             let problem = files::reason(settings, &problem.to_string());
             JoinFault { group: subscription.group.clone(), problem }
         };
-        let config = settings.consumer(&subscription.group);
+        let config = settings.consumer(subscription);
         let mut consumer: BaseConsumer<Context> = config.create_with_context(Context::new(settings)).map_err(fault)?;
         let waking = wake.clone();
         consumer.set_nonempty_callback(move || waking.wake());

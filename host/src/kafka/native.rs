@@ -11,11 +11,11 @@ use std::ptr;
 use std::sync::Arc;
 use std::thread::Thread;
 
-use rdkafka::TopicPartitionList;
 use rdkafka::bindings as rdsys;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::types::{RDKafka, RDKafkaMessage, RDKafkaQueue, RDKafkaRespErr};
+use rdkafka::{Offset, TopicPartitionList};
 
 use super::TopicPartition;
 use crate::pipeline::{RecordRef, Records};
@@ -128,6 +128,20 @@ impl<C: ConsumerContext + 'static> PartitionQueue<C> {
             unsafe { rdsys::rd_kafka_message_destroy(*message) };
         }
         fetched
+    }
+
+    /// The offset that follows what was fetched, the marks of transactions behind the last record included; none before
+    /// anything was. Wrong by one after a [`FetchFault`] or the end of the partition, which librdkafka counts as records.
+    pub fn position(&self) -> Option<i64> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition(self.topic.to_str().ok()?, self.partition);
+        // SAFETY: client and list are valid, and only the list's offsets are written.
+        let code = unsafe { rdsys::rd_kafka_position(self.consumer.client().native_ptr(), list.ptr()) };
+        let offset = list.elements().first().map(|element| element.offset());
+        match (code, offset) {
+            (RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR, Some(Offset::Offset(offset))) => Some(offset),
+            _ => None,
+        }
     }
 
     /// The offset behind the partition's last record, as the last answer of the broker said; none before the first.

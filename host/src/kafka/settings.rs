@@ -8,6 +8,8 @@ use rdkafka::error::KafkaError;
 
 use crate::config::KafkaValue;
 
+use super::Subscription;
+
 /// The settings of a cluster, known to be right.
 #[derive(Clone, Debug)]
 pub struct KafkaSettings {
@@ -72,15 +74,14 @@ impl KafkaSettings {
         secrets.fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
     }
 
-    /// For a member of `group`.
-    pub(super) fn consumer(&self, group: &str) -> ClientConfig {
+    /// For a member of a group.
+    pub(super) fn consumer(&self, subscription: &Subscription) -> ClientConfig {
         let mut config = self.client(&FETCH_DEFAULTS);
         config
-            .set("group.id", group)
+            .set("group.id", &subscription.group)
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
-            // By it a position gets past offsets that hold no record: the marks of transactions.
-            .set("enable.partition.eof", "true")
+            .set("enable.partition.eof", if subscription.bounded { "true" } else { "false" })
             .set("allow.auto.create.topics", "false")
             .set("isolation.level", "read_committed")
             .set("partition.assignment.strategy", "cooperative-sticky")

@@ -36,6 +36,13 @@ enum Slot {
 /// the next, which may be a day away.
 const HELD_OPEN: TimeDelta = TimeDelta::minutes(1);
 
+impl Pace {
+    /// Whether partitions are read up to an end that is known before.
+    pub fn is_bounded(&self) -> bool {
+        !matches!(self, Self::Stream)
+    }
+}
+
 impl Slots {
     /// Waits for the first slot after `now`.
     pub fn new(schedule: Schedule, now: DateTime<Utc>) -> Self {

@@ -2,7 +2,7 @@
 //! complete.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
@@ -11,6 +11,9 @@ use super::complete::Completion;
 use super::range::{OpenRange, Range, Records, Shape};
 use crate::config::BatchLimits;
 use crate::kafka::{Beginning, Bound, Commit, FetchFault, Position, Queue, TopicPartition};
+
+/// How long a partition rests after something came of its queue that was no record: it may well come again.
+const REST: Duration = Duration::from_secs(1);
 
 /// What the reader knows of one partition of its assignment.
 pub struct Partition {
@@ -39,6 +42,9 @@ pub struct Partition {
     end: Option<i64>,
     /// While it is fetched.
     queue: Option<Queue>,
+    /// When something came of its queue that was no record. librdkafka counts that as one: before anything else is fetched,
+    /// the partition is put back and taken again at its position.
+    disturbed: Option<Instant>,
     open: Option<OpenRange>,
     /// What the range before held, and what the next is likely to.
     last: Shape,
@@ -77,6 +83,7 @@ impl Partition {
             bound: None,
             end: None,
             queue: None,
+            disturbed: None,
             open: None,
             last: Shape::default(),
             expected: 0,
@@ -117,8 +124,11 @@ impl Partition {
     }
 
     /// From which offset on it is to be fetched, where it is not and nothing is in the way.
-    pub fn ready(&self) -> Option<i64> {
+    pub fn ready(&self, now: Instant) -> Option<i64> {
         let position = self.position?;
+        if self.disturbed.is_some_and(|since| now < since + REST) {
+            return None;
+        }
         // Where nothing is committed yet, another member that took over would not know where this one began.
         let ready = self.standing == Standing::Sound && self.queue.is_none() && self.completion.has_begun();
         (ready && !self.is_done()).then_some(position)
@@ -127,6 +137,7 @@ impl Partition {
     /// It is fetched into this queue.
     pub fn take(&mut self, queue: Queue) {
         self.queue = Some(queue);
+        self.disturbed = None;
     }
 
     /// It is fetched no more, until it is taken again.
@@ -134,9 +145,9 @@ impl Partition {
         self.queue = None;
     }
 
-    /// Whether it is fetched.
-    pub fn is_taken(&self) -> bool {
-        self.queue.is_some()
+    /// Whether it is fetched and is not to be any more.
+    pub fn is_to_be_put_back(&self) -> bool {
+        self.queue.is_some() && (self.disturbed.is_some() || self.is_done() || self.may_begin_anew())
     }
 
     /// No record is fetched from this offset on.
@@ -208,7 +219,8 @@ impl Partition {
     pub fn fetch(&mut self, limits: &BatchLimits, now: Instant) -> (usize, Vec<FetchFault>) {
         let (Some(queue), Some(position)) = (&mut self.queue, self.position) else { return (0, Vec::new()) };
         let full = self.open.as_ref().is_some_and(|open| open.is_full(limits));
-        if full || self.standing != Standing::Sound || self.bound.is_some_and(|bound| position >= bound) {
+        let done = self.bound.is_some_and(|bound| position >= bound);
+        if full || done || self.disturbed.is_some() || self.standing != Standing::Sound {
             return (0, Vec::new());
         }
         let open = self.open.get_or_insert_with(|| OpenRange::new(now, self.last));
@@ -221,16 +233,32 @@ impl Partition {
         if open.records.is_empty() {
             self.open = None;
         }
-        // Behind the last record there can be offsets without one. With an open range they become its own.
-        let reached = fetched.reached.map(|reached| self.bound.map_or(reached, |bound| reached.min(bound)));
-        if let Some(reached) = reached.filter(|reached| *reached > next) {
-            if self.open.is_none() {
-                self.completion.skip(next, reached);
-            }
-            next = reached;
-        }
         self.position = Some(next);
+        if let Some(reached) = fetched.reached {
+            self.pass(self.bound.map_or(reached, |bound| reached.min(bound)));
+        }
+        if !fetched.faults.is_empty() || (fetched.reached.is_some() && !self.is_done()) {
+            self.disturbed = Some(now);
+        }
         (fetched.records, fetched.faults)
+    }
+
+    /// Gets past offsets behind the last record that are no records.
+    pub fn pass_marks(&mut self) {
+        let sound = self.standing == Standing::Sound && self.disturbed.is_none() && self.bound.is_none();
+        if let Some(reached) = self.queue.as_ref().filter(|_| sound).and_then(Queue::position) {
+            self.pass(reached);
+        }
+    }
+
+    /// There is no record between its position and this offset.
+    fn pass(&mut self, reached: i64) {
+        let Some(position) = self.position.filter(|position| *position < reached) else { return };
+        // They become the open range's own.
+        if self.open.is_none() {
+            self.completion.skip(position, reached);
+        }
+        self.position = Some(reached);
     }
 
     /// Whether a range is open.

@@ -169,6 +169,7 @@ impl Reader {
             return;
         }
         self.state.committed_at = Some(now);
+        self.state.partitions.values_mut().for_each(Partition::pass_marks);
         self.commit(now);
         let metrics = self.status.metrics();
         for partition in self.state.partitions.values() {

@@ -299,6 +299,7 @@ impl Pipeline {
             group: settings.group.clone(),
             topics: settings.topics.clone(),
             start: settings.start.clone(),
+            bounded: pace.lock().is_bounded(),
         };
         let (shared, status, limits) = (self.shared.clone(), self.status.clone(), settings.batch);
         move |wake, jobs, done| {

@@ -115,7 +115,7 @@ fn ranges_that_could_be_larger_than_in_flight_are_cut_and_all_is_written() -> an
 fn a_signal_before_it_has_caught_up_makes_it_fail() -> anyhow::Result<()> {
     let stand = Stand::new("signal", 1)?;
     let mut file = stand.file("sales", "", "")?;
-    file.replace(&stand.topic, "nowhere")?;
+    file.replace(&format!("\"{}\"", stand.topic), "\"nowhere\"")?;
     stand.tenant.install(&file)?;
     let gateway = Gateway::start_until_caught_up(&stand.tenant, &stand.tenant.gateway_file())?;
     gateway.says(&["topic nowhere does not exist"])?;

@@ -1,5 +1,6 @@
 //! The reader's partitions as they come and go: assigned, taken where they begin, revoked, lost.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::{Partition, REVOKE_DEADLINE, Reader, Revocation, subject};
@@ -12,6 +13,8 @@ const RETRY: Duration = Duration::from_secs(2);
 #[derive(Default)]
 pub(super) struct Beginnings {
     inquiry: Option<Inquiry<Positions>>,
+    /// The assignments that are asked about: what is known of an earlier one of the same partition is out of date.
+    asked: BTreeMap<TopicPartition, u64>,
     /// Not before this.
     again_at: Option<Instant>,
 }
@@ -42,14 +45,15 @@ impl Reader {
             None if self.state.beginnings.inquiry.is_some() => return,
             None => {}
         }
-        let unknown: Vec<_> =
-            self.state.partitions.values().filter(|partition| partition.is_unknown()).map(Partition::key).collect();
+        let unknown = self.state.partitions.iter().filter(|(_, partition)| partition.is_unknown());
+        let unknown: BTreeMap<_, _> = unknown.map(|(key, partition)| (key.clone(), partition.assignment)).collect();
         let early = self.state.beginnings.again_at.is_some_and(|again_at| now < again_at);
         if unknown.is_empty() || early || self.state.draining.is_some() {
             return;
         }
         self.state.beginnings.again_at = Some(now + RETRY);
-        self.state.beginnings.inquiry = Some(self.membership.ask_positions(unknown));
+        self.state.beginnings.inquiry = Some(self.membership.ask_positions(unknown.keys().cloned().collect()));
+        self.state.beginnings.asked = unknown;
     }
 
     fn begin(&mut self, answer: Result<Positions, String>, now: Instant) {
@@ -62,8 +66,10 @@ impl Reader {
         };
         self.status.solved("positions");
         for (key, position) in positions {
-            let partition = self.state.partitions.get_mut(&key).filter(|partition| partition.is_unknown());
-            // Another member's by now.
+            let asked = self.state.beginnings.asked.get(&key).copied();
+            let partition = self.state.partitions.get_mut(&key);
+            let partition = partition.filter(|partition| partition.is_unknown() && Some(partition.assignment) == asked);
+            // Another member's by now, or ours anew.
             let Some(partition) = partition else { continue };
             match position {
                 Ok(position) => {
@@ -86,9 +92,9 @@ impl Reader {
     }
 
     /// Begins to fetch the partitions of which it is committed where they begin.
-    pub(super) fn take_ready(&mut self) -> Result<(), String> {
+    pub(super) fn take_ready(&mut self, now: Instant) -> Result<(), String> {
         for partition in self.state.partitions.values_mut() {
-            if let Some(offset) = partition.ready() {
+            if let Some(offset) = partition.ready(now) {
                 let queue = self.membership.take(&partition.key(), offset)?;
                 partition.take(queue);
             }
@@ -112,11 +118,10 @@ impl Reader {
         }
         let mut anew = Vec::new();
         for (key, partition) in &mut self.state.partitions {
-            let drained = partition.may_begin_anew();
-            if drained {
+            if partition.may_begin_anew() {
                 anew.push(key.clone());
             }
-            if partition.is_taken() && (drained || partition.is_done()) {
+            if partition.is_to_be_put_back() {
                 partition.put_back();
                 self.membership.put_back(key)?;
             }

@@ -67,7 +67,7 @@ impl Reader {
             }
         };
         if may_take && self.state.draining.is_none() {
-            self.take_ready()?;
+            self.take_ready(now)?;
         }
         Ok(false)
     }
