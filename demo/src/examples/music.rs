@@ -166,9 +166,12 @@ fn render(dice: &mut Dice, type_id: u8, heard: &Heard, fault: Option<Fault>) -> 
         Some(Fault::UnknownType) => dice.pick(&[0, 9, -1, 1_007]),
         _ => i64::from(type_id),
     };
-    let mut params =
-        json!({ "event_type_id": type_id, "user_id": user_id, "platform": platform, "app": { "build": 7 } });
-    let mut member = |name: &str, value: Value| params[name] = value;
+    let mut params = serde_json::Map::new();
+    let mut member = |name: &str, value: Value| drop(params.insert(name.to_owned(), value));
+    member("event_type_id", json!(type_id));
+    member("user_id", json!(user_id));
+    member("platform", json!(platform));
+    member("app", json!({ "build": 7 }));
     if !matches!(fault, Some(Fault::NoTrack)) {
         member("track_id", json!(track_id));
     }
@@ -181,6 +184,7 @@ fn render(dice: &mut Dice, type_id: u8, heard: &Heard, fault: Option<Fault>) -> 
     if session_id.is_some() || dice.one_in(2) {
         member("session_id", json!(session_id));
     }
+    let params = Value::Object(params);
     let mut inner = params.to_string();
     if dice.one_in(3) {
         inner = ascii(&inner);

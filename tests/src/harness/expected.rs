@@ -230,3 +230,28 @@ fn uuid(id: [u8; 16]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn difference(expected: &[&str], found: &[&str], duplicates: Duplicates) -> Option<String> {
+        let [expected, found] = [expected, found].map(|lines| lines.iter().map(|line| (*line).to_owned()).collect());
+        let expected: Vec<String> = expected;
+        compare(&expected, found, duplicates).map_err(|fault| fault.to_string()).err()
+    }
+
+    #[test]
+    fn lines_are_compared_as_often_as_they_stand_there() {
+        use Duplicates::{Allowed, Forbidden};
+        assert_eq!(difference(&["a", "b", "a"], &["a", "a", "b"], Forbidden), None);
+        let once = difference(&["a", "b", "a"], &["b", "a"], Allowed).unwrap();
+        assert!(once.starts_with("of 3 rows 1 are missing and 0 are wrong; missing: \n  a\n"), "{once}");
+        let thrice = difference(&["a", "a"], &["a", "a", "a"], Forbidden).unwrap();
+        assert_eq!(thrice, "1 rows stand there more often than they should");
+        assert_eq!(difference(&["a", "a"], &["a", "a", "a"], Allowed), None);
+        let other = difference(&["a"], &["a", "c", "c"], Allowed).unwrap();
+        assert!(other.starts_with("of 1 rows 0 are missing and 2 are wrong"), "{other}");
+    }
+}
