@@ -198,7 +198,9 @@ mod tests {
     fn the_machines_authorities_are_looked_for_where_the_file_names_none() {
         let settings = KafkaSettings::new(read("security.protocol = \"ssl\"", "")).unwrap();
         let (sender, lines): (_, Receiver<String>) = channel();
-        let mut config = settings.consumer("group");
+        let subscription =
+            Subscription { group: "group".into(), topics: Vec::new(), start: Start::default(), bounded: false };
+        let mut config = settings.consumer(&subscription);
         config.set("debug", "security").set_log_level(RDKafkaLogLevel::Debug);
         let consumer: BaseConsumer<Lines> = config.create_with_context(Lines(sender)).unwrap();
         let deadline = Instant::now() + Duration::from_secs(30);
