@@ -150,6 +150,7 @@ mod tests {
 
     use super::*;
     use crate::config::GatewaySettings;
+    use crate::config::Start;
 
     /// Settings as a gateway's file gives them.
     fn read(kafka: &str, secret: &str) -> BTreeMap<String, KafkaValue> {
