@@ -15,7 +15,7 @@ pub enum Line {
     /// The first one.
     Start(Start),
     /// A sampled record.
-    Record(RecordLine),
+    Record(Box<RecordLine>),
     /// What belongs to a range as a whole.
     Range(RangeLine),
     /// How much has passed by so far.

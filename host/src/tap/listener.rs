@@ -106,7 +106,8 @@ impl Listener {
             self.skipped.fetch_add(count(missed), Ordering::Relaxed);
             return (missed, 0);
         }
-        let mut lines: Vec<_> = material.records(&picked, wanted.extent).into_iter().map(Line::Record).collect();
+        let records = material.records(&picked, wanted.extent).into_iter();
+        let mut lines: Vec<_> = records.map(|record| Line::Record(Box::new(record))).collect();
         if gives_way {
             lines.push(Line::Range(material.range(wanted.extent)));
         }

@@ -92,6 +92,8 @@ pub(super) fn ask(gateway: &Gateway, path: &str) -> anyhow::Result<TcpStream> {
 
 /// Reads until the stream says that samples were skipped.
 pub(super) fn read_until_skipped(stream: &mut TcpStream) -> anyhow::Result<()> {
+    // Enough counts to be sure: what is skipped is in the first that comes behind what was sent before.
+    let mut counts = 0;
     for line in BufReader::new(stream).split(b'\n') {
         // Between the lines stand those of the chunks.
         let line = String::from_utf8_lossy(&line?).into_owned();
@@ -99,6 +101,8 @@ pub(super) fn read_until_skipped(stream: &mut TcpStream) -> anyhow::Result<()> {
         if !count.contains("\"skipped\":0}") {
             return Ok(());
         }
+        counts += 1;
+        ensure!(counts < 10, "nothing was skipped");
     }
     bail!("the stream ended, and nothing was skipped")
 }
