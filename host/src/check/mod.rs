@@ -17,7 +17,7 @@ pub use report::{Finding, LeftOutReport, PipelineReport, PluginReport, Report, T
 
 use crate::config::{Claims, Fault, GatewaySettings, OnReject, PipelineName, PipelineSettings, Places, discover};
 use crate::kafka::{KafkaSettings, missing_topics};
-use crate::pipeline::{Preparation, Shared};
+use crate::pipeline::{Destination, Preparation, Shared};
 use crate::plugin::{Engine, LoadFault, Profiling};
 use crate::sink::SinkFault;
 
@@ -156,7 +156,8 @@ impl Check<'_> {
         self.topics(topics, shared).await;
     }
 
-    /// Compares a pipeline's columns with its tables. A sink that does not answer is the gateway's fault, told once.
+    /// Compares a pipeline's columns with its tables. A sink that does not answer is the gateway's fault, told once, and
+    /// is not waited for again.
     async fn tables(
         &mut self,
         name: &PipelineName,
@@ -164,10 +165,14 @@ impl Check<'_> {
         report: &mut PipelineReport,
         unreachable: &mut BTreeMap<String, (String, usize)>,
     ) {
-        let destinations = &preparation.destinations;
+        let asked = |destination: &&Destination| !unreachable.contains_key(&destination.target.sink);
+        let (destinations, known): (Vec<_>, Vec<_>) = preparation.destinations.iter().partition(asked);
+        for destination in known {
+            unreachable.entry(destination.target.sink.clone()).and_modify(|(_, tables)| *tables += 1);
+        }
         let timeout = self.extent.timeout;
         let opened = join_all(destinations.iter().map(|each| tokio::time::timeout(timeout, each.open()))).await;
-        for (destination, opened) in destinations.iter().zip(opened) {
+        for (destination, opened) in destinations.into_iter().zip(opened) {
             let opened = opened.unwrap_or_else(|_| {
                 Err(SinkFault::Unavailable(format!(
                     "table `{}`: no answer within {timeout:?}",

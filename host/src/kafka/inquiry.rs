@@ -84,6 +84,29 @@ impl<T> Drop for Inquiry<T> {
     }
 }
 
+/// The broker's answers, one a partition.
+#[derive(Default)]
+struct Offsets {
+    known: Ends,
+    /// Why there is no answer, of those that the broker gave none of: a partition without a leader, most likely.
+    unknown: BTreeMap<TopicPartition, String>,
+}
+
+impl Offsets {
+    /// The offset, where there must be one.
+    fn known(&self, partition: &TopicPartition) -> Result<i64, String> {
+        self.settled(partition)?.ok_or_else(|| format!("the broker says no offset of {partition}"))
+    }
+
+    /// The offset, if there is one of what was asked.
+    fn settled(&self, partition: &TopicPartition) -> Result<Option<i64>, String> {
+        match self.unknown.get(partition) {
+            Some(fault) => Err(format!("{partition}: {fault}")),
+            None => Ok(self.known.get(partition).copied()),
+        }
+    }
+}
+
 /// Asks on behalf of a member, within a deadline.
 pub(super) struct Asker {
     consumer: Arc<BaseConsumer<Context>>,
@@ -127,7 +150,7 @@ impl Asker {
             })
             .collect();
         // Before the times: a record that comes in between lies behind this end and is read.
-        let ends = self.ends(partitions)?;
+        let ends = self.offsets(partitions.iter().map(|partition| (partition, Offset::End)))?;
         let oldest = self.offsets(partitions.iter().map(|partition| (partition, Offset::Beginning)))?;
         let times = sought.iter().filter_map(|(partition, sought, _)| match sought {
             Sought::Time(time) => Some((*partition, Offset::Offset(time.timestamp_millis().max(0)))),
@@ -135,25 +158,22 @@ impl Asker {
         });
         let at_times = self.offsets(times)?;
         let settle = |(partition, sought, beginning): (&TopicPartition, Sought, Beginning)| {
-            let known = |offsets: &Ends| offsets.get(partition).copied();
-            let missing = || format!("the broker says no offsets of {partition}");
-            let bounds = Bounds {
-                oldest: known(&oldest).ok_or_else(missing)?,
-                end: known(&ends).ok_or_else(missing)?,
-                at_time: known(&at_times),
+            // A partition without a leader waits for it alone.
+            let bounds = || {
+                let (oldest, end) = (oldest.known(partition)?, ends.known(partition)?);
+                Ok(Bounds { oldest, end, at_time: at_times.settled(partition)? })
             };
-            Ok((partition.clone(), position::settle(sought, bounds, beginning)))
+            let settled =
+                bounds().map_err(NotYet::Unknown).and_then(|bounds| position::settle(sought, bounds, beginning));
+            (partition.clone(), settled)
         };
-        sought.into_iter().map(settle).collect()
+        Ok(sought.into_iter().map(settle).collect())
     }
 
     /// Where partitions end.
     pub fn ends(&self, partitions: &[TopicPartition]) -> Result<Ends, String> {
         let ends = self.offsets(partitions.iter().map(|partition| (partition, Offset::End)))?;
-        match partitions.iter().find(|partition| !ends.contains_key(partition)) {
-            Some(missing) => Err(format!("the broker does not say where {missing} ends")),
-            None => Ok(ends),
-        }
+        partitions.iter().map(|partition| Ok((partition.clone(), ends.known(partition)?))).collect()
     }
 
     /// How far the group is in all partitions of these topics.
@@ -202,22 +222,23 @@ impl Asker {
     /// Offsets of times, in one request a broker. `Offset::Beginning` and `Offset::End` stand for the times that Kafka's
     /// protocol means by the same numbers: the oldest record, and behind the newest that can be read. A time that no record
     /// has reached has no offset.
-    fn offsets<'p>(&self, times: impl Iterator<Item = (&'p TopicPartition, Offset)>) -> Result<Ends, String> {
+    fn offsets<'p>(&self, times: impl Iterator<Item = (&'p TopicPartition, Offset)>) -> Result<Offsets, String> {
         let mut list = TopicPartitionList::new();
         for (TopicPartition { topic, partition }, time) in times {
             list.add_partition_offset(topic, *partition, time).map_err(|fault| fault.to_string())?;
         }
         if list.count() == 0 {
-            return Ok(BTreeMap::new());
+            return Ok(Offsets::default());
         }
-        let fault = |fault: KafkaError| format!("read the partitions' offsets: {fault}");
-        let list = self.consumer.offsets_for_times(list, self.remaining()).map_err(fault)?;
-        let mut offsets = BTreeMap::new();
+        let list = self.consumer.offsets_for_times(list, self.remaining());
+        let list = list.map_err(|fault| format!("read the partitions' offsets: {fault}"))?;
+        let mut offsets = Offsets::default();
         for element in list.elements() {
-            element.error().map_err(fault)?;
-            if let Offset::Offset(offset) = element.offset() {
-                offsets
-                    .insert(TopicPartition { topic: element.topic().into(), partition: element.partition() }, offset);
+            let partition = TopicPartition { topic: element.topic().into(), partition: element.partition() };
+            match (element.error(), element.offset()) {
+                (Err(fault), _) => _ = offsets.unknown.insert(partition, fault.to_string()),
+                (Ok(()), Offset::Offset(offset)) => _ = offsets.known.insert(partition, offset),
+                (Ok(()), _) => {}
             }
         }
         Ok(offsets)

@@ -60,6 +60,8 @@ pub struct FetchFault(RDKafkaErrorCode);
 pub struct Bound {
     /// So many records at most.
     pub records: usize,
+    /// Only records from this offset on; those that came before it came a second time, and are thrown away.
+    pub first: i64,
     /// Only records before this offset; those that came from there on are thrown away.
     pub offset: Option<i64>,
 }
@@ -77,6 +79,7 @@ pub struct Fetched {
 
 enum Taken {
     Record,
+    Again,
     Reached(i64),
     Fault(FetchFault),
 }
@@ -118,9 +121,10 @@ impl<C: ConsumerContext + 'static> PartitionQueue<C> {
         // A negative count is an error without messages.
         for message in messages.iter().take(usize::try_from(count).unwrap_or_default()) {
             // SAFETY: librdkafka gave as many valid messages, each ours until it is destroyed just below.
-            let taken = unsafe { take(*message, records, bound.offset) };
+            let taken = unsafe { take(*message, records, bound) };
             match taken {
                 Taken::Record => fetched.records += 1,
+                Taken::Again => {}
                 Taken::Reached(offset) => fetched.reached = fetched.reached.max(Some(offset)),
                 Taken::Fault(fault) => fetched.faults.push(fault),
             }
@@ -199,11 +203,11 @@ unsafe extern "C" fn on_nonempty(_: *mut RDKafka, wake: *mut c_void) {
     wake.wake();
 }
 
-/// Copies a message's record to the end of `records`, unless it lies at the bound or behind it.
+/// Copies a message's record to the end of `records`, unless it lies outside of the bounds.
 ///
 /// # Safety
 /// `message` points to a valid message, which stays so during the call.
-unsafe fn take(message: *mut RDKafkaMessage, records: &mut Records, bound: Option<i64>) -> Taken {
+unsafe fn take(message: *mut RDKafkaMessage, records: &mut Records, bound: Bound) -> Taken {
     // SAFETY: the caller's promise.
     let fields = unsafe { &*message };
     match fields.err {
@@ -212,8 +216,11 @@ unsafe fn take(message: *mut RDKafkaMessage, records: &mut Records, bound: Optio
         RDKafkaRespErr::RD_KAFKA_RESP_ERR__PARTITION_EOF => return Taken::Reached(fields.offset),
         fault => return Taken::Fault(FetchFault(fault.into())),
     }
-    if let Some(bound) = bound.filter(|bound| fields.offset >= *bound) {
-        return Taken::Reached(bound);
+    if fields.offset < bound.first {
+        return Taken::Again;
+    }
+    if let Some(end) = bound.offset.filter(|end| fields.offset >= *end) {
+        return Taken::Reached(end);
     }
     let mut kind = rdsys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
     // SAFETY: the message is valid; librdkafka's pointers and lengths describe memory that lives as long as it.

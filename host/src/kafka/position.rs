@@ -86,13 +86,19 @@ pub enum Moved {
 }
 
 /// Why a partition cannot begin yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`start` names the offset {wanted}, but the partition ends at {end}; waiting until it gets there")]
-pub struct NotYet {
-    /// What `start` names.
-    pub wanted: i64,
-    /// The end.
-    pub end: i64,
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotYet {
+    /// `start` names an offset that is to come.
+    #[error("`start` names the offset {wanted}, but the partition ends at {end}; waiting until it gets there")]
+    Early {
+        /// What `start` names.
+        wanted: i64,
+        /// The end.
+        end: i64,
+    },
+    /// The broker that leads it does not say which offsets it has.
+    #[error("find out where it begins: {0}")]
+    Unknown(String),
 }
 
 /// How the group began in a topic of so many partitions, of which `commits` are all that it has.
@@ -158,7 +164,7 @@ pub fn settle(sought: Sought, bounds: Bounds, beginning: Beginning) -> Result<Po
         Sought::Committed(wanted) if wanted > end => position(oldest, Some(Moved::Beyond { wanted, oldest, end })),
         Sought::Committed(offset) => Position { committed: true, ..position(offset, None) },
         Sought::Named(wanted) if wanted < oldest => position(oldest, Some(Moved::Gone { wanted, oldest })),
-        Sought::Named(wanted) if wanted > end => return Err(NotYet { wanted, end }),
+        Sought::Named(wanted) if wanted > end => return Err(NotYet::Early { wanted, end }),
         Sought::Named(offset) => position(offset, None),
         Sought::Oldest => position(oldest, None),
         Sought::End => position(end, None),
@@ -305,6 +311,6 @@ mod tests {
     fn beyond_the_end_a_group_reads_again_and_a_named_offset_waits() {
         let beyond = Moved::Beyond { wanted: 51, oldest: 10, end: 50 };
         assert_eq!(settled(Sought::Committed(51), BOUNDS), Ok((10, false, Some(beyond))));
-        assert_eq!(settled(Sought::Named(51), BOUNDS), Err(NotYet { wanted: 51, end: 50 }));
+        assert_eq!(settled(Sought::Named(51), BOUNDS), Err(NotYet::Early { wanted: 51, end: 50 }));
     }
 }

@@ -1,10 +1,11 @@
 //! From a batch to a complete range: transform, write every route's rows, write the dead letters, in that order. A range is
 //! complete when all of it is where it belongs; until then every step is tried again.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
-use futures_util::future::join_all;
+use futures_util::future::{FutureExt, join_all};
 use tokio_util::sync::CancellationToken;
 
 use super::batch::{Batch, Token};
@@ -82,7 +83,11 @@ impl Delivery {
         let outcome = tokio::select! {
             // Where both are ready, what is done counts as done.
             biased;
-            outcome = self.complete(batch) => outcome,
+            // A range must come to an end whatever happens on its way: one that vanished would hold its partition for ever,
+            // and nobody would hear of it.
+            outcome = AssertUnwindSafe(self.complete(batch)).catch_unwind() => outcome.unwrap_or_else(|_| {
+                Outcome::Stopped("a defect of the gateway, named in the log, ended it; the partition stops here".to_owned())
+            }),
             () = cancel.cancelled() => Outcome::Abandoned,
         };
         Done { range, assignment, outcome }
@@ -187,10 +192,11 @@ fn shown(
     transformed: Result<Transformed, TransformFault>,
 ) -> Result<Transformed, TransformFault> {
     if tap.is_tapped() {
-        match &transformed {
+        // A defect of what only looks on costs no more than the look.
+        let _ = std::panic::catch_unwind(AssertUnwindSafe(|| match &transformed {
             Ok(transformed) => tap.show(transformed),
             Err(fault) => tap.show_fault(range, fault),
-        }
+        }));
     }
     transformed
 }

@@ -2,7 +2,7 @@
 //! since ranges must give the same rows when they are read again; that a file is another since then is told.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::SystemTime;
 
 use crate::config::LookupSettings;
@@ -16,6 +16,8 @@ pub struct LookupFiles(Vec<LookupFile>);
 struct LookupFile {
     settings: LookupSettings,
     was: Option<Stamp>,
+    /// The version that was looked at last, and what is to be said of it: a large file is read once for each change.
+    looked_at: Option<(Option<Stamp>, String)>,
 }
 
 /// What tells one version of a file from the next without reading it.
@@ -26,7 +28,7 @@ pub fn read_lookups(settings: &BTreeMap<String, LookupSettings>) -> (Lookups, Lo
     let (mut tables, mut files, mut faults) = (BTreeMap::new(), Vec::new(), Vec::new());
     for (name, lookup) in settings {
         // Before it is read: a change while it is read must not be missed.
-        files.push(LookupFile { settings: lookup.clone(), was: stamp(&lookup.file) });
+        files.push(LookupFile { settings: lookup.clone(), was: stamp(&lookup.file), looked_at: None });
         match LookupTable::read_csv(&lookup.file, &lookup.key) {
             Ok(table) => _ = tables.insert(name.clone(), table),
             Err(fault) => faults.push((name.clone(), fault)),
@@ -41,29 +43,35 @@ impl LookupFiles {
         self.0.is_empty()
     }
 
-    /// What has changed since the files were read, and whether the next start could use it. Reads what has changed.
-    pub fn changes(&self) -> Option<String> {
-        let changed: Vec<_> = self.0.iter().filter_map(LookupFile::change).collect();
+    /// What has changed since the files were read, and whether the next start could use it. Reads what has changed since the
+    /// last call.
+    pub fn changes(&mut self) -> Option<String> {
+        let changed: Vec<_> = self.0.iter_mut().filter_map(LookupFile::change).collect();
         (!changed.is_empty()).then(|| changed.join("; "))
     }
 }
 
 impl LookupFile {
-    fn change(&self) -> Option<String> {
+    fn change(&mut self) -> Option<String> {
         let LookupSettings { file, key } = &self.settings;
-        if stamp(file) == self.was {
+        let now = stamp(file);
+        if now == self.was {
             return None;
         }
-        let path: PathBuf = file.clone();
-        Some(match LookupTable::read_csv(file, key) {
+        if let Some((_, text)) = self.looked_at.as_ref().filter(|(looked_at, _)| *looked_at == now) {
+            return Some(text.clone());
+        }
+        let text = match LookupTable::read_csv(file, key) {
             Ok(_) => format!(
                 "`{}` has changed; the plugin goes on with what was read at the start, until the gateway is started again",
-                path.display()
+                file.display()
             ),
             Err(fault) => format!(
                 "{fault}; the plugin goes on with what was read at the start, but the next start would refuse the pipeline"
             ),
-        })
+        };
+        self.looked_at = Some((now, text.clone()));
+        Some(text)
     }
 }
 
@@ -87,12 +95,13 @@ mod tests {
         };
         write("id,name\n1,tea\n", 1);
         let settings = LookupSettings { file: file.clone(), key: "id".to_owned() };
-        let (lookups, files, faults) = read_lookups(&BTreeMap::from([("products".to_owned(), settings)]));
+        let (lookups, mut files, faults) = read_lookups(&BTreeMap::from([("products".to_owned(), settings)]));
         assert!(faults.is_empty() && lookups.open("products").is_ok());
         assert_eq!(files.changes(), None);
         write("id,name\n1,mead\n", 2);
         let changed = files.changes().unwrap();
         assert!(changed.contains("products.csv` has changed; the plugin goes on with what was read"), "{changed}");
+        assert_eq!(files.changes().as_ref(), Some(&changed), "what was looked at is told again");
         write("number,name\n1,mead\n", 3);
         let broken = files.changes().unwrap();
         assert!(broken.contains("has no column `id`") && broken.contains("would refuse the pipeline"), "{broken}");

@@ -1,11 +1,11 @@
 //! When the records of a pipeline are taken, and up to where. Pure: time and the broker's answers are arguments.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::config::Schedule;
-use crate::kafka::{Ends, TopicPartition};
+use crate::kafka::{Ends, Progress, TopicPartition};
 
 /// When records are taken.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +24,8 @@ pub enum Pace {
 pub struct Slots {
     schedule: Schedule,
     slot: Slot,
+    /// The latest time that was seen: a clock that was put back must not keep the pipeline waiting for a slot far ahead.
+    seen: DateTime<Utc>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +48,7 @@ impl Pace {
 impl Slots {
     /// Waits for the first slot after `now`.
     pub fn new(schedule: Schedule, now: DateTime<Utc>) -> Self {
-        let mut slots = Self { schedule, slot: Slot::Taking(now) };
+        let mut slots = Self { schedule, slot: Slot::Taking(now), seen: now };
         slots.wait_behind(now);
         slots
     }
@@ -61,6 +63,10 @@ impl Slots {
 
     /// Begins a slot if it is time. Those that were missed meanwhile are one.
     pub fn begin(&mut self, now: DateTime<Utc>) -> bool {
+        if now < self.seen && self.next().is_some() {
+            self.wait_behind(now);
+        }
+        self.seen = now;
         let due = self.next().is_some_and(|next| now >= next);
         if due {
             self.slot = Slot::Taking(now);
@@ -102,13 +108,12 @@ impl Targets {
     }
 
     /// The partitions that the group has not completed, those aside that are stopped; none until the targets are known.
-    pub fn behind(
-        &self,
-        committed: &BTreeMap<TopicPartition, i64>,
-        stopped: &BTreeSet<TopicPartition>,
-    ) -> Option<Vec<TopicPartition>> {
+    pub fn behind(&self, progress: &Progress, stopped: &BTreeSet<TopicPartition>) -> Option<Vec<TopicPartition>> {
         let behind = |(partition, end): (&TopicPartition, &i64)| {
-            let done = committed.get(partition).is_some_and(|offset| offset >= end) || stopped.contains(partition);
+            // An offset beyond the end as it is now is of a log that was made anew: whoever gets the partition reads it again.
+            let now = progress.ends.get(partition).copied().unwrap_or(i64::MAX);
+            let complete = |offset: &i64| (*end..=now).contains(offset);
+            let done = progress.committed.get(partition).is_some_and(complete) || stopped.contains(partition);
             (!done).then(|| partition.clone())
         };
         Some(self.ends.as_ref()?.iter().filter_map(behind).collect())
@@ -117,6 +122,8 @@ impl Targets {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn at(time: &str) -> DateTime<Utc> {
@@ -151,6 +158,15 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_is_put_back_brings_the_next_slot_back() {
+        let mut slots = quarters("17:03:00");
+        // A clock that ran hours ahead for a moment.
+        assert!(slots.begin(at("22:10:00")) && slots.end(1, at("22:10:00")));
+        assert!(!slots.begin(at("17:04:00")));
+        assert_eq!(slots.next(), Some(at("17:15:00")));
+    }
+
+    #[test]
     fn a_slot_is_held_open_for_a_member_without_partitions() {
         let mut slots = quarters("17:14:59");
         assert!(slots.begin(at("17:15:00")));
@@ -161,15 +177,21 @@ mod tests {
     #[test]
     fn a_group_has_caught_up_when_every_partition_is_at_its_end_or_stopped() {
         let key = |partition| TopicPartition { topic: "t".into(), partition };
-        assert_eq!(Targets::default().behind(&BTreeMap::new(), &BTreeSet::new()), None);
+        // The third partition has grown since.
+        let ends = Ends::from([(key(0), 10), (key(1), 0), (key(2), 9)]);
+        let progress = |committed: &[(i32, i64)]| {
+            let committed = committed.iter().map(|(partition, offset)| (key(*partition), *offset)).collect();
+            Progress { ends: ends.clone(), committed }
+        };
+        assert_eq!(Targets::default().behind(&progress(&[]), &BTreeSet::new()), None);
         let targets = Targets { ends: Some(BTreeMap::from([(key(0), 10), (key(1), 0), (key(2), 7)])) };
         let behind = |committed: &[(i32, i64)], stopped: &[i32]| {
-            let committed = committed.iter().map(|(partition, offset)| (key(*partition), *offset)).collect();
-            targets.behind(&committed, &stopped.iter().map(|partition| key(*partition)).collect()).unwrap()
+            targets.behind(&progress(committed), &stopped.iter().map(|partition| key(*partition)).collect()).unwrap()
         };
         assert_eq!(behind(&[], &[]), [key(0), key(1), key(2)], "an empty partition has its start committed");
         assert_eq!(behind(&[(0, 9), (1, 0), (2, 8)], &[]), [key(0)]);
         assert_eq!(behind(&[(0, 9), (1, 0), (2, 8)], &[0]), []);
+        assert_eq!(behind(&[(0, 1_000), (1, 0), (2, 9)], &[]), [key(0)], "the topic was made anew");
         assert_eq!(targets.bound(&key(0), 3), Some(10));
         assert_eq!(targets.bound(&key(3), 3), Some(3), "it was added since");
     }

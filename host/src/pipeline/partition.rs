@@ -225,7 +225,7 @@ impl Partition {
         }
         let open = self.open.get_or_insert_with(|| OpenRange::new(now, self.last));
         let most = limits.records.saturating_sub(open.records.len());
-        let fetched = queue.fetch(&mut open.records, Bound { records: most, offset: self.bound });
+        let fetched = queue.fetch(&mut open.records, Bound { records: most, first: position, offset: self.bound });
         let mut next = position;
         if fetched.records > 0 {
             next = open.records.offsets.last().map_or(next, |last| last + 1);

@@ -85,7 +85,7 @@ impl Preparation {
             lookups: LookupFiles::default(),
         };
         if let Some(settings) = preparation.settings.clone() {
-            let lookups = preparation.read_lookups(&settings);
+            let lookups = preparation.read_lookups(&settings).await;
             let routes = preparation.load(name, &settings, lookups, shared).await;
             preparation.match_routes(&settings, routes, shared);
         }
@@ -110,8 +110,11 @@ impl Preparation {
     }
 
     /// None where a table is missing: the plugin may then refuse to begin for no fault of its own.
-    fn read_lookups(&mut self, settings: &PipelineSettings) -> Option<Lookups> {
-        let (lookups, files, faults) = read_lookups(&settings.lookups);
+    async fn read_lookups(&mut self, settings: &PipelineSettings) -> Option<Lookups> {
+        let named = settings.lookups.clone();
+        // Files may be large, or lie where reading takes its time.
+        let read = tokio::task::spawn_blocking(move || read_lookups(&named)).await;
+        let (lookups, files, faults) = read.ok()?;
         self.lookups = files;
         let complete = faults.is_empty();
         for (name, fault) in faults {

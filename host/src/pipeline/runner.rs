@@ -181,7 +181,7 @@ impl Pipeline {
     }
 
     /// Tells of lookup files that change. Never ends.
-    async fn watch(&self, lookups: LookupFiles) {
+    async fn watch(&self, mut lookups: LookupFiles) {
         const SUBJECT: &str = "lookups";
         let mut last = None;
         loop {
@@ -189,8 +189,13 @@ impl Pipeline {
                 std::future::pending::<()>().await;
             }
             tokio::time::sleep(LOOKUP_INTERVAL).await;
-            let files = lookups.clone();
-            let changes = tokio::task::spawn_blocking(move || files.changes()).await.unwrap_or_default();
+            let looked = tokio::task::spawn_blocking(move || {
+                let changes = lookups.changes();
+                (lookups, changes)
+            });
+            // The runtime is ending.
+            let Ok((files, changes)) = looked.await else { return std::future::pending().await };
+            lookups = files;
             match &changes {
                 Some(text) => self.status.problem(SUBJECT, text),
                 None if last.is_some() => self.status.solved(SUBJECT),

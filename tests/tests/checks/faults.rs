@@ -42,7 +42,7 @@ fn all_faults_of_all_files_are_told_at_once_each_with_its_place() -> anyhow::Res
             &format!("{}`lookups.products`: read lookup file ", at("broken", 9)),
             "nowhere.csv`: No such file",
             &format!("{}`lookups.others`: lookup file ", at("broken", 12)),
-            "has no column `id` to look up by; its columns are product_id",
+            "has no column `id` to look up by",
             &format!("{}`plugin`: plugin `", at("junk", 1)),
             "junk.wasm` is not WebAssembly",
             "refusing.wasm`: the plugin refuses its settings: not today",

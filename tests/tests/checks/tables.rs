@@ -121,12 +121,21 @@ fn columns_that_the_plugin_does_not_write_are_told_with_what_they_hold() -> anyh
 }
 
 #[test]
-fn a_view_is_no_table_to_write_into() -> anyhow::Result<()> {
+fn views_and_buffers_are_no_tables_to_write_into() -> anyhow::Result<()> {
     let tenant = tenant("view")?;
     tenant.create_tables("sales")?;
     let name = &tenant.name;
     tenant.clickhouse.run(&format!(
         "CREATE VIEW {name}.lines AS SELECT '' AS text, toInt64(1) AS _offset, toUInt32(1) AS _ordinal"
     ))?;
-    Checked::of(&tenant, &tenant.gateway_file(), &[])?.says(1, &["lines\": it is a View, which takes no rows"])
+    Checked::of(&tenant, &tenant.gateway_file(), &[])?.says(1, &["lines\": it is a View, which takes no rows"])?;
+    tenant.clickhouse.run(&format!("DROP TABLE {name}.lines"))?;
+    tenant.clickhouse.run(&format!(
+        "CREATE TABLE {name}.kept (text String, _offset Int64, _ordinal UInt32) ENGINE = MergeTree ORDER BY tuple()"
+    ))?;
+    tenant.clickhouse.run(&format!(
+        "CREATE TABLE {name}.lines AS {name}.kept ENGINE = Buffer({name}, kept, 1, 10, 100, 10, 100, 1000, 10000)"
+    ))?;
+    Checked::of(&tenant, &tenant.gateway_file(), &[])?
+        .says(1, &["it is a Buffer, which forgets its rows in a crash; name the table behind it"])
 }

@@ -20,12 +20,30 @@ fn it_ends_well_when_every_pipeline_has_completed_what_there_was() -> anyhow::Re
     ensure!(stand.rows()?.len() == 2 * 503, "there are {} rows", stand.rows()?.len());
     stand.commits_are(&[500, 3, 0])?;
     stand.tenant.group("again", &stand.topic)?.has_caught_up()?;
-    stand.tenant.group("warehouse", &empty)?.has_caught_up()?;
+    // Where nothing is there the group's beginning is committed.
+    let committed = stand.tenant.group("warehouse", &empty)?.committed()?;
+    ensure!(committed == [Some(0), Some(0)], "committed is {committed:?}");
     // Once more, with only a little that is new.
     stand.write(2, 0..2)?;
     ends_with(&stand.tenant, 0)?;
     ensure!(stand.rows()?.len() == 2 * 505, "there are {} rows", stand.rows()?.len());
     Ok(())
+}
+
+#[test]
+fn a_topic_that_was_made_anew_is_read_before_it_ends() -> anyhow::Result<()> {
+    let stand = Stand::new("anew", 1)?;
+    stand.tenant.install(&stand.file("sales", "", "")?)?;
+    stand.write(0, 0..50)?;
+    ends_with(&stand.tenant, 0)?;
+    stand.commits_are(&[50])?;
+    // The group's offset is kept, and lies far beyond the end of the new log.
+    stand.tenant.kafka.delete(std::slice::from_ref(&stand.topic))?;
+    eventually("the topic is made anew", || stand.tenant.kafka.create(&stand.topic, 1))?;
+    eventually("the new topic takes records", || stand.write(0, 0..7))?;
+    ends_with(&stand.tenant, 0)?;
+    ensure!(stand.rows()?.len() == 50 + 7, "there are {} rows", stand.rows()?.len());
+    stand.commits_are(&[7])
 }
 
 #[test]

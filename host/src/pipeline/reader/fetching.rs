@@ -24,12 +24,13 @@ impl Reader {
         let turn = self.state.turn;
         let bytes_before = self.open_bytes();
         let idle = self.state.in_flight == 0 && reserved == 0;
-        let mut fetched = 0;
+        let (mut fetched, mut passed_over) = (0, false);
         let mut faults = Vec::new();
         for partition in in_turn(self.state.partitions.values_mut(), turn) {
             // A range that opens will grow as the one before it did: many open at once would all stay small.
             let expected = partition.expected_bytes();
             if !partition.is_open() && expected > room && !(idle && fetched == 0) {
+                passed_over = true;
                 continue;
             }
             let was_open = partition.is_open();
@@ -39,6 +40,11 @@ impl Reader {
             }
             fetched += count;
             faults.extend(trouble.into_iter().map(|fault| (partition.key(), fault)));
+        }
+        // What is open gets no more just now, and what could be fetched has no room beside it: a range without a deadline would
+        // keep it so until a broker is back.
+        if passed_over && fetched == 0 && self.state.in_flight == 0 {
+            self.close_largest();
         }
         self.status.metrics().records.inc_by(u64::try_from(fetched).unwrap_or_default());
         let bytes = self.open_bytes().saturating_sub(bytes_before);

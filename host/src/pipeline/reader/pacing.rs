@@ -184,7 +184,7 @@ impl Reader {
         let stopped: BTreeSet<_> =
             self.state.partitions.values().filter(|partition| partition.is_stopped()).map(Partition::key).collect();
         let stopped: BTreeSet<TopicPartition> = stopped.into_iter().filter(|key| known.contains_key(key)).collect();
-        let Some(behind) = targets.behind(&progress.committed, &stopped) else { return false };
+        let Some(behind) = targets.behind(&progress, &stopped) else { return false };
         if !behind.is_empty() {
             let (ours, others): (Vec<_>, Vec<_>) =
                 behind.iter().partition(|key| self.state.partitions.contains_key(*key));

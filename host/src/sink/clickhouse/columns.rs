@@ -33,9 +33,13 @@ impl LiveTable {
     }
 
     /// What it is, where it is nothing to write into.
-    fn unsuitable(&self) -> Option<&str> {
-        let engine = self.columns.first().map(|column| column.engine.as_str());
-        engine.filter(|engine| matches!(*engine, "View" | "Dictionary"))
+    fn unsuitable(&self) -> Option<&'static str> {
+        match self.columns.first()?.engine.as_str() {
+            "View" => Some("a View, which takes no rows"),
+            "Dictionary" => Some("a Dictionary, which takes no rows"),
+            "Buffer" => Some("a Buffer, which forgets its rows in a crash; name the table behind it"),
+            _ => None,
+        }
     }
 
     /// Its columns that are not among those written.
@@ -63,9 +67,8 @@ pub(super) fn compare(table: &str, columns: &[Column], live: &LiveTable) -> Resu
     let mut problems = Vec::new();
     if live.columns.is_empty() {
         problems.push(missing(table, columns));
-    } else if let Some(engine) = live.unsuitable() {
-        let problem = format!("it is a {engine}, which takes no rows");
-        problems.push(Problem { column: None, problem, statement: None });
+    } else if let Some(what) = live.unsuitable() {
+        problems.push(Problem { column: None, problem: format!("it is {what}"), statement: None });
     } else {
         for column in columns {
             match compare_column(table, column, live.column(&column.name)) {

@@ -41,8 +41,19 @@ struct Form {
     live: LiveTable,
 }
 
-/// How objects are read: nothing unknown is skipped, no null becomes a default, times may be ISO 8601.
-const OBJECT_SETTINGS: [(&str, &str); 4] = [
+/// What the promise rests on, whatever the server's profile says: an answer means that the rows are in the table, on every node
+/// that they belong to, and rows whose head does not fit the table are refused. Servers that know none of it know no names.
+const SETTINGS: [(&str, &str); 4] = [
+    ("async_insert", "0"),
+    ("insert_distributed_sync", "1"),
+    ("input_format_with_names_use_header", "1"),
+    ("input_format_with_types_use_header", "1"),
+];
+
+/// How objects are read: no error is passed over, nothing unknown is skipped, no null becomes a default, times may be ISO 8601.
+const OBJECT_SETTINGS: [(&str, &str); 6] = [
+    ("input_format_allow_errors_num", "0"),
+    ("input_format_allow_errors_ratio", "0"),
     ("input_format_skip_unknown_fields", "0"),
     ("input_format_null_as_default", "0"),
     ("input_format_defaults_for_omitted_fields", "1"),
@@ -145,8 +156,7 @@ impl Form {
         let kinds = compare(name, columns, &live)?;
         let mut client = server.client.clone();
         if server.is_current() {
-            // An answer must mean that the rows are in the table. Servers that know no asynchronous inserts know no names.
-            client = client.with_setting("async_insert", "0");
+            client = SETTINGS.into_iter().fold(client, |client, (key, value)| client.with_setting(key, value));
         }
         if columns.is_empty() {
             let client =
