@@ -56,7 +56,9 @@ pub enum GatewayFault {
     Engine(#[from] LoadFault),
     #[error("read the plugin directory `{path}`: {problem}")]
     Plugins { path: PathBuf, problem: std::io::Error },
-    #[error("listen on {address}: {problem}")]
+    #[error(
+        "listen on {address}, which `http.listen` names: {problem}; where another gateway listens there, name another port"
+    )]
     Listen { address: std::net::SocketAddr, problem: std::io::Error },
     #[error("start threads: {0}")]
     Threads(std::io::Error),

@@ -83,7 +83,8 @@ async fn ready(State(statuses): State<Arc<Vec<Arc<Status>>>>) -> impl IntoRespon
             let _ = writeln!(text, "  {subject}: {note}");
         }
         for (subject, problem) in status.problems() {
-            let _ = writeln!(text, "  {subject}: {problem}");
+            // One of several lines stays below its pipeline.
+            let _ = writeln!(text, "  {subject}: {}", problem.replace('\n', "\n    "));
         }
     }
     (code, text)

@@ -47,7 +47,7 @@ pub fn check(arguments: &CheckArguments) -> ExitCode {
         }
     };
     let text = match arguments.format {
-        Format::Text => text(&report),
+        Format::Text => text(&report, extent),
         // Names and numbers always are JSON.
         Format::Json => serde_json::to_string_pretty(&report).map(|text| text + "\n").unwrap_or_default(),
     };
@@ -56,7 +56,7 @@ pub fn check(arguments: &CheckArguments) -> ExitCode {
     if report.faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn text(report: &Report) -> String {
+fn text(report: &Report, extent: Extent) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     for fault in &report.faults {
@@ -76,15 +76,22 @@ fn text(report: &Report) -> String {
     }
     if report.unseen {
         text.push_str("plugins and tables were not looked at: the gateway's file must be mended first\n");
+    } else if extent.reach == Reach::Files {
+        text.push_str("tables and topics were not looked at\n");
+    }
+    if report.pipelines.is_empty() {
+        text.push_str("there are no pipeline files\n");
     }
     let faulty = report.pipelines.iter().filter(|pipeline| report.faults_of(&pipeline.name) > 0).count();
     let (pipelines, faults) = (number(report.pipelines.len(), "pipeline"), number(report.faults.len(), "fault"));
-    let _ = writeln!(text, "{pipelines}: {} ok, {faulty} with faults; {faults}", report.pipelines.len() - faulty);
+    let well = if report.unseen { 0 } else { report.pipelines.len() - faulty };
+    let _ = writeln!(text, "{pipelines}: {well} ok, {faulty} with faults; {faults}");
     text
 }
 
 fn write_pipeline(text: &mut String, pipeline: &PipelineReport, report: &Report, width: usize) {
     let state = match report.faults_of(&pipeline.name) {
+        0 if report.unseen => "unseen".to_owned(),
         0 => "ok".to_owned(),
         faults => number(faults, "fault"),
     };

@@ -104,7 +104,13 @@ impl HttpSettings {
 
     fn of(section: &Section<'_>) -> Option<Self> {
         let tap = section.flag("tap");
-        Some(Self { listen: section.parsed("listen")?, tap })
+        let text = section.required_string("listen", "\"127.0.0.1:9464\"")?;
+        let Ok(listen) = text.parse() else {
+            let right = "expected an address and a port, such as \"127.0.0.1:9464\" or \"0.0.0.0:9464\"";
+            section.fault("listen", format!("is \"{text}\"; {right}"));
+            return None;
+        };
+        Some(Self { listen, tap })
     }
 }
 
@@ -113,5 +119,7 @@ fn sinks(section: &Section<'_>, base: &Path) -> Option<BTreeMap<String, SinkSett
     if named.is_empty() {
         section.fault("", "is empty; expected at least one section [sinks.NAME]");
     }
-    named.into_iter().map(|(name, sink)| Some((name.to_owned(), SinkSettings::read(&sink, base)?))).collect()
+    // All are read, also behind a faulty one: what nobody reads would be told as unknown.
+    let read: Vec<_> = named.into_iter().map(|(name, sink)| (name, SinkSettings::read(&sink, base))).collect();
+    read.into_iter().map(|(name, sink)| Some((name.to_owned(), sink?))).collect()
 }

@@ -9,7 +9,7 @@ use super::batch::{self, BatchLimits};
 use super::document::{Document, Draft};
 use super::fault::ConfigFaults;
 use super::schedule::Schedule;
-use super::section::Section;
+use super::section::{Section, shown};
 use super::start::Start;
 use super::units::ByteSize;
 
@@ -146,10 +146,7 @@ impl PipelineSettings {
             let routes = match top.section("routes") {
                 Some(section) => routes(&section),
                 None => {
-                    top.fault(
-                        "routes",
-                        "is missing; expected [routes] with lines such as sale = \"clickhouse:shop.sales\"",
-                    );
+                    top.fault("routes", "is missing; expected [routes] with lines such as sale = \"dwh:shop.sales\"");
                     None
                 }
             };
@@ -246,7 +243,7 @@ enum OnRejectWord {
 fn routes(section: &Section<'_>) -> Option<BTreeMap<String, Target>> {
     let entries = section.entries();
     if entries.is_empty() {
-        section.fault("", "is empty; expected lines such as sale = \"clickhouse:shop.sales\"");
+        section.fault("", "is empty; expected lines such as sale = \"dwh:shop.sales\"");
     }
     let mut routes = BTreeMap::new();
     for (route, value) in entries {
@@ -254,22 +251,24 @@ fn routes(section: &Section<'_>) -> Option<BTreeMap<String, Target>> {
             Some(Ok(target)) => {
                 routes.insert(route.to_owned(), target);
             }
-            _ => section.fault(route, "expected a sink and a table, such as \"clickhouse:shop.sales\""),
+            _ => {
+                let problem = format!("is {}; expected a sink and a table, such as \"dwh:shop.sales\"", shown(value));
+                section.fault(route, problem);
+            }
         }
     }
     Some(routes)
 }
 
 fn lookups(section: &Section<'_>, base: &Path) -> Option<BTreeMap<String, LookupSettings>> {
-    section
-        .sections()
-        .into_iter()
-        .map(|(name, lookup)| {
-            let file = lookup.required_string("file", "\"products.csv\"");
-            let key = lookup.required_string("key", "\"product_id\"");
-            Some((name.to_owned(), LookupSettings { file: base.join(file?), key: key?.to_owned() }))
-        })
-        .collect()
+    let read = |(name, lookup): (&str, Section<'_>)| {
+        let file = lookup.required_string("file", "\"products.csv\"");
+        let key = lookup.required_string("key", "\"product_id\"");
+        Some((name.to_owned(), LookupSettings { file: base.join(file?), key: key?.to_owned() }))
+    };
+    // All are read, also behind a faulty one: what nobody reads would be told as unknown.
+    let read: Vec<_> = section.sections().into_iter().map(read).collect();
+    read.into_iter().collect()
 }
 
 impl FromStr for Target {
@@ -326,7 +325,7 @@ mod tests {
             "`group`: is \"mine\"; expected a name that begins with \"tidegate.acme.\"",
             "`delivery`: is \"at-most-once\"; expected \"at-least-once\"; the nearest is \"at-least-once\"",
             "`dead_letter`: is missing; expected dead_letter = \"TOPIC\", or on_reject",
-            "`routes.sale`: expected a sink and a table",
+            "`routes.sale`: is \"shop.sales\"; expected a sink and a table",
             "`batch.lingr`: is not a known key; the nearest known one is `linger`",
             "`batch.schedule`: is \"15 min\"; expected \"every\" and a duration",
         ] {

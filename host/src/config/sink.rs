@@ -200,6 +200,11 @@ fn clickhouse(section: &Section<'_>, base: &Path) -> Option<ClickHouseSettings> 
     let format = section.choice("format", &formats).unwrap_or(ClickHouseFormat::RowBinaryWithNamesAndTypes);
     let concurrency = section.integer("concurrency", 1..=64).unwrap_or(4);
     let url = url?.trim_end_matches('/').to_owned();
+    if url.contains(['@', '?']) {
+        // It is not shown: there may be a password in it.
+        section.fault("url", "holds more than an address; a user and a password go to `user` and `password`");
+        return None;
+    }
     let Some(host) = host(&url) else {
         section.fault(
             "url",
@@ -240,8 +245,9 @@ fn postgres(section: &Section<'_>, base: &Path) -> Option<PostgresSettings> {
     );
     let ca = section.string("ca").map(|path| base.join(path));
     let url = url?;
-    if url.contains('@') {
-        section.fault("url", "holds a user or a password; they go to `user` and `password`");
+    if url.contains(['@', '?']) {
+        // It is not shown: there may be a password in it.
+        section.fault("url", "holds a user, a password or parameters; the first two go to `user` and `password`");
         return None;
     }
     let Some((host, port, database)) = place(url) else {

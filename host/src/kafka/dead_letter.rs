@@ -67,7 +67,7 @@ impl DeadLetters {
                     failed.push(index);
                     // The queue is full: what is in it must go before more is offered.
                     let full = fault.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
-                    problem.get_or_insert(fault.to_string());
+                    problem.get_or_insert(explain(&fault, &self.troubles));
                     if full {
                         failed.extend(index + 1..letters.len());
                         break;

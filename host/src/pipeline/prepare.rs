@@ -197,6 +197,9 @@ fn described(description: &Description) -> Vec<Described> {
 
 fn unknown_sink(sink: &str, shared: &Shared) -> String {
     let known: Vec<&str> = shared.sinks.keys().map(String::as_str).collect();
-    let hint = nearest(sink, &known).map(|name| format!("; the nearest is \"{name}\"")).unwrap_or_default();
-    format!("names the sink \"{sink}\", which the gateway's file does not have{hint}")
+    let hint = match nearest(sink, &known) {
+        Some(name) => format!("the nearest is \"{name}\""),
+        None => format!("it has \"{}\"", known.join("\", \"")),
+    };
+    format!("names the sink \"{sink}\", which the gateway's file does not have; {hint}")
 }

@@ -19,7 +19,9 @@ fn all_faults_of_all_files_are_told_at_once_each_with_its_place() -> anyhow::Res
          [lookups.others]\nfile = \"products.csv\"\nkey = \"id\"\n",
         name = tenant.name
     );
-    tenant.install(&PipelineFile { name: "broken".to_owned(), plugin: "sales", text: broken })?;
+    // A file of its own: the lookup file that it names is nowhere.
+    tenant.install(&PipelineFile { name: "broken".to_owned(), plugin: "sales", text: right.text.clone() })?;
+    std::fs::write(tenant.plugin("broken").with_extension("toml"), broken)?;
     let text = format!("topics = [\"{topic}\"]\non_reject = \"drop\"\n[routes]\nline = \"dwh:x\"\n");
     tenant.install(&PipelineFile { name: "junk".to_owned(), plugin: "sales", text: text.clone() })?;
     std::fs::write(tenant.plugin("junk"), b"no plugin")?;

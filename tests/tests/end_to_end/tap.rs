@@ -19,7 +19,8 @@ const RATE: f64 = 3_000.0;
 #[test]
 fn what_is_shown_is_what_came_from_kafka_and_what_goes_to_the_sink() -> anyhow::Result<()> {
     let sales = Running::sales("taps")?;
-    let shown = sales.tap(&["--records", "120", "--per-second", "200"])?.samples()?;
+    // For some seconds, so that ranges of every partition come by.
+    let shown = sales.tap(&["--records", "120", "--per-second", "40"])?.samples()?;
     let rejects = sales.tap(&["--only", "rejects", "--records", "15", "--per-second", "100"])?.samples()?;
     let drops = sales.tap(&["--only", "drops", "--records", "15", "--per-second", "100"])?.samples()?;
     let rows =
