@@ -47,7 +47,7 @@ pub struct TapArguments {
     /// Only records with exactly this key.
     #[arg(long, value_name = "TEXT")]
     pub key: Option<String>,
-    /// Show long values and many rows whole, up to a MiB each and a thousand.
+    /// Show long values whole, and many rows and headers, up to a MiB each and a thousand.
     #[arg(long)]
     pub full: bool,
     /// How samples are told.

@@ -4,7 +4,8 @@
 /// cannot be seen.
 pub fn commands_terminal(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+        || matches!(c, '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+        || matches!(c, '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// The text with such characters written out, as Rust and JSON would.
@@ -37,6 +38,7 @@ mod tests {
         assert_eq!(escaped("a\x1b[2J\x07\u{9b}1m\x7f"), "a\\x1b[2J\\x07\\u{9b}1m\\x7f");
         assert_eq!(escaped("one\r\n\ttwo"), "one\\r\\n\\ttwo");
         assert_eq!(escaped("abc\u{202e}cba\u{feff}"), "abc\\u{202e}cba\\u{feff}");
+        assert_eq!(escaped("1\u{61c}2\u{180e}3"), "1\\u{61c}2\\u{180e}3");
         assert_eq!(escaped("жёлтый 😀 \\n"), "жёлтый 😀 \\n");
     }
 }

@@ -68,6 +68,9 @@ pub struct RecordLine {
     pub key: Option<BytesLine>,
     /// In their order.
     pub headers: Vec<HeaderLine>,
+    /// How many more there are than are shown.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more_headers: usize,
     /// Null for null.
     pub value: Option<BytesLine>,
     /// `rows`, `rejected` or `dropped`. A record that was rejected may have rows too.
@@ -159,7 +162,7 @@ pub struct RangeLine {
 pub struct Count {
     /// Records of the ranges that were transformed.
     pub records: u64,
-    /// Samples that were made and did not fit, because nobody read the ones before.
+    /// Samples that were due and did not fit: nobody read the ones before, or they are larger than may be shown.
     pub skipped: u64,
 }
 
@@ -263,6 +266,16 @@ pub fn harmless(json: String) -> String {
     text
 }
 
+/// How many bytes a text takes in a line, at most, without what stands around it.
+pub(super) fn written_bytes(text: &str) -> usize {
+    let bytes = |c| match c {
+        '"' | '\\' => 2,
+        c if commands_terminal(c) => 6 * c.len_utf16(),
+        c => c.len_utf8(),
+    };
+    text.chars().map(bytes).sum()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -301,6 +314,15 @@ mod tests {
         assert!(!text.trim_end().chars().any(commands_terminal), "{text:?}");
         let Some(Line::End(read)) = Line::read(&text).unwrap() else { panic!("{text}") };
         assert_eq!(read, end);
+    }
+
+    #[test]
+    fn what_a_text_takes_in_a_line_is_known_before_it_is_written() {
+        for text in ["", "plain", "\u{1}\u{7f}\u{9b}\u{202e}\u{e0041}", "\"quoted\" \\ жёлтый 😀"] {
+            let json = harmless(serde_json::to_string(text).unwrap());
+            assert_eq!(written_bytes(text) + 2, json.len(), "{json}");
+        }
+        assert!(written_bytes("\r\n") >= 4);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One listener: what it wants, its rate, and a bounded queue of lines between the workers and its connection. What does not fit is skipped
 //! and counted: nobody waits for a reader.
 
+use std::iter::once_with;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
@@ -73,8 +74,8 @@ impl Listener {
         if reserved == 0 {
             return;
         }
-        let (used, bytes) = self.sample(material, reserved);
-        self.sampler.lock().settle(&place, Spent { reserved, used, bytes }, now);
+        let used = self.sample(material, reserved);
+        self.sampler.lock().settle(&place, Spent { reserved, used }, now);
     }
 
     /// Shows that a range failed, whatever the rate: its partition stops, so that it comes once.
@@ -89,8 +90,8 @@ impl Listener {
         partition.is_none_or(|wanted| wanted.number == range.partition && wanted.topic == *range.topic)
     }
 
-    /// Makes at most so many samples. Returns how many there were, and their bytes.
-    fn sample(&self, material: &Material<'_>, most: usize) -> (usize, usize) {
+    /// Makes at most so many samples, one by one until their bytes are spent or the queue is full. Returns how many were due.
+    fn sample(&self, material: &Material<'_>, most: usize) -> usize {
         let Self { wanted, route, .. } = self;
         let found = find::records(material.transformed, wanted, *route);
         let of_range = find::range_rows(material.transformed, wanted, *route);
@@ -100,19 +101,29 @@ impl Listener {
         let gives_way = of_range && (most > 1 || found.len() == 0 || rand::random_bool(0.25));
         let places = most - usize::from(gives_way);
         let picked: Vec<_> = spread(places, found.len(), rand::random()).filter_map(|index| found.get(index)).collect();
+        let due = picked.len() + usize::from(gives_way);
+        self.skipped.fetch_add(count(due - self.make(material, &picked, gives_way)), Ordering::Relaxed);
+        due
+    }
+
+    /// Returns how many samples were made.
+    fn make(&self, material: &Material<'_>, picked: &[usize], of_range: bool) -> usize {
         if self.is_full() {
-            // Not even made: a reader that stands still costs no more than looking.
-            let missed = picked.len() + usize::from(gives_way);
-            self.skipped.fetch_add(count(missed), Ordering::Relaxed);
-            return (missed, 0);
+            // A reader that stands still costs no more than looking.
+            return 0;
         }
-        let records = material.records(&picked, wanted.extent).into_iter();
-        let mut lines: Vec<_> = records.map(|record| Line::Record(Box::new(record))).collect();
-        if gives_way {
-            lines.push(Line::Range(material.range(wanted.extent)));
+        let extent = self.wanted.extent;
+        let records = material.records(picked, extent).map(|record| Line::Record(Box::new(record)));
+        let range = once_with(|| Line::Range(material.range(extent))).take(usize::from(of_range));
+        let mut made = 0;
+        for line in records.chain(range) {
+            made += 1;
+            let bytes = self.offer(&line);
+            if !self.sampler.lock().pay(bytes) || self.is_full() {
+                break;
+            }
         }
-        let bytes = lines.iter().map(|line| self.offer(line)).sum();
-        (lines.len(), bytes)
+        made
     }
 
     fn is_full(&self) -> bool {
@@ -152,4 +163,64 @@ impl Queue {
 
 fn count(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::sample::tests::dropped;
+    use super::super::wanted::Extent;
+    use super::*;
+    use crate::pipeline::{RecordRef, Records};
+
+    const VALUE: usize = 100 << 10;
+
+    /// How many lines wait, and their bytes.
+    fn read(queue: &mut Queue) -> (u64, usize) {
+        let (mut lines, mut bytes) = (0, 0);
+        while let Ok(line) = queue.lines.try_recv() {
+            queue.waiting.fetch_sub(line.len(), Ordering::Relaxed);
+            (lines, bytes) = (lines + 1, bytes + line.len());
+        }
+        (lines, bytes)
+    }
+
+    #[test]
+    fn of_large_samples_no_more_are_made_than_fit_and_the_others_are_counted() {
+        let mut records = Records::default();
+        for offset in 0..300 {
+            records.push(RecordRef { offset, timestamp: -1, key: None, value: Some(&[b'v'; VALUE]) });
+        }
+        let (transformed, description) = dropped(records);
+        let material = Material { transformed: &transformed, description: &description, targets: &[] };
+        let wanted = Wanted { per_second: 1_000.0, extent: Extent::Whole, ..Wanted::default() };
+        let (listener, mut queue) = Listener::new(wanted, None);
+
+        let start = Instant::now();
+        listener.show(&material, start);
+        let (lines, bytes) = read(&mut queue);
+        assert!((MOST_BYTES..MOST_BYTES + 2 * VALUE).contains(&bytes), "{bytes} bytes");
+        assert_eq!(listener.count(), Count { records: 300, skipped: 300 - lines });
+        // What was not made is not paid for: the next second has its own.
+        listener.show(&material, start + Duration::from_millis(1_500));
+        let (more, bytes) = read(&mut queue);
+        assert!((MOST_BYTES..MOST_BYTES + 2 * VALUE).contains(&bytes), "{bytes} bytes");
+        assert_eq!(listener.count(), Count { records: 600, skipped: 600 - lines - more });
+    }
+
+    #[test]
+    fn where_the_queue_is_full_of_small_samples_the_others_are_counted() {
+        let mut records = Records::default();
+        (0..500).for_each(|offset| records.push(RecordRef { offset, timestamp: -1, key: None, value: None }));
+        let (transformed, description) = dropped(records);
+        let material = Material { transformed: &transformed, description: &description, targets: &[] };
+        let (listener, mut queue) = Listener::new(Wanted { per_second: 1_000.0, ..Wanted::default() }, None);
+        let start = Instant::now();
+        listener.show(&material, start);
+        listener.show(&material, start);
+        let lines = u64::try_from(MOST_LINES).unwrap();
+        assert_eq!(read(&mut queue).0, lines);
+        assert_eq!(listener.count(), Count { records: 1_000, skipped: 1_000 - lines });
+    }
 }

@@ -4,7 +4,7 @@
 use serde_json::value::RawValue;
 
 use super::find::RANGE_ORIGIN;
-use super::line::{BytesLine, Columns, HeaderLine, RangeLine, RecordLine, RejectLine, RowLine};
+use super::line::{BytesLine, Columns, HeaderLine, RangeLine, RecordLine, RejectLine, RowLine, written_bytes};
 use super::members::Members;
 use super::wanted::Extent;
 use crate::config::Target;
@@ -17,23 +17,26 @@ use crate::rows::{Decoder, shortened, write_value};
 struct Limits {
     /// Of a key, a value, a header or a column, in bytes.
     bytes: usize,
-    /// Of a record or a range.
-    rows: usize,
+    /// Rows of a record or a range, and headers of a record.
+    parts: usize,
 }
 
 impl Extent {
     fn limits(self) -> Limits {
         match self {
             // What a person still looks at, with a page of rows.
-            Self::Beginning => Limits { bytes: 2 << 10, rows: 20 },
+            Self::Beginning => Limits { bytes: 2 << 10, parts: 20 },
             // As much as brokers take by default.
-            Self::Whole => Limits { bytes: 1 << 20, rows: 1_000 },
+            Self::Whole => Limits { bytes: 1 << 20, parts: 1_000 },
         }
     }
 }
 
-/// Rows are left out when a line has grown to so many bytes.
+/// Headers and rows are left out when a line has grown to so many bytes.
 const LONGEST_LINE: usize = 4 << 20;
+
+/// What the names of its members take of a line for a header or a row, at most.
+const FRAME: usize = 64;
 
 /// The longest backtrace that is shown, in bytes.
 const LONGEST_FAULT: usize = 8 << 10;
@@ -45,25 +48,43 @@ pub(super) struct Material<'t> {
     pub targets: &'t [Target],
 }
 
+/// A row as it goes to the sink.
+#[derive(Clone, Copy)]
+struct RowRef<'m> {
+    route: &'m Route,
+    target: &'m Target,
+    row: &'m [u8],
+}
+
+/// Rows of one record.
+#[derive(Clone, Default)]
+struct Rows<'m> {
+    /// Those that may be shown.
+    first: Vec<RowRef<'m>>,
+    /// How many others there are.
+    more: usize,
+}
+
 impl Material<'_> {
-    /// The records with these indexes, which ascend.
-    pub fn records(&self, indexes: &[usize], extent: Extent) -> Vec<RecordLine> {
+    /// The records with these indexes, which ascend. Each is made when it is asked for.
+    pub fn records<'m>(&'m self, indexes: &'m [usize], extent: Extent) -> impl Iterator<Item = RecordLine> + 'm {
         let limits = extent.limits();
-        let mut lines: Vec<_> = indexes.iter().map(|index| self.record(*index, limits)).collect();
-        let mut sizes = vec![0; lines.len()];
-        self.each_row(|route, target, origin, row| {
-            let Some(place) = usize::try_from(origin).ok().and_then(|origin| indexes.binary_search(&origin).ok())
-            else {
-                return;
-            };
-            if let (Some(line), Some(size)) = (lines.get_mut(place), sizes.get_mut(place)) {
-                add(&mut line.rows, &mut line.more_rows, size, limits, || row_line(route, target, row, limits));
+        let rows = self.rows(indexes, limits);
+        indexes.iter().zip(rows).map(move |(index, rows)| self.record(*index, &rows, limits))
+    }
+
+    /// Where the rows of these records are, found in one walk over all rows: they stand by route.
+    fn rows<'m>(&'m self, indexes: &[usize], limits: Limits) -> Vec<Rows<'m>> {
+        let mut all = vec![Rows::default(); indexes.len()];
+        self.each_row(|row, origin| {
+            let place = usize::try_from(origin).ok().and_then(|origin| indexes.binary_search(&origin).ok());
+            let Some(rows) = place.and_then(|place| all.get_mut(place)) else { return };
+            match rows.first.len() < limits.parts {
+                true => rows.first.push(row),
+                false => rows.more += 1,
             }
         });
-        for line in &mut lines {
-            line.became = became(line).to_owned();
-        }
-        lines
+        all
     }
 
     /// What belongs to the range as a whole.
@@ -71,47 +92,52 @@ impl Material<'_> {
         let limits = extent.limits();
         let mut line = range_line(&self.transformed.batch.range);
         let mut size = 0;
-        self.each_row(|route, target, origin, row| {
+        self.each_row(|row, origin| {
             if origin == RANGE_ORIGIN {
-                add(&mut line.rows, &mut line.more_rows, &mut size, limits, || row_line(route, target, row, limits));
+                add(&mut line.rows, &mut line.more_rows, &mut size, row, limits);
             }
         });
         line
     }
 
-    fn each_row(&self, mut take: impl FnMut(&Route, &Target, u32, &[u8])) {
+    fn each_row<'m>(&'m self, mut take: impl FnMut(RowRef<'m>, u32)) {
         let routes = self.description.routes.iter().zip(self.targets).zip(&self.transformed.routes);
         for ((route, target), rows) in routes {
             for (row, origin) in rows.chunks.iter().flat_map(|chunk: &Chunk| chunk.rows().zip(&chunk.origins)) {
-                take(route, target, *origin, row);
+                take(RowRef { route, target, row }, *origin);
             }
         }
     }
 
-    fn record(&self, index: usize, limits: Limits) -> RecordLine {
+    fn record(&self, index: usize, rows: &Rows<'_>, limits: Limits) -> RecordLine {
         let batch = &self.transformed.batch;
         let records = &batch.records;
         let bytes = |bytes: Option<&[u8]>| bytes.map(|bytes| bytes_line(bytes, limits.bytes));
-        let header = |(name, value): (&[u8], _)| HeaderLine {
-            name: shortened(String::from_utf8_lossy(name).into_owned(), limits.bytes),
-            value: bytes(value),
-        };
-        RecordLine {
+        let (key, value) = (bytes(records.keys.get(index)), bytes(records.values.get(index)));
+        let mut size = shown_bytes(key.as_ref()) + shown_bytes(value.as_ref());
+        let (headers, more_headers) = headers(records.headers(index), &mut size, limits);
+        let mut line = RecordLine {
             topic: batch.range.topic.to_string(),
             partition: batch.range.partition,
             offset: records.offsets.get(index).copied().unwrap_or_default(),
             timestamp: records.timestamps.get(index).copied().filter(|time| *time >= 0),
-            key: bytes(records.keys.get(index)),
-            headers: records.headers(index).map(header).collect(),
-            value: bytes(records.values.get(index)),
+            key,
+            headers,
+            more_headers,
+            value,
             became: String::new(),
             rows: Vec::new(),
-            more_rows: 0,
+            more_rows: rows.more,
             reject: self.reject(index).map(|Reject { stage, reason, .. }| RejectLine {
                 stage: stage.name().to_owned(),
                 reason: reason.clone(),
             }),
+        };
+        for row in &rows.first {
+            add(&mut line.rows, &mut line.more_rows, &mut size, *row, limits);
         }
+        line.became = became(&line).to_owned();
+        line
     }
 
     fn reject(&self, index: usize) -> Option<&Reject> {
@@ -146,14 +172,39 @@ fn became(line: &RecordLine) -> &'static str {
     }
 }
 
-fn add(rows: &mut Vec<RowLine>, more: &mut usize, size: &mut usize, limits: Limits, row: impl FnOnce() -> RowLine) {
-    if rows.len() >= limits.rows || *size >= LONGEST_LINE {
+/// A record's headers as far as they are shown, and how many more there are. A header may be two bytes in Kafka and many more in a line.
+fn headers<'r>(
+    mut all: impl Iterator<Item = (&'r [u8], Option<&'r [u8]>)>,
+    size: &mut usize,
+    limits: Limits,
+) -> (Vec<HeaderLine>, usize) {
+    let mut shown = Vec::new();
+    while shown.len() < limits.parts && *size < LONGEST_LINE {
+        let Some((name, value)) = all.next() else { break };
+        let name = shortened(String::from_utf8_lossy(name).into_owned(), limits.bytes);
+        let value = value.map(|value| bytes_line(value, limits.bytes));
+        *size += FRAME + written_bytes(&name) + shown_bytes(value.as_ref());
+        shown.push(HeaderLine { name, value });
+    }
+    // Numbers are counted up to the last header, so that the lower bound is all of them.
+    (shown, all.size_hint().0)
+}
+
+fn add(rows: &mut Vec<RowLine>, more: &mut usize, size: &mut usize, row: RowRef<'_>, limits: Limits) {
+    if rows.len() >= limits.parts || *size >= LONGEST_LINE {
         *more += 1;
         return;
     }
-    let row = row();
-    *size += row.columns.0.iter().map(|(name, value)| name.len() + value.get().len()).sum::<usize>();
+    let row = row_line(row, limits);
+    let columns = row.columns.0.iter().map(|(name, value)| written_bytes(name) + written_bytes(value.get()));
+    *size += FRAME + written_bytes(&row.route) + written_bytes(&row.table) + columns.sum::<usize>();
     rows.push(row);
+}
+
+/// What bytes take of a line.
+fn shown_bytes(bytes: Option<&BytesLine>) -> usize {
+    let texts = bytes.into_iter().flat_map(|bytes| [&bytes.text, &bytes.hex]).flatten();
+    texts.map(|text| written_bytes(text)).sum()
 }
 
 fn bytes_line(bytes: &[u8], most: usize) -> BytesLine {
@@ -179,7 +230,7 @@ fn bytes_line(bytes: &[u8], most: usize) -> BytesLine {
     }
 }
 
-fn row_line(route: &Route, target: &Target, row: &[u8], limits: Limits) -> RowLine {
+fn row_line(RowRef { route, target, row }: RowRef<'_>, limits: Limits) -> RowLine {
     let mut line =
         RowLine { route: route.name.clone(), table: target.to_string(), columns: Columns::default(), cut: Vec::new() };
     if route.columns.is_empty() {
@@ -218,4 +269,69 @@ fn column(line: &mut RowLine, name: String, json: String, limits: Limits) {
 /// The line ends of a JSON text stand between its tokens, where any white space is as good.
 fn one_line(json: &str) -> String {
     json.replace(['\n', '\r'], " ")
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::sync::Arc;
+
+    use super::super::line::Line;
+    use super::*;
+    use crate::pipeline::{Batch, Budget, Bundle, Lineage, RecordRef, Records};
+    use crate::plugin::PluginHash;
+
+    /// A range whose records were all dropped by a plugin without routes.
+    pub fn dropped(records: Records) -> (Transformed, Description) {
+        let dropped = records.len();
+        let next = i64::try_from(dropped).unwrap();
+        let batch = Batch {
+            range: Range { topic: "t".into(), partition: 0, first: 0, next },
+            permit: Budget::new(usize::MAX).take(0),
+            records,
+            lineage: Lineage(0),
+            bundle: Arc::new(Bundle { plugin: PluginHash::of(b""), settings: PluginHash::of(b"") }),
+        };
+        let description =
+            Description { name: "test".to_owned(), version: "1".to_owned(), stateless: true, routes: Vec::new() };
+        (Transformed { batch, routes: Vec::new(), rejects: Vec::new(), dropped }, description)
+    }
+
+    fn with_headers(count: usize, name: &[u8], value: Option<&[u8]>) -> (Transformed, Description) {
+        let mut records = Records::default();
+        records.push(RecordRef { offset: 0, timestamp: -1, key: None, value: None });
+        (0..count).for_each(|_| records.push_header(name, value));
+        dropped(records)
+    }
+
+    fn only((transformed, description): &(Transformed, Description), extent: Extent) -> RecordLine {
+        let material = Material { transformed, description, targets: &[] };
+        let mut lines: Vec<_> = material.records(&[0], extent).collect();
+        assert_eq!(lines.len(), 1);
+        lines.remove(0)
+    }
+
+    #[test]
+    fn of_very_many_headers_the_first_are_shown_and_the_others_are_counted() {
+        let material = with_headers(300_000, b"", None);
+        for (extent, shown) in [(Extent::Beginning, 20), (Extent::Whole, 1_000)] {
+            let line = only(&material, extent);
+            assert_eq!((line.headers.len(), line.more_headers), (shown, 300_000 - shown));
+            let json = Line::Record(Box::new(line)).write();
+            assert!(json.len() < 64 << 10, "{} bytes", json.len());
+            assert!(json.contains(&format!("\"more_headers\":{}", 300_000 - shown)), "{json}");
+        }
+        let line = only(&with_headers(20, b"", None), Extent::Beginning);
+        assert_eq!((line.headers.len(), line.more_headers), (20, 0));
+        assert!(!Line::Record(Box::new(line)).write().contains("more_headers"));
+    }
+
+    #[test]
+    fn headers_that_are_written_longer_than_they_are_make_no_longer_line() {
+        // Six bytes in JSON for each.
+        let value = [1; 100 << 10];
+        let line = only(&with_headers(100, b"name", Some(&value)), Extent::Whole);
+        assert_eq!((line.headers.len(), line.more_headers), (7, 93));
+        let json = Line::Record(Box::new(line)).write();
+        assert!(json.len() < LONGEST_LINE + 6 * value.len() + 1_000, "{} bytes", json.len());
+    }
 }

@@ -53,10 +53,8 @@ impl Bucket {
 pub(super) struct Spent {
     /// As [`Sampler::reserve`] answered.
     pub reserved: usize,
-    /// How many samples were made.
+    /// How many samples were made, or due and skipped.
     pub used: usize,
-    /// Their bytes.
-    pub bytes: usize,
 }
 
 impl Sampler {
@@ -92,11 +90,16 @@ impl Sampler {
         allowed as usize
     }
 
+    /// Pays for a sample that was made. Whether another may be.
+    pub fn pay(&mut self, bytes: usize) -> bool {
+        self.bytes.left -= bytes as f64;
+        self.bytes.left > 0.0
+    }
+
     /// Gives back what a range did not use.
     pub fn settle(&mut self, place: &Place, spent: Spent, now: Instant) {
         let unused = spent.reserved.saturating_sub(spent.used) as f64;
         self.all.left += unused;
-        self.bytes.left -= spent.bytes as f64;
         if let Some(share) = self.partitions.get_mut(place) {
             share.bucket.left += unused;
             if spent.reserved > 0 {
@@ -134,7 +137,7 @@ mod tests {
     /// Takes all that may be taken.
     fn take(sampler: &mut Sampler, partition: i32, now: Instant) -> usize {
         let reserved = sampler.reserve(&place(partition), now);
-        sampler.settle(&place(partition), Spent { reserved, used: reserved, bytes: 0 }, now);
+        sampler.settle(&place(partition), Spent { reserved, used: reserved }, now);
         reserved
     }
 
@@ -168,7 +171,7 @@ mod tests {
             for partition in 1..9 {
                 let reserved = sampler.reserve(&place(partition), now);
                 assert!(reserved > 0, "partition {partition} after {second} s");
-                sampler.settle(&place(partition), Spent { reserved, used: 0, bytes: 0 }, now);
+                sampler.settle(&place(partition), Spent { reserved, used: 0 }, now);
             }
             if second > 0 {
                 assert_eq!(take(&mut sampler, 0, now), 5, "after {second} s");
@@ -189,7 +192,9 @@ mod tests {
         let start = Instant::now();
         let mut sampler = Sampler::new(5.0, start);
         let reserved = sampler.reserve(&place(0), start);
-        sampler.settle(&place(0), Spent { reserved, used: reserved, bytes: 20 << 20 }, start);
+        assert!(sampler.pay(1 << 20));
+        assert!(!sampler.pay(19 << 20));
+        sampler.settle(&place(0), Spent { reserved, used: reserved }, start);
         let seconds = (1..10).find(|second| take(&mut sampler, 0, start + SECOND * *second) > 0);
         assert_eq!(seconds, Some(5));
     }

@@ -28,6 +28,9 @@ use crate::rows::nearest;
 /// How long a stream says nothing: short enough that a person sees that it lives, and that a connection which is gone is noticed.
 const QUIET: Duration = Duration::from_secs(2);
 
+/// Where browsers say who asks. Those in use do for addresses of loopback.
+const FETCH_SITE: &str = "sec-fetch-site";
+
 /// Who may listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Access {
@@ -60,11 +63,14 @@ impl Access {
         match self {
             Self::Open => Ok(()),
             Self::Nobody(why) => refuse(why),
-            Self::Loopback if names_loopback(headers) => Ok(()),
-            Self::Loopback => refuse(
+            Self::Loopback if !names_loopback(headers) => refuse(
                 "on loopback it answers to `localhost` and to addresses of loopback only; `tap = true` in the section [http] of \
                  the gateway's file allows other names",
             ),
+            Self::Loopback if is_of_a_page(headers) => refuse(
+                "on loopback it answers no page of another origin; open the address itself, or use `tidegate tap` or curl",
+            ),
+            Self::Loopback => Ok(()),
         }
     }
 }
@@ -78,6 +84,11 @@ fn names_loopback(headers: &HeaderMap) -> bool {
         let host = authority.host().trim_start_matches('[').trim_end_matches(']');
         host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
     })
+}
+
+/// Whether a page of another origin made a browser ask. It would not be shown the answer, but would hold a place at the tap.
+fn is_of_a_page(headers: &HeaderMap) -> bool {
+    headers.get_all(FETCH_SITE).iter().any(|site| site == "cross-site" || site == "same-site")
 }
 
 /// The taps of a gateway.
@@ -299,5 +310,25 @@ mod tests {
             assert!(!check(Some(host)), "{host}");
         }
         assert!(!check(None));
+    }
+
+    #[test]
+    fn on_loopback_a_page_of_another_origin_is_refused_and_who_asks_for_himself_is_not() {
+        let check = |site: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert(HOST, "localhost:9464".parse().unwrap());
+            if let Some(site) = site {
+                headers.insert("Sec-Fetch-Site", site.parse().unwrap());
+            }
+            Access::Loopback.check(&headers).map_err(|refusal| (refusal.code, refusal.text))
+        };
+        for site in [None, Some("none"), Some("same-origin")] {
+            assert_eq!(check(site), Ok(()), "{site:?}");
+        }
+        for site in ["cross-site", "same-site"] {
+            let (code, text) = check(Some(site)).unwrap_err();
+            assert_eq!(code, StatusCode::FORBIDDEN);
+            assert!(text.contains("no page of another origin"), "{text}");
+        }
     }
 }

@@ -96,7 +96,7 @@ impl Screen {
         match self.count.skipped {
             0 => passed,
             skipped => format!(
-                "{passed}, {} skipped, since they were not read in time",
+                "{passed}, {} skipped, since they were not read in time or too large",
                 view::count(number(skipped), "sample")
             ),
         }

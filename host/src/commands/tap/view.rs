@@ -36,11 +36,12 @@ pub(super) fn record(page: &Page, record: &RecordLine) -> String {
     let headers: Vec<_> =
         record.headers.iter().map(|header| named(&format!("{}:", header.name), header.value.as_ref())).collect();
     page.flow(&mut out, PART, &headers);
+    more(page, &mut out, record.more_headers, "header");
     value(page, &mut out, record.value.as_ref());
     for row in &record.rows {
         self::row(page, &mut out, row);
     }
-    more_rows(page, &mut out, record.more_rows);
+    more(page, &mut out, record.more_rows, "row");
     match &record.reject {
         Some(RejectLine { stage, reason }) => {
             let who = if stage == "encode" { "by the gateway's check of its row" } else { "by the plugin" };
@@ -64,7 +65,7 @@ pub(super) fn range(page: &Page, range: &RangeLine) -> String {
     for row in &range.rows {
         self::row(page, &mut out, row);
     }
-    more_rows(page, &mut out, range.more_rows);
+    more(page, &mut out, range.more_rows, "row");
     if let Some(fault) = &range.fault {
         page.flow(&mut out, PART, &[Piece::new(Tone::Bad, "failed; the partition stops here")]);
         for line in fault.lines() {
@@ -135,9 +136,9 @@ fn row(page: &Page, out: &mut String, row: &RowLine) {
     page.flow(out, COLUMNS, &pieces);
 }
 
-fn more_rows(page: &Page, out: &mut String, more: usize) {
+fn more(page: &Page, out: &mut String, more: usize, what: &str) {
     if more > 0 {
-        let note = format!("... and {}; --full shows up to 1,000", count(more, "more row"));
+        let note = format!("... and {}; --full shows up to 1,000", count(more, &format!("more {what}")));
         page.flow(out, PART, &[Piece::new(Tone::Faint, &note)]);
     }
 }
@@ -235,13 +236,14 @@ mod tests {
     #[test]
     fn a_record_stands_above_its_rows_and_lines_end_at_the_width() {
         let json = r#"{"kind":"record","topic":"sales","partition":2,"offset":81302,"timestamp":1795170900123,
-            "key":{"bytes":4,"text":"1042"},"headers":[{"name":"trace","value":{"bytes":2,"text":"ab"}},{"name":"none","value":null}],
+            "key":{"bytes":4,"text":"1042"},"headers":[{"name":"trace","value":{"bytes":2,"text":"ab"}},{"name":"none","value":null}],"more_headers":1234,
             "value":{"bytes":36,"text":"{\"id\":7,\"price\":1.50,\"channel\":\"web\"}"},"became":"rows",
             "rows":[{"route":"sale","table":"dwh:shop.sales","columns":{"id":7,"price":1.5000,"at":"2026-11-20 10:35:00.123","text":"12","no":null,"empty":""}}],
             "more_rows":2}"#;
         assert_eq!(
             shown_record(64, json),
             "sales/2@81302  2026-11-20 10:35:00.123 UTC  key 1042\n  trace: ab  none: is null\n  \
+             ... and 1,234 more headers; --full shows up to 1,000\n  \
              {\"id\": 7, \"price\": 1.50, \"channel\": \"web\"}\n  sale -> dwh:shop.sales\n    \
              id 7  price 1.5000  at 2026-11-20 10:35:00.123  text \"12\"\n    no null  empty \"\"\n  \
              ... and 2 more rows; --full shows up to 1,000\n"
