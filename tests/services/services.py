@@ -92,7 +92,7 @@ def up(arguments, _):
         raise process.StartError(f"{directory} belongs to another user; choose one with --dir")
     with cache.locked("up"):
         if running(directory):
-            raise process.StartError(f"services run already in {directory}; `services.py down` ends them")
+            return again(directory, arguments.names)
         (directory / "log").mkdir(exist_ok=True)
         with open(directory / "log" / "supervisor.log", "wb") as log:
             child = subprocess.Popen(
@@ -109,6 +109,17 @@ def up(arguments, _):
         child.wait()
         raise process.StartError(verdict or process.tail(directory / "log" / "supervisor.log"))
     print((directory / "env").read_text(), end="", flush=True)
+    return 0
+
+
+def again(directory, names):
+    """Says where services are that run already; those of them that do not are not started beside."""
+    variables = (directory / "env").read_text()
+    missing = [name for name in names if not (directory / f"{name}.pid").exists()]
+    if missing:
+        raise process.StartError(
+            f"other services run already in {directory}; end them with `services.py down --dir {directory}` to start {' '.join(missing)}")
+    print(variables, end="", flush=True)
     return 0
 
 
