@@ -64,13 +64,13 @@ struct Generate {
     #[arg(long, default_value_t = 30_000)]
     stock: u64,
     /// Records a second, of both together; as fast as Kafka takes them without.
-    #[arg(long)]
+    #[arg(long, value_parser = positive)]
     rate: Option<f64>,
     /// Partitions of topics that do not exist yet.
     #[arg(long, default_value_t = 4)]
     partitions: i32,
     /// The share of malformed records.
-    #[arg(long, default_value_t = 0.02)]
+    #[arg(long, default_value_t = 0.02, value_parser = share)]
     malformed: f64,
     /// The same seed makes the same records.
     #[arg(long, default_value_t = 1)]
@@ -90,6 +90,16 @@ struct Generate {
     /// Leave out the first line of the file.
     #[arg(long, requires = "file")]
     skip_header: bool,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| number.is_finite() && *number > 0.0);
+    number.ok_or_else(|| "expected a number above 0, such as 100".to_owned())
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| (0.0..=1.0).contains(number));
+    number.ok_or_else(|| "expected a number from 0 to 1, such as 0.02".to_owned())
 }
 
 /// Enough that dead letters come every second.
