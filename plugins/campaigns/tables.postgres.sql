@@ -17,4 +17,5 @@ CREATE TABLE IF NOT EXISTS marketing.events
     _offset     bigint      NOT NULL
 );
 
-CREATE INDEX IF NOT EXISTS events_by_campaign ON marketing.events (campaign_id, event_time);
+DROP INDEX IF EXISTS marketing.events_by_campaign;
+CREATE INDEX events_by_campaign ON marketing.events (campaign_id, event_time);

@@ -23,4 +23,5 @@ CREATE TABLE IF NOT EXISTS travel.flights
     _offset        bigint      NOT NULL
 );
 
-CREATE INDEX IF NOT EXISTS flights_by_time ON travel.flights (scheduled);
+DROP INDEX IF EXISTS travel.flights_by_time;
+CREATE INDEX flights_by_time ON travel.flights (scheduled);

@@ -14,7 +14,8 @@ CREATE TABLE IF NOT EXISTS plant.readings
     _ordinal   bigint           NOT NULL
 );
 
-CREATE INDEX IF NOT EXISTS readings_by_device ON plant.readings (device, metric, "time");
+DROP INDEX IF EXISTS plant.readings_by_device;
+CREATE INDEX readings_by_device ON plant.readings (device, metric, "time");
 
 CREATE TABLE IF NOT EXISTS plant.summaries
 (
@@ -29,4 +30,5 @@ CREATE TABLE IF NOT EXISTS plant.summaries
     _offset      bigint         NOT NULL
 );
 
-CREATE INDEX IF NOT EXISTS summaries_by_device ON plant.summaries (device, metric);
+DROP INDEX IF EXISTS plant.summaries_by_device;
+CREATE INDEX summaries_by_device ON plant.summaries (device, metric);

@@ -17,4 +17,5 @@ CREATE TABLE IF NOT EXISTS logs.messages
     _offset         bigint      NOT NULL
 );
 
-CREATE INDEX IF NOT EXISTS messages_by_time ON logs.messages ("time");
+DROP INDEX IF EXISTS logs.messages_by_time;
+CREATE INDEX messages_by_time ON logs.messages ("time");

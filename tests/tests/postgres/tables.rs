@@ -106,6 +106,13 @@ fn views_generated_columns_and_names_that_would_be_cut_are_refused() -> anyhow::
             &direct.mismatch("T", &[("a", "Int32")])?.to_string(),
             &["it does not exist", &format!("CREATE TABLE \"{schema}\".\"T\"")],
         )?;
+        // Greenplum only: a COPY into one waits for whoever is behind the address.
+        let external =
+            format!("CREATE EXTERNAL TABLE {schema}.e (a integer) LOCATION ('gpfdist://127.0.0.1:1/e') FORMAT 'TEXT'");
+        if direct.postgres.run(&external).is_ok() {
+            let told = direct.mismatch("e", &[("a", "Int32")])?.to_string();
+            ensure!(told.contains("it is an external table") || told.contains("it is a foreign table"), "{told}");
+        }
         let generated = format!("CREATE TABLE {schema}.g (a integer, b integer GENERATED ALWAYS AS (a + 1) STORED)");
         // Greenplum 6 has no such columns.
         if direct.postgres.run(&generated).is_ok() {

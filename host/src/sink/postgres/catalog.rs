@@ -23,7 +23,7 @@ pub struct Server {
 /// A table, as COPY will find it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LiveTable {
-    /// `r` is a table, `p` a partitioned one, `f` a foreign one, `v` a view.
+    /// `r` is a table, `p` a partitioned one, `f` a foreign one, `v` a view, `x` an external table of Greenplum 6.
     kind: String,
     /// In their order.
     pub columns: Vec<LiveColumn>,
@@ -70,8 +70,13 @@ fn query(server: &Server, name: &str) -> String {
     };
     let generated = if server.version >= 120_000 { "a.attgenerated <> ''" } else { "false" };
     let identity = if server.version >= 100_000 { "a.attidentity <> ''" } else { "false" };
+    // Greenplum 6 tells external tables, which wait for whoever is behind their address, by this alone.
+    let kind = match server.greenplum && server.version < 120_000 {
+        true => "CASE c.relstorage WHEN 'x' THEN 'x' ELSE c.relkind END",
+        false => "c.relkind",
+    };
     format!(
-        "SELECT c.relkind, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), \
+        "SELECT {kind}, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), \
          CASE WHEN t.typoutput = 'pg_catalog.array_out'::pg_catalog.regproc THEN t.typelem ELSE 0 END, \
          a.atttypid, a.atttypmod, a.attnotnull, \
          a.atthasdef OR t.typdefault IS NOT NULL OR {identity}, {generated} \
@@ -132,6 +137,7 @@ impl LiveTable {
         match self.kind.as_str() {
             "v" => Some("a view"),
             "m" => Some("a materialized view"),
+            "x" => Some("an external table"),
             _ => None,
         }
     }
