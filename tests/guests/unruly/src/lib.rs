@@ -45,8 +45,10 @@ impl Unruly {
     #[expect(clippy::panic, reason = "that is what it is for")]
     fn init(setup: &Setup) -> Result<Self, SetupError> {
         let settings: Settings = setup.settings()?;
-        while settings.spin {
-            black_box(0);
+        if settings.spin {
+            loop {
+                black_box(0);
+            }
         }
         if let Some(message) = settings.panic {
             panic!("{message}");
