@@ -88,7 +88,7 @@ fn plugins(top: &Section<'_>, base: &Path) -> PathBuf {
 }
 
 impl HttpSettings {
-    /// Reads the section [http] of a gateway's file and passes over all else: whoever looks at a gateway need not know its secrets.
+    /// Reads the section `[http]` of a gateway's file and passes over all else: whoever looks at a gateway need not know its secrets.
     ///
     /// # Errors
     /// All faults of the section; none where the file has no such section.

@@ -22,7 +22,7 @@ pub struct PipelineFile {
 pub struct GatewayFile {
     /// Lines for the top section, such as `drain = "2 s"`.
     pub top: String,
-    /// The lines of the section [http].
+    /// The lines of the section `[http]`.
     pub http: String,
     /// `bootstrap.servers`.
     pub brokers: String,
