@@ -1,7 +1,7 @@
 //! A plugin that does what its records say, also what no plugin should. The tests of the gateway's limits load it; it
 //! never stands beside a real pipeline.
 //!
-//! A record's value is a command and its argument: see [`Unruly::transform`]. Settings, all optional: `table`, a lookup
+//! A record's value is a command and its argument: see `Unruly::transform`. Settings, all optional: `table`, a lookup
 //! table to open, `refuse`, a reason to refuse the settings for, `panic`, a message to panic with at the start, and `spin`, to never
 //! begin at all.
 
