@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::number;
 use super::test::Format;
 use crate::check::{Extent, Finding, PipelineReport, Reach, Report, check as look};
 use crate::config::parse_duration;
@@ -107,8 +108,4 @@ fn write_pipeline(text: &mut String, pipeline: &PipelineReport, report: &Report,
             let _ = writeln!(text, "        `{}` is not written: {}", left_out.column, left_out.filled_by);
         }
     }
-}
-
-fn number(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

@@ -9,3 +9,8 @@ pub mod test;
 
 /// `EX_USAGE` of sysexits.h: what was asked for cannot be done as it was asked.
 pub const UNUSABLE: u8 = 64;
+
+/// `1 case`, `2 cases`.
+fn number(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}

@@ -183,7 +183,6 @@ impl Pipeline {
     /// Tells of lookup files that change. Never ends.
     async fn watch(&self, mut lookups: LookupFiles) {
         const SUBJECT: &str = "lookups";
-        let mut last = None;
         loop {
             if lookups.is_empty() {
                 std::future::pending::<()>().await;
@@ -196,12 +195,10 @@ impl Pipeline {
             // The runtime is ending.
             let Ok((files, changes)) = looked.await else { return std::future::pending().await };
             lookups = files;
-            match &changes {
-                Some(text) => self.status.problem(SUBJECT, text),
-                None if last.is_some() => self.status.solved(SUBJECT),
-                None => {}
+            match changes {
+                Some(text) => self.status.problem(SUBJECT, &text),
+                None => self.status.solved(SUBJECT),
             }
-            last = changes;
         }
     }
 

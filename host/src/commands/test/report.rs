@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::Telling;
 use crate::cases::{Case, Ran};
+use crate::commands::number;
 
 /// A case with what came of it.
 pub(super) struct Checked {
@@ -78,10 +79,6 @@ fn counts(ran: &Ran) -> String {
     let time = microseconds_a_record(ran);
     let (records, rows) = (number(*records, "record"), number(*rows, "row"));
     format!("{records}: {rows}, {rejects} rejected, {dropped} dropped; {time:.1} us a record")
-}
-
-fn number(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Far fewer records than 2^53 fit a case.
