@@ -13,7 +13,8 @@ use crate::http::{self, Served};
 use crate::kafka::KafkaSettings;
 use crate::metrics::Metrics;
 use crate::pipeline::{Phase, Pipeline, Shared, Status};
-use crate::plugin::{BoxFuture, Engine, InstanceSettings, LoadFault, Plugin, Profiling};
+use crate::plugin::{BoxFuture, Engine, InstanceSettings, LoadFault, Plugin, PluginFile, Profiling};
+use crate::{StateFault, StateFolder};
 
 /// Turns files into plugins. Implemented by the WebAssembly engine, and natively where its cost is measured.
 pub trait LoadPlugin: Send + Sync {
@@ -26,8 +27,8 @@ pub trait LoadPlugin: Send + Sync {
 
 /// A plugin's file and what its instances are given.
 pub struct PluginRequest {
-    /// The file.
-    pub path: PathBuf,
+    /// The file as it was read: what is compiled is what was hashed, whatever happens to the file meanwhile.
+    pub file: PluginFile,
     /// Settings, lookups, limits.
     pub instance: InstanceSettings,
 }
@@ -40,6 +41,7 @@ pub struct Gateway {
     settings: GatewaySettings,
     kafka: KafkaSettings,
     plugins: Arc<dyn LoadPlugin>,
+    state: StateFolder,
     listener: Option<TcpListener>,
     metrics: Arc<Metrics>,
     statuses: Vec<(Arc<Status>, PathBuf)>,
@@ -60,6 +62,8 @@ pub enum GatewayFault {
         "listen on {address}, which `http.listen` names: {problem}; where another gateway listens there, name another port"
     )]
     Listen { address: std::net::SocketAddr, problem: std::io::Error },
+    #[error(transparent)]
+    State(#[from] StateFault),
     #[error("start threads: {0}")]
     Threads(std::io::Error),
 }
@@ -80,6 +84,7 @@ impl Gateway {
     /// As for [`Self::prepare`].
     pub async fn with_plugins(settings: GatewaySettings, plugins: Arc<dyn LoadPlugin>) -> Result<Self, GatewayFault> {
         let kafka = KafkaSettings::new(settings.kafka.clone())?;
+        let state = StateFolder::open(&settings.state)?;
         let found = discover(&settings.plugins)
             .map_err(|problem| GatewayFault::Plugins { path: settings.plugins.clone(), problem })?;
         let listener = match settings.http {
@@ -95,7 +100,7 @@ impl Gateway {
             (Arc::new(Status::new(name, counted)), file)
         };
         let statuses = found.into_iter().map(status).collect();
-        Ok(Self { settings, kafka, plugins, listener, metrics, statuses, until_caught_up: false })
+        Ok(Self { settings, kafka, plugins, state, listener, metrics, statuses, until_caught_up: false })
     }
 
     /// Lets it end by itself, once every pipeline has completed what there was in its topics when it started, or has failed to:
@@ -120,7 +125,8 @@ impl Gateway {
     /// Where threads cannot be started.
     pub async fn run(self, stop: CancellationToken) -> Result<(), GatewayFault> {
         let shared = Shared::new(&self.settings, self.kafka, self.plugins, stop.clone());
-        let shared = Shared { until_caught_up: self.until_caught_up, ..shared.map_err(GatewayFault::Threads)? };
+        let shared = shared.map_err(GatewayFault::Threads)?;
+        let shared = Shared { until_caught_up: self.until_caught_up, state: Some(self.state), ..shared };
         let statuses: Vec<_> = self.statuses.iter().map(|(status, _)| status.clone()).collect();
         if statuses.is_empty() {
             tracing::warn!(plugins = %self.settings.plugins.display(), "there are no pipeline files");
@@ -164,7 +170,7 @@ impl Gateway {
 impl LoadPlugin for Engine {
     fn load(&self, request: PluginRequest) -> BoxFuture<'_, Result<Arc<dyn Plugin>, LoadFault>> {
         Box::pin(async move {
-            let plugin = Engine::load(self, &request.path, request.instance).await?;
+            let plugin = Engine::load(self, &request.file, request.instance).await?;
             Ok(Arc::new(plugin) as Arc<dyn Plugin>)
         })
     }

@@ -4,7 +4,7 @@
 //! [`plugin`] makes rows of it, [`rows`] checks them, [`sink`] writes them, and `pipeline` completes the range.
 //! Around the path: [`config`] is what operators write, [`gateway`](Gateway) what holds all pipelines, [`metrics`] and `http`
 //! what they see, [`tap`] shows them samples of records and rows. [`check`] looks at all of it before anything runs.
-//! [`workers`] are the threads that run plugins.
+//! [`workers`] are the threads that run plugins, [`StateFolder`] is what outlives the process.
 
 mod authorities;
 pub mod cases;
@@ -22,9 +22,11 @@ pub mod pipeline;
 pub mod plugin;
 pub mod signal;
 pub mod sink;
+mod state;
 pub mod tap;
 pub mod workers;
 
 pub use tidegate_rows as rows;
 
 pub use gateway::{Gateway, GatewayFault, LoadPlugin, PluginRequest};
+pub use state::{StateFault, StateFolder};

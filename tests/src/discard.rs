@@ -26,7 +26,7 @@ impl LoadPlugin for Discard {
                 routes: vec![route],
             };
             let description = Description::new(described)
-                .map_err(|problem| LoadFault::Description { path: request.path.clone(), problem })?;
+                .map_err(|problem| LoadFault::Description { path: request.file.path.clone(), problem })?;
             Ok(Arc::new(Dropping(description)) as Arc<dyn Plugin>)
         })
     }

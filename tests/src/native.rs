@@ -50,7 +50,7 @@ impl LoadPlugin for NativeSales {
         Box::pin(async move {
             let described = <sales::Exported as tidegate_plugin::Plugin>::describe();
             let description = Description::new(describe(described))
-                .map_err(|problem| LoadFault::Description { path: request.path.clone(), problem })?;
+                .map_err(|problem| LoadFault::Description { path: request.file.path.clone(), problem })?;
             Ok(Arc::new(NativePlugin { description, instance: request.instance }) as Arc<dyn Plugin>)
         })
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{bail, ensure};
 use libtest_mimic::{Arguments, Failed, Trial};
-use tidegate::plugin::{Engine, Plugin, Profiling};
+use tidegate::plugin::{Engine, Plugin, PluginFile, Profiling};
 use tidegate_tests::cases::{self, NativePlugin, PluginCase};
 
 fn main() {
@@ -36,7 +36,7 @@ fn trial(name: String, run: impl FnOnce() -> anyhow::Result<()> + Send + 'static
 fn wasm(engine: &Engine, case: &PluginCase) -> anyhow::Result<Arc<dyn Plugin>> {
     let path = cases::built(&case.plugin)?;
     let instance = case.case.instance()?;
-    Ok(Arc::new(block_on(engine.load(&path, instance))??))
+    Ok(Arc::new(block_on(engine.load(&PluginFile::read(&path)?, instance))??))
 }
 
 fn natively(case: &PluginCase) -> anyhow::Result<Arc<dyn Plugin>> {

@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 use super::UNUSABLE;
 use crate::cases::{self, Case};
 use crate::logging;
-use crate::plugin::{Engine, GuestFault, LoadFault, Plugin, Profiling};
+use crate::plugin::{Engine, GuestFault, LoadFault, Plugin, PluginFile, Profiling};
 use report::{Checked, Verdict};
 
 /// What `tidegate test` is asked.
@@ -121,7 +121,7 @@ fn check(path: &Path, cases: &[Case]) -> anyhow::Result<Vec<Checked>> {
 /// The plugin, or why it does not start for this case. A file that is no plugin is no matter of the case.
 async fn load(engine: &Engine, path: &Path, case: &Case) -> anyhow::Result<Result<Arc<dyn Plugin>, GuestFault>> {
     let instance = case.instance().with_context(|| format!("read case {}", case.file.display()))?;
-    match engine.load(path, instance).await {
+    match engine.load(&PluginFile::read(path)?, instance).await {
         Ok(plugin) => Ok(Ok(Arc::new(plugin))),
         Err(LoadFault::Guest { problem, .. }) => Ok(Err(problem)),
         Err(fault) => Err(fault.into()),

@@ -21,6 +21,8 @@ pub struct GatewaySettings {
     pub sinks: BTreeMap<String, SinkSettings>,
     /// The directory of plugins and pipeline files.
     pub plugins: PathBuf,
+    /// The gateway's own folder: what it keeps from one start to the next. Nobody else may write there.
+    pub state: PathBuf,
     /// Where metrics and health are served; nowhere without it.
     pub http: Option<HttpSettings>,
     /// How long records under way may take after a signal to stop.
@@ -79,7 +81,8 @@ impl GatewaySettings {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = top.integer("workers", 1..=1024).unwrap_or(cores);
         let in_flight = top.size("in_flight", ByteSize::mib(1)).unwrap_or(ByteSize::mib(64));
-        Some(Self { kafka: kafka?, sinks: sinks?, plugins, http, drain, workers, in_flight })
+        let state = base.join(top.string("state").unwrap_or("state"));
+        Some(Self { kafka: kafka?, sinks: sinks?, plugins, state, http, drain, workers, in_flight })
     }
 }
 

@@ -11,7 +11,7 @@ use super::lookups::{LookupFiles, read_lookups};
 use super::runner::Shared;
 use crate::PluginRequest;
 use crate::config::{ConfigFaults, Fault, PipelineName, PipelineSettings, Places, Target};
-use crate::plugin::{Description, InstanceSettings, LoadFault, Lookups, Plugin};
+use crate::plugin::{Description, InstanceSettings, LoadFault, Lookups, Plugin, PluginFile};
 use crate::rows::{Column, nearest};
 use crate::sink::{Sink, SinkFault, Table};
 
@@ -138,10 +138,14 @@ impl Preparation {
             lookups: Arc::new(lookups.unwrap_or_default()),
             memory: settings.memory.0,
         };
-        let request = PluginRequest { path: settings.plugin.clone(), instance };
+        let path = settings.plugin.clone();
         let plugins = shared.plugins.clone();
         // Guests describe themselves on the workers, where a spinning one holds nobody.
-        let fault = match shared.workers.spawn(async move { plugins.load(request).await }).await {
+        let loaded = shared.workers.spawn(async move {
+            let file = PluginFile::read(&path)?;
+            plugins.load(PluginRequest { file, instance }).await
+        });
+        let fault = match loaded.await {
             Ok(plugin) => {
                 let routes = described(plugin.description());
                 self.plugin = Some(plugin);

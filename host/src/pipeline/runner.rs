@@ -21,12 +21,12 @@ use super::pace::{Pace, Slots, Targets};
 use super::prepare::{Destination, Preparation, Prepared, open};
 use super::reader::Reader;
 use super::status::{Phase, Status};
-use crate::LoadPlugin;
 use crate::config::{GatewaySettings, OnReject, PipelineName, PipelineSettings, Target};
 use crate::kafka::{DeadLetters, KafkaSettings, Membership, Subscription, Wake};
 use crate::plugin::PluginHash;
 use crate::sink::{self, Backoff, Sink, Table};
 use crate::workers::Workers;
+use crate::{LoadPlugin, StateFolder};
 
 /// What all pipelines of a gateway share.
 #[derive(Clone)]
@@ -39,6 +39,8 @@ pub struct Shared {
     pub workers: Arc<Workers>,
     /// Turns files into plugins.
     pub plugins: Arc<dyn LoadPlugin>,
+    /// What outlives the process; none where nothing is to be kept.
+    pub state: Option<StateFolder>,
     /// Bytes that a pipeline may hold.
     pub in_flight: usize,
     /// How long draining may take.
@@ -66,6 +68,7 @@ impl Shared {
             sinks,
             workers: Arc::new(Workers::start(settings.workers)?),
             plugins,
+            state: None,
             in_flight: settings.in_flight.0,
             drain: settings.drain,
             until_caught_up: false,

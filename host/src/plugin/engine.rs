@@ -1,12 +1,12 @@
 //! The one wasmtime engine of a gateway, its settings with their reasons, and the clock of its epochs.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use wasmtime::{Config, OptLevel, ProfilingStrategy};
 
+use super::PluginFile;
 use super::guest::WasmPlugin;
 use super::load::{self, LoadFault};
 use super::lookup::Lookups;
@@ -71,12 +71,12 @@ impl Engine {
         Ok(Self { inner: Arc::new(Inner { engine, ticker: Some(ticker) }) })
     }
 
-    /// Reads, checks, compiles and describes a plugin. Takes up to some seconds of CPU time: not for a thread that others wait for.
+    /// Checks, compiles and describes a plugin. Takes up to some seconds of CPU time: not for a thread that others wait for.
     ///
     /// # Errors
     /// Says what is wrong with the file, its imports, its exports or its description.
-    pub async fn load(&self, path: &Path, instance: InstanceSettings) -> Result<WasmPlugin, LoadFault> {
-        load::load(&self.inner.engine, path, instance).await
+    pub async fn load(&self, file: &PluginFile, instance: InstanceSettings) -> Result<WasmPlugin, LoadFault> {
+        load::load(&self.inner.engine, file, instance).await
     }
 }
 

@@ -1,5 +1,6 @@
 //! From a file to a plugin that can be called: component or core module, imports and exports checked, compiled, described.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use wasmtime::component::{Component, HasSelf, Linker};
@@ -9,7 +10,7 @@ use super::description::{Description, DescriptionFault};
 use super::encode::{self, CONTRACTS, TRANSFORMER};
 use super::engine::InstanceSettings;
 use super::guest::{GuestState, Instantiate, WasmPlugin};
-use super::{GuestFault, PluginHash, empty_world};
+use super::{GuestFault, PluginFile, empty_world};
 
 /// Why a plugin cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -36,11 +37,11 @@ pub enum LoadFault {
 
 pub(super) async fn load(
     engine: &wasmtime::Engine,
-    path: &Path,
+    file: &PluginFile,
     instance: InstanceSettings,
 ) -> Result<WasmPlugin, LoadFault> {
-    let bytes = std::fs::read(path).map_err(|problem| LoadFault::File { path: path.to_owned(), problem })?;
-    let hash = PluginHash::of(&bytes);
+    let PluginFile { path, bytes } = file;
+    let hash = file.hash();
     let component = component(engine, path, bytes)?;
     let mut linker = Linker::<GuestState>::new(engine);
     link(&mut linker, engine, path, &component)?;
@@ -62,16 +63,16 @@ pub(super) async fn load(
     }
 }
 
-fn component(engine: &wasmtime::Engine, path: &Path, bytes: Vec<u8>) -> Result<Component, LoadFault> {
+fn component(engine: &wasmtime::Engine, path: &Path, bytes: &[u8]) -> Result<Component, LoadFault> {
     let invalid = |problem: String| LoadFault::Invalid { path: path.to_owned(), problem };
     let bytes = match bytes.first_chunk::<8>() {
         // The second half of the preamble tells a core module from a component.
         Some([0x00, b'a', b's', b'm', 0x01, 0, 0, 0]) => {
             // Only of what is valid: the encoder panics at a module that was cut off.
-            wasmtime::Module::validate(engine, &bytes).map_err(|fault| invalid(format!("{fault:#}")))?;
-            wrap(path, &bytes)?
+            wasmtime::Module::validate(engine, bytes).map_err(|fault| invalid(format!("{fault:#}")))?;
+            Cow::Owned(wrap(path, bytes)?)
         }
-        Some([0x00, b'a', b's', b'm', ..]) => bytes,
+        Some([0x00, b'a', b's', b'm', ..]) => Cow::Borrowed(bytes),
         _ => {
             let found = match bytes.get(..bytes.len().min(8)) {
                 None | Some([]) => "empty".to_owned(),

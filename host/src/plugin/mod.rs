@@ -13,6 +13,7 @@ mod load;
 mod lookup;
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
 pub use description::{Description, DescriptionFault, Route};
@@ -20,6 +21,8 @@ pub use engine::{Engine, InstanceSettings, Profiling};
 pub use guest::WasmPlugin;
 pub use load::LoadFault;
 pub use lookup::{LookupFault, LookupTable, Lookups};
+
+use bytes::Bytes;
 
 use crate::pipeline::Range;
 
@@ -79,6 +82,31 @@ pub enum GuestFault {
     /// What it handed over breaks the contract.
     #[error("the plugin broke the contract: {0}")]
     Contract(String),
+}
+
+/// A plugin's file as it was read.
+#[derive(Clone)]
+pub struct PluginFile {
+    /// Where it lies, for messages.
+    pub path: PathBuf,
+    /// All of it.
+    pub bytes: Bytes,
+}
+
+impl PluginFile {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn read(path: &Path) -> Result<Self, LoadFault> {
+        let bytes = std::fs::read(path).map_err(|problem| LoadFault::File { path: path.to_owned(), problem })?;
+        Ok(Self { path: path.to_owned(), bytes: bytes.into() })
+    }
+
+    /// Which code it is.
+    pub fn hash(&self) -> PluginHash {
+        PluginHash::of(&self.bytes)
+    }
 }
 
 /// SHA-256 of a plugin's file.

@@ -8,7 +8,7 @@ use tidegate::plugin::{InstanceSettings, LoadFault};
 use tidegate_tests::cases;
 use wasm_encoder as wasm;
 
-use crate::{ENGINE, with_products};
+use crate::{load_file, with_products};
 
 /// What loading a file fails with, without its path.
 struct Refusal {
@@ -17,7 +17,7 @@ struct Refusal {
 }
 
 async fn refusal_of(path: &Path, instance: InstanceSettings) -> Refusal {
-    let Err(fault) = ENGINE.load(path, instance).await else { panic!("{} was loaded", path.display()) };
+    let Err(fault) = load_file(path, instance).await else { panic!("{} was loaded", path.display()) };
     let text = fault.to_string();
     let place = format!("plugin `{}`", path.display());
     assert!(text.contains(&place), "`{text}` does not say which file");
@@ -102,7 +102,7 @@ async fn a_module_with_a_changed_byte_is_refused_or_loaded() {
         let mut changed = whole.clone();
         changed[place] ^= 0x55;
         let (_directory, path) = written(&changed);
-        refused += u32::from(ENGINE.load(&path, cases::instance()).await.is_err());
+        refused += u32::from(load_file(&path, cases::instance()).await.is_err());
     }
     assert!(refused > 50, "only {refused} were refused");
 }

@@ -7,7 +7,7 @@ use tidegate_tests::cases;
 use wasm_encoder as wasm;
 use wasm_encoder::{ExportKind, ValType};
 
-use crate::ENGINE;
+use crate::load_file;
 
 /// A plugin whose `describe` is these instructions, which have to leave the address of a description or trap.
 struct Handmade {
@@ -104,7 +104,7 @@ async fn refusal_of(plugin: &[u8]) -> String {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("handmade.wasm");
     std::fs::write(&path, plugin).unwrap();
-    match ENGINE.load(&path, cases::instance()).await {
+    match load_file(&path, cases::instance()).await {
         Err(LoadFault::Guest { problem, .. }) => problem.to_string(),
         Err(other) => panic!("{other}"),
         Ok(_) => panic!("it was loaded"),

@@ -14,10 +14,11 @@ mod values;
 mod versions;
 mod world;
 
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use tidegate::pipeline::Transformed;
-use tidegate::plugin::{Engine, InstanceSettings, Plugin, Profiling};
+use tidegate::plugin::{Engine, InstanceSettings, LoadFault, Plugin, PluginFile, Profiling, WasmPlugin};
 use tidegate::rows::Decoder;
 use tidegate_tests::cases;
 
@@ -25,7 +26,11 @@ static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new(Profiling::Off).u
 
 /// Loads a plugin that was built, with settings as JSON.
 async fn load(name: &str, instance: InstanceSettings) -> Arc<dyn Plugin> {
-    Arc::new(ENGINE.load(&cases::built(name).unwrap(), instance).await.unwrap())
+    Arc::new(load_file(&cases::built(name).unwrap(), instance).await.unwrap())
+}
+
+async fn load_file(path: &Path, instance: InstanceSettings) -> Result<WasmPlugin, LoadFault> {
+    ENGINE.load(&PluginFile::read(path)?, instance).await
 }
 
 async fn unruly() -> Arc<dyn Plugin> {

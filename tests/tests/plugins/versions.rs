@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tidegate::plugin::Plugin;
 use tidegate_tests::cases;
 
-use crate::{ENGINE, rejects, texts};
+use crate::{load_file, rejects, texts};
 
 fn kept(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("data/contract-1.0.0").join(file)
@@ -19,7 +19,7 @@ async fn a_module_and_a_component_of_the_first_version_count_as_they_did() {
         let bytes = std::fs::read(kept(file)).unwrap();
         let version = b"tidegate:plugin/transformer@1.0.0";
         assert!(bytes.windows(version.len()).any(|window| window == version), "{file} is not of the first version");
-        let plugin: Arc<dyn Plugin> = Arc::new(ENGINE.load(&kept(file), cases::instance()).await.unwrap());
+        let plugin: Arc<dyn Plugin> = Arc::new(load_file(&kept(file), cases::instance()).await.unwrap());
         let records = cases::records(7, ["a", "refuse", "b"]);
         let transformed = cases::transform(plugin.clone(), records).await.unwrap();
         assert_eq!(texts(&*plugin, &transformed), ["3"], "{file}");
@@ -39,7 +39,7 @@ async fn a_plugin_of_a_version_to_come_is_refused_with_the_versions_there_are() 
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("plugin.wasm");
         std::fs::write(&path, bytes).unwrap();
-        let Err(fault) = ENGINE.load(&path, cases::instance()).await else { panic!("{file} was loaded") };
+        let Err(fault) = load_file(&path, cases::instance()).await else { panic!("{file} was loaded") };
         let text = fault.to_string();
         assert!(
             text.contains(&format!("built for version {other} of the contract, and this gateway has 1.0.0 and 1.1.0")),
