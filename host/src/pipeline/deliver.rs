@@ -76,6 +76,14 @@ impl Delivery {
         self.status.tap().open(self.plugin.clone(), targets);
     }
 
+    /// Gives back what only records need, when none are to be expected soon. It is made anew with the next.
+    pub async fn rest(&self) {
+        self.plugin.release_idle();
+        if let Some(dead_letters) = &self.dead_letters {
+            dead_letters.close().await;
+        }
+    }
+
     /// Brings a batch to its end.
     pub async fn deliver(&self, job: Job) -> Done {
         let Job { batch, assignment, cancel } = job;

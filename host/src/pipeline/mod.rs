@@ -2,7 +2,7 @@
 //!
 //! `partition` -> `range` -> `batch` -> `transform` (the plugin) -> `deliver` (sinks, dead letters) -> `complete`
 //!
-//! `prepare` makes ready what a pipeline consists of, `reader` is the thread that fetches and commits, `runner` begins pipelines and ends them. Data goes one way; only `complete`
+//! `prepare` makes ready what a pipeline consists of, `reader` is the thread that fetches and commits, `runner` begins pipelines and ends them, `park` is where idle ones wait. Data goes one way; only `complete`
 //! moves the group's offset.
 
 mod batch;
@@ -11,6 +11,7 @@ mod complete;
 mod deliver;
 mod lookups;
 mod pace;
+mod park;
 mod partition;
 mod prepare;
 mod range;

@@ -112,6 +112,10 @@ impl Preparation {
     /// None where a table is missing: the plugin may then refuse to begin for no fault of its own.
     async fn read_lookups(&mut self, settings: &PipelineSettings) -> Option<Lookups> {
         let named = settings.lookups.clone();
+        // A thousand pipelines without any need no threads to read none.
+        if named.is_empty() {
+            return Some(Lookups::default());
+        }
         // Files may be large, or lie where reading takes its time.
         let read = tokio::task::spawn_blocking(move || read_lookups(&named)).await;
         let (lookups, files, faults) = read.ok()?;

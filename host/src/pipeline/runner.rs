@@ -18,8 +18,9 @@ use super::budget::Budget;
 use super::deliver::{Delivery, Job};
 use super::lookups::LookupFiles;
 use super::pace::{Pace, Slots, Targets};
+use super::park::{Berth, Entrance, Parking};
 use super::prepare::{Destination, Preparation, Prepared, open};
-use super::reader::Reader;
+use super::reader::{Ending, Reader};
 use super::status::{Phase, Status};
 use crate::config::{GatewaySettings, OnReject, PipelineName, PipelineSettings, Target};
 use crate::kafka::{DeadLetters, KafkaSettings, Membership, Subscription, Wake};
@@ -43,6 +44,8 @@ pub struct Shared {
     pub state: Option<StateFolder>,
     /// Bytes that a pipeline may hold.
     pub in_flight: usize,
+    /// Where idle pipelines wait.
+    pub parking: Parking,
     /// How long draining may take.
     pub drain: Duration,
     /// Whether pipelines end when they have completed what there is.
@@ -63,6 +66,7 @@ impl Shared {
         stop: CancellationToken,
     ) -> std::io::Result<Self> {
         let sinks = settings.sinks.iter().map(|(name, settings)| (name.clone(), sink::new(settings))).collect();
+        let parking = Parking::new(settings.park_after, &kafka);
         Ok(Self {
             kafka,
             sinks,
@@ -70,6 +74,7 @@ impl Shared {
             plugins,
             state: None,
             in_flight: settings.in_flight.0,
+            parking,
             drain: settings.drain,
             until_caught_up: false,
             stop,
@@ -212,9 +217,22 @@ impl Pipeline {
             settings: PluginHash::of(format!("{settings:?}").as_bytes()),
         });
         let pace = Arc::new(Mutex::new(self.pace(settings)));
+        let mut berth = Berth::new(&self.shared.parking, settings, &self.status, &pace.lock());
         let mut backoff = Backoff::default();
         while !self.shared.stop.is_cancelled() {
-            let Err(fault) = self.membership(settings, &delivery, &bundle, &pace).await else { return };
+            let entrance = tokio::select! {
+                entrance = berth.rest() => entrance,
+                () = self.shared.stop.cancelled() => return,
+            };
+            let fault = match self.membership(settings, &delivery, &bundle, &pace, entrance).await {
+                Ok(Ending::Drained) => return,
+                Ok(Ending::Idle(committed)) => {
+                    delivery.rest().await;
+                    berth.park(committed);
+                    continue;
+                }
+                Err(fault) => fault,
+            };
             self.status.problem("kafka", &fault);
             let wait = backoff.next(&mut rand::rng());
             tokio::select! {
@@ -240,11 +258,12 @@ impl Pipeline {
         delivery: &Arc<Delivery>,
         bundle: &Arc<Bundle>,
         pace: &Arc<Mutex<Pace>>,
-    ) -> Result<(), String> {
+        entrance: Entrance,
+    ) -> Result<Ending, String> {
         let (jobs, mut received) = channel::<Job>(Reader::MOST_RANGES);
         let (finished, done) = sync_channel(Reader::MOST_RANGES);
         let (woken, wake) = tokio::sync::oneshot::channel();
-        let reader = self.reader(settings, bundle.clone(), pace.clone());
+        let reader = self.reader(settings, bundle.clone(), pace.clone(), entrance);
         let thread = std::thread::Builder::new().name(format!("reader {}", self.name)).spawn(move || {
             let wake = Wake::this_thread();
             // The other end waits for this; where it does not, the pipeline is ending.
@@ -293,11 +312,12 @@ impl Pipeline {
         settings: &PipelineSettings,
         bundle: Arc<Bundle>,
         pace: Arc<Mutex<Pace>>,
+        entrance: Entrance,
     ) -> impl FnOnce(
         Wake,
         tokio::sync::mpsc::Sender<Job>,
         std::sync::mpsc::Receiver<super::deliver::Done>,
-    ) -> Result<(), String>
+    ) -> Result<Ending, String>
     + Send
     + 'static {
         let subscription = Subscription {
@@ -307,6 +327,8 @@ impl Pipeline {
             bounded: pace.lock().is_bounded(),
         };
         let (shared, status, limits) = (self.shared.clone(), self.status.clone(), settings.batch);
+        // What is read up to a known end is read by members.
+        let park_after = shared.parking.after.filter(|_| !subscription.bounded);
         move |wake, jobs, done| {
             let membership =
                 Membership::join(&shared.kafka, &subscription, &wake).map_err(|fault| fault.to_string())?;
@@ -321,6 +343,8 @@ impl Pipeline {
                 status,
                 stop: shared.stop,
                 drain: shared.drain,
+                park_after,
+                entrance: Some(entrance),
                 state: super::reader::State::default(),
             };
             reader.run()
