@@ -235,6 +235,8 @@ struct Looked {
 struct Client {
     consumer: BaseConsumer<Context>,
     partitions: Partitions,
+    /// The topics that they were asked for.
+    topics: BTreeSet<String>,
     partitions_read_at: Option<Instant>,
 }
 
@@ -243,7 +245,7 @@ impl Client {
         let context = Context { troubles: Troubles::new(settings) };
         let consumer = settings.looker().create_with_context(context);
         let consumer = consumer.map_err(|fault| files::reason(settings, &fault.to_string()))?;
-        Ok(Self { consumer, partitions: Partitions::new(), partitions_read_at: None })
+        Ok(Self { consumer, partitions: Partitions::new(), topics: BTreeSet::new(), partitions_read_at: None })
     }
 
     /// Offsets before ends: where both are the same, all was read when the ends were.
@@ -291,10 +293,7 @@ impl Client {
         let topics: BTreeSet<&str> =
             groups.values().flat_map(|group| group.topics.iter().map(String::as_str)).collect();
         let due = self.partitions_read_at.is_none_or(|read_at| now >= read_at + TOPICS_INTERVAL);
-        let is_new = |group: &Group| {
-            group.committed.is_none() && group.topics.iter().any(|topic| !self.partitions.contains_key(topic))
-        };
-        if !due && !groups.values().any(is_new) {
+        if !due && topics.iter().all(|topic| self.topics.contains(*topic)) {
             return Ok(());
         }
         // All topics of the cluster: one request, where asking for each would be thousands.
@@ -302,6 +301,7 @@ impl Client {
         let there = metadata.topics().iter().filter(|topic| topic.error().is_none() && !topic.partitions().is_empty());
         let wanted = there.filter(|topic| topics.contains(topic.name()));
         self.partitions = wanted.map(|topic| (topic.name().to_owned(), partitions(topic))).collect();
+        self.topics = topics.into_iter().map(str::to_owned).collect();
         self.partitions_read_at = Some(now);
         Ok(())
     }
