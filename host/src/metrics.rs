@@ -33,6 +33,7 @@ pub struct Metrics {
     in_flight: Family<PipelineLabels, Number>,
     running: Family<PipelineLabels, Number>,
     problems: Family<PipelineLabels, Number>,
+    swaps: Family<SwapLabels, Counter>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -68,6 +69,32 @@ struct PartitionLabels {
     pipeline: String,
     topic: String,
     partition: i32,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct SwapLabels {
+    tenant: String,
+    pipeline: String,
+    outcome: &'static str,
+}
+
+/// What became of a version that was to take over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Swap {
+    Live,
+    Refused,
+    RolledBack,
+}
+
+impl Swap {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Refused => "refused",
+            Self::RolledBack => "rolled_back",
+        }
+    }
 }
 
 /// Where a pipeline's time goes.
@@ -135,6 +162,7 @@ impl Metrics {
             in_flight: Family::default(),
             running: Family::default(),
             problems: Family::default(),
+            swaps: Family::default(),
         };
         registry.register("records", "Records fetched from Kafka", metrics.records.clone());
         registry.register_with_unit(
@@ -170,6 +198,8 @@ impl Metrics {
         );
         registry.register("running", "1 while the pipeline consumes records", metrics.running.clone());
         registry.register("problems", "What is wrong with the pipeline just now, counted", metrics.problems.clone());
+        let help = "Versions that were to take over, by what became of them";
+        registry.register("swaps", help, metrics.swaps.clone());
         *metrics.registry.lock() = registry;
         Arc::new(metrics)
     }
@@ -211,6 +241,19 @@ impl PipelineMetrics {
     pub fn rejects(&self, stage: &'static str) -> Counter {
         let PipelineLabels { tenant, pipeline } = self.labels.clone();
         self.all.rejects.get_or_create_owned(&RejectLabels { tenant, pipeline, stage })
+    }
+
+    /// What became of a version that was to take over.
+    pub fn swapped(&self, outcome: Swap) {
+        let PipelineLabels { tenant, pipeline } = self.labels.clone();
+        self.all.swaps.get_or_create(&SwapLabels { tenant, pipeline, outcome: outcome.name() }).inc();
+    }
+
+    /// The pipeline is gone: what says how it is goes with it. What was counted stays, as the sums of others would move back else.
+    pub fn forget(&self) {
+        for gauge in [&self.all.in_flight, &self.all.running, &self.all.problems] {
+            gauge.remove(&self.labels);
+        }
     }
 
     /// A try of a stage failed.

@@ -23,6 +23,8 @@ pub struct GatewaySettings {
     pub plugins: PathBuf,
     /// The gateway's own folder: what it keeps from one start to the next. Nobody else may write there.
     pub state: PathBuf,
+    /// For how long the files of a pipeline must not have changed to count as whole.
+    pub settle: Duration,
     /// Where metrics and health are served; nowhere without it.
     pub http: Option<HttpSettings>,
     /// How long records under way may take after a signal to stop.
@@ -81,8 +83,9 @@ impl GatewaySettings {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = top.integer("workers", 1..=1024).unwrap_or(cores);
         let in_flight = top.size("in_flight", ByteSize::mib(1)).unwrap_or(ByteSize::mib(64));
+        let settle = top.duration("settle").unwrap_or(Duration::from_millis(200));
         let state = base.join(top.string("state").unwrap_or("state"));
-        Some(Self { kafka: kafka?, sinks: sinks?, plugins, state, http, drain, workers, in_flight })
+        Some(Self { kafka: kafka?, sinks: sinks?, plugins, state, settle, http, drain, workers, in_flight })
     }
 }
 

@@ -47,6 +47,13 @@ impl Permit {
         self.used.fetch_add(bytes, Ordering::Relaxed);
         self.bytes += bytes;
     }
+
+    /// Gives back what is beyond `bytes`: what a batch has shrunk to.
+    pub fn shrink_to(&mut self, bytes: usize) {
+        let beyond = self.bytes.saturating_sub(bytes);
+        self.used.fetch_sub(beyond, Ordering::Relaxed);
+        self.bytes -= beyond;
+    }
 }
 
 impl Drop for Permit {
@@ -65,6 +72,10 @@ mod tests {
         let mut permit = budget.take(8);
         permit.grow(4);
         assert_eq!(budget.used(), 12);
+        permit.shrink_to(20);
+        assert_eq!(budget.used(), 12);
+        permit.shrink_to(7);
+        assert_eq!(budget.used(), 7);
         drop(permit);
         assert_eq!(budget.used(), 0);
     }

@@ -19,12 +19,12 @@ use tokio_util::sync::CancellationToken;
 
 use self::assignment::Beginnings;
 use self::pacing::Questions;
-use super::batch::Bundle;
 use super::budget::Budget;
 use super::deliver::{Done, Job, Outcome};
 use super::pace::Pace;
 use super::partition::Partition;
 use super::status::Status;
+use super::versions::Versions;
 use crate::config::{BatchLimits, ByteSize};
 use crate::kafka::{Event, Inquiry, Membership, TopicPartition};
 use crate::metrics::Timed;
@@ -56,7 +56,7 @@ pub struct Reader {
     /// When records are taken. How far that is outlives a membership.
     pub pace: Arc<Mutex<Pace>>,
     /// What processes the batches.
-    pub bundle: Arc<Bundle>,
+    pub versions: Arc<Versions>,
     /// Where troubles are told.
     pub status: Arc<Status>,
     /// Cancelled when the pipeline shall drain and end.
@@ -77,6 +77,8 @@ pub struct State {
     questions: Questions,
     /// Which partition is looked at first; moves on, so that none is always last.
     turn: usize,
+    /// Of the versions, when it was looked at last.
+    version: u64,
     assignments: u64,
     in_flight: usize,
     /// One commit is outstanding at a time.
@@ -124,9 +126,11 @@ impl Reader {
     fn read(&mut self) -> Result<(), String> {
         // Asked once in any case: a broker that takes the connection and says nothing causes no trouble that is told.
         self.state.trouble_probed_at = Some(Instant::now());
+        self.state.version = self.versions.turn();
         let mut has_ended = false;
         loop {
             let now = Instant::now();
+            self.follow_versions();
             for event in self.membership.poll() {
                 self.handle(event, now)?;
             }
@@ -161,6 +165,19 @@ impl Reader {
             Event::Fatal(text) => return Err(text),
         }
         Ok(())
+    }
+
+    /// Another version may close ranges at other limits, and may do what the one before could not: what had stopped begins anew.
+    fn follow_versions(&mut self) {
+        let turn = self.versions.turn();
+        if turn == self.state.version {
+            return;
+        }
+        self.state.version = turn;
+        self.limits = self.versions.limits();
+        for partition in self.state.partitions.values_mut().filter(|partition| partition.is_stopped()) {
+            partition.resume();
+        }
     }
 
     /// What is done now and then: commits, figures, questions to Kafka.

@@ -93,11 +93,40 @@ pub struct TransformFault {
     pub fault: GuestFault,
 }
 
+/// A batch of which nothing came.
+#[derive(Debug)]
+pub struct Failed {
+    /// The batch, as it was.
+    pub batch: Batch,
+    /// Why.
+    pub fault: TransformFault,
+}
+
+/// What came of a batch, without the batch.
+#[derive(Debug)]
+pub struct Output {
+    /// As in [`Transformed`].
+    pub routes: Vec<RouteRows>,
+    /// As in [`Transformed`].
+    pub rejects: Vec<Reject>,
+    dropped: usize,
+}
+
 /// Runs a batch through its plugin.
 ///
 /// # Errors
 /// Where the guest traps or breaks the contract; the offsets narrow down where.
-pub async fn transform(plugin: Arc<dyn Plugin>, mut batch: Batch) -> Result<Transformed, TransformFault> {
+pub async fn transform(plugin: Arc<dyn Plugin>, mut batch: Batch) -> Result<Transformed, Box<Failed>> {
+    match collect(&plugin, &batch).await {
+        Ok(result) => {
+            batch.permit.grow(result.routes.iter().map(RouteRows::memory).sum());
+            Ok(result.into_transformed(batch))
+        }
+        Err(fault) => Err(Box::new(Failed { batch, fault })),
+    }
+}
+
+async fn collect(plugin: &Arc<dyn Plugin>, batch: &Batch) -> Result<Collected, TransformFault> {
     let whole = (batch.range.first, batch.range.next - 1);
     let fault = |(first, last)| move |fault| TransformFault { first, last, fault };
     let mut guest = plugin.guest(&batch.range).await.map_err(fault(whole))?;
@@ -106,7 +135,7 @@ pub async fn transform(plugin: Arc<dyn Plugin>, mut batch: Batch) -> Result<Tran
     let mut start = 0;
     while start < batch.records.len() {
         let end = slice_end(&batch.records, start);
-        let slice = scratch.slice(&batch, start, end);
+        let slice = scratch.slice(batch, start, end);
         let bounds = (offset(&batch.records, start), offset(&batch.records, end - 1));
         let output = guest.transform(slice).await.map_err(fault(bounds))?;
         result.add(plugin.description(), output, start, end).map_err(fault(bounds))?;
@@ -115,9 +144,7 @@ pub async fn transform(plugin: Arc<dyn Plugin>, mut batch: Batch) -> Result<Tran
     let output = guest.finish().await.and_then(unless_failed).map_err(fault(whole))?;
     result.add(plugin.description(), output, 0, batch.records.len()).map_err(fault(whole))?;
     plugin.give_back(guest);
-    let rows: usize = result.routes.iter().flat_map(|route| &route.chunks).map(Chunk::memory).sum();
-    batch.permit.grow(rows);
-    Ok(result.into_transformed(batch))
+    Ok(result)
 }
 
 /// The answer of `finish`, where it does not reject the range as a whole. No other call may.
@@ -293,7 +320,35 @@ impl Collected {
     }
 }
 
+impl RouteRows {
+    /// What they take in memory, in bytes.
+    fn memory(&self) -> usize {
+        self.chunks.iter().map(Chunk::memory).sum()
+    }
+}
+
+impl Output {
+    /// The output of this batch.
+    pub fn of(self, mut batch: Batch) -> Transformed {
+        let Self { routes, rejects, dropped } = self;
+        batch.permit.grow(routes.iter().map(RouteRows::memory).sum());
+        Transformed { batch, routes, rejects, dropped }
+    }
+}
+
 impl Transformed {
+    /// The batch, and what came of it.
+    pub fn split(self) -> (Batch, Output) {
+        let Self { mut batch, routes, rejects, dropped } = self;
+        batch.permit.shrink_to(batch.records.bytes());
+        (batch, Output { routes, rejects, dropped })
+    }
+
+    /// The batch alone, for another try.
+    pub fn into_batch(self) -> Batch {
+        self.split().0
+    }
+
     /// Rejects the rows of a route that its table cannot hold, each alone, as rows are whose bytes are wrong.
     ///
     /// # Errors
