@@ -9,9 +9,10 @@ use futures_util::future::{FutureExt, join_all};
 use tokio_util::sync::CancellationToken;
 
 use super::batch::{Batch, Token};
+use super::isolate::{Isolation, isolate};
 use super::range::Range;
 use super::status::Status;
-use super::transform::{Reject, TransformFault, Transformed, transform};
+use super::transform::{Failed, Reject, Transformed, failed};
 use crate::config::{OnReject, Target};
 use crate::cpu::Metered;
 use crate::kafka::{DeadLetter, DeadLetters};
@@ -25,6 +26,8 @@ use crate::workers::Workers;
 pub struct Delivery {
     /// What transforms them.
     pub plugin: Arc<dyn Plugin>,
+    /// What is known of its failures.
+    pub isolation: Arc<Isolation>,
     /// Where the rows of each route go, in the plugin's order.
     pub tables: Vec<(Target, Arc<dyn Table>)>,
     /// What becomes of rejects.
@@ -65,6 +68,8 @@ pub enum Outcome {
     Complete,
     /// It cannot become rows, and nothing behind it may be committed: why.
     Stopped(String),
+    /// No range can become rows, since the plugin fails on everything: why.
+    Paused(String),
     /// It was cancelled.
     Abandoned,
 }
@@ -97,14 +102,17 @@ impl Delivery {
         let started = Instant::now();
         let tables = self.tables.iter().map(|(_, table)| table.clone()).collect();
         let (range, tap) = (batch.range.clone(), self.status.tap().clone());
-        let rows = rows_of(self.plugin.clone(), batch, tables);
+        let rows = rows_of(self.plugin.clone(), batch, tables, self.isolation.clone());
         let task = self.workers.spawn(Metered::new(async move { shown(&tap, &range, rows.await) }));
         let (transformed, cpu) = task.await;
         self.status.metrics().spent(Timed::Transform, started.elapsed(), cpu);
         let transformed = match transformed {
             Ok(transformed) => transformed,
-            Err(fault) => {
-                return Outcome::Stopped(format!("{fault}; the partition stops here, nothing behind is read"));
+            Err(failed) if failed.concerns.is_plugin() => {
+                return Outcome::Paused(format!("{failed}; nothing is read until its files change"));
+            }
+            Err(failed) => {
+                return Outcome::Stopped(format!("{failed}; the partition stops here, nothing behind is read"));
             }
         };
         if let (OnReject::Stop, Some(reject)) = (&self.on_reject, transformed.rejects.first()) {
@@ -186,16 +194,12 @@ impl Delivery {
 }
 
 /// Shows whoever taps the pipeline what came of a range, where anybody does.
-fn shown(
-    tap: &Tap,
-    range: &Range,
-    transformed: Result<Transformed, TransformFault>,
-) -> Result<Transformed, TransformFault> {
+fn shown(tap: &Tap, range: &Range, transformed: Result<Transformed, Box<Failed>>) -> Result<Transformed, Box<Failed>> {
     if tap.is_tapped() {
         // A defect of what only looks on costs no more than the look.
         let _ = std::panic::catch_unwind(AssertUnwindSafe(|| match &transformed {
             Ok(transformed) => tap.show(transformed),
-            Err(fault) => tap.show_fault(range, fault),
+            Err(failed) => tap.show_fault(range, &failed.fault),
         }));
     }
     transformed
@@ -206,11 +210,15 @@ async fn rows_of(
     plugin: Arc<dyn Plugin>,
     batch: Batch,
     tables: Vec<Arc<dyn Table>>,
-) -> Result<Transformed, TransformFault> {
-    let mut transformed = transform(plugin.clone(), batch).await?;
+    isolation: Arc<Isolation>,
+) -> Result<Transformed, Box<Failed>> {
+    let mut transformed = isolate(plugin.clone(), batch, &isolation).await?;
     for (index, (table, route)) in tables.iter().zip(&plugin.description().routes).enumerate() {
-        if let Some(rule) = table.rule() {
-            transformed.reject_refused(index, &route.name, rule)?;
+        if let Some(rule) = table.rule()
+            && let Err(fault) = transformed.reject_refused(index, &route.name, rule)
+        {
+            let records = 0..transformed.batch.records.len();
+            return Err(Box::new(failed(transformed.batch, records, fault)));
         }
     }
     Ok(transformed)

@@ -5,10 +5,12 @@
 //! `prepare` makes ready what a pipeline consists of, `reader` is the thread that fetches and commits, `runner` begins pipelines and ends them. Data goes one way; only `complete`
 //! moves the group's offset.
 
+mod answers;
 mod batch;
 mod budget;
 mod complete;
 mod deliver;
+mod isolate;
 mod lookups;
 mod pace;
 mod partition;
@@ -16,6 +18,8 @@ mod prepare;
 mod range;
 mod reader;
 mod runner;
+mod search;
+mod slices;
 mod status;
 mod transform;
 
@@ -25,4 +29,4 @@ pub use prepare::{Destination, Preparation};
 pub use range::{Range, RecordRef, Records, Strings};
 pub use runner::{Pipeline, Shared};
 pub use status::{Phase, Status};
-pub use transform::{Chunk, Reject, RouteRows, Stage, TransformFault, Transformed, transform};
+pub use transform::{Chunk, Concerns, Failed, Reject, RouteRows, Stage, TransformFault, Transformed, transform};

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::batch::Bundle;
 use super::budget::Budget;
 use super::deliver::{Delivery, Job};
+use super::isolate::Isolation;
 use super::lookups::LookupFiles;
 use super::pace::{Pace, Slots, Targets};
 use super::prepare::{Destination, Preparation, Prepared, open};
@@ -151,6 +152,7 @@ impl Pipeline {
         };
         let delivery = Delivery {
             plugin,
+            isolation: Arc::new(Isolation::new(self.status.clone())),
             tables,
             on_reject: settings.on_reject.clone(),
             dead_letters,
