@@ -25,6 +25,8 @@ pub struct Metrics {
     ranges: Family<PipelineLabels, Counter>,
     rows: Family<RouteLabels, Counter>,
     rejects: Family<RejectLabels, Counter>,
+    traps: Family<PipelineLabels, Counter>,
+    isolation_runs: Family<PipelineLabels, Counter>,
     retries: Family<StageLabels, Counter>,
     seconds: Family<StageLabels, Seconds>,
     cpu_seconds: Family<StageLabels, Seconds>,
@@ -133,6 +135,10 @@ pub struct PipelineMetrics {
     pub completed: Counter,
     /// Ranges that are complete.
     pub ranges: Counter,
+    /// Ranges that the plugin failed on.
+    pub traps: Counter,
+    /// Runs that were made to find out which records a plugin fails on.
+    pub isolation_runs: Counter,
     /// Bytes between fetching and completing.
     pub in_flight: Number,
     /// 1 while records are consumed.
@@ -154,6 +160,8 @@ impl Metrics {
             ranges: Family::default(),
             rows: Family::default(),
             rejects: Family::default(),
+            traps: Family::default(),
+            isolation_runs: Family::default(),
             retries: Family::default(),
             seconds: Family::new_with_constructor(Seconds::default),
             cpu_seconds: Family::new_with_constructor(Seconds::default),
@@ -180,6 +188,12 @@ impl Metrics {
         registry.register("ranges", "Ranges of offsets that are complete", metrics.ranges.clone());
         registry.register("rows", "Rows written, by route", metrics.rows.clone());
         registry.register("rejects", "Records rejected, by the stage that refused them", metrics.rejects.clone());
+        registry.register("traps", "Ranges that the plugin failed on", metrics.traps.clone());
+        registry.register(
+            "isolation_runs",
+            "Runs of parts of ranges to find the records that a plugin fails on",
+            metrics.isolation_runs.clone(),
+        );
         registry.register("retries", "Tries that failed and are made again", metrics.retries.clone());
         let help = "Time spent, waiting included";
         registry.register_with_unit("stage", help, Unit::Seconds, metrics.seconds.clone());
@@ -221,6 +235,8 @@ impl Metrics {
             dropped: self.dropped.get_or_create_owned(&labels),
             completed: self.completed.get_or_create_owned(&labels),
             ranges: self.ranges.get_or_create_owned(&labels),
+            traps: self.traps.get_or_create_owned(&labels),
+            isolation_runs: self.isolation_runs.get_or_create_owned(&labels),
             in_flight: self.in_flight.get_or_create_owned(&labels),
             running: self.running.get_or_create_owned(&labels),
             problems: self.problems.get_or_create_owned(&labels),

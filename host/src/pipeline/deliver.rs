@@ -13,7 +13,7 @@ use super::deployment::Deployment;
 use super::probation::Made;
 use super::range::Range;
 use super::status::Status;
-use super::transform::{Reject, TransformFault, Transformed};
+use super::transform::{Failed, Reject, Transformed};
 use super::versions::Versions;
 use crate::config::OnReject;
 use crate::cpu::Metered;
@@ -50,6 +50,8 @@ pub struct Done {
     pub range: Range,
     /// As in the job.
     pub assignment: u64,
+    /// Of the versions, when it began.
+    pub turn: u64,
     /// How it ended.
     pub outcome: Outcome,
 }
@@ -61,6 +63,8 @@ pub enum Outcome {
     Complete,
     /// It cannot become rows, and nothing behind it may be committed: why.
     Stopped(String),
+    /// No range can become rows, since the plugin fails on everything: why.
+    Paused(String),
     /// It was cancelled.
     Abandoned,
 }
@@ -69,7 +73,7 @@ impl Delivery {
     /// Brings a batch to its end.
     pub async fn deliver(&self, job: Job) -> Done {
         let Job { batch, assignment, cancel } = job;
-        let range = batch.range.clone();
+        let (range, turn) = (batch.range.clone(), self.versions.turn());
         let outcome = tokio::select! {
             // Where both are ready, what is done counts as done.
             biased;
@@ -80,7 +84,7 @@ impl Delivery {
             }),
             () = cancel.cancelled() => Outcome::Abandoned,
         };
-        Done { range, assignment, outcome }
+        Done { range, assignment, turn, outcome }
     }
 
     async fn complete(&self, batch: Batch) -> Outcome {
@@ -88,8 +92,11 @@ impl Delivery {
         let Made { by, transformed } = match self.make(batch).await {
             Ok(made) => made,
             Err(failed) => {
-                self.shown(&range, &failed.fault);
-                return Outcome::Stopped(format!("{}; the partition stops here, nothing behind is read", failed.fault));
+                self.shown(&range, &failed);
+                return match failed.concerns.is_plugin() {
+                    true => Outcome::Paused(format!("{failed}; nothing is read until its files change")),
+                    false => Outcome::Stopped(format!("{failed}; the partition stops here, nothing behind is read")),
+                };
             }
         };
         let transformed = self.show(&by, transformed).await;
@@ -173,10 +180,10 @@ impl Delivery {
     }
 
     /// Shows whoever taps the pipeline that nothing came of a range.
-    fn shown(&self, range: &Range, fault: &TransformFault) {
+    fn shown(&self, range: &Range, failed: &Failed) {
         let tap = self.status.tap();
         if tap.is_tapped() {
-            let _ = std::panic::catch_unwind(AssertUnwindSafe(|| tap.show_fault(range, fault)));
+            let _ = std::panic::catch_unwind(AssertUnwindSafe(|| tap.show_fault(range, &failed.fault)));
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::batch::Bundle;
+use super::isolate::Isolation;
 use crate::config::{BatchLimits, OnReject, PipelineSettings, Target};
 use crate::kafka::DeadLetters;
 use crate::plugin::{Plugin, PluginHash};
@@ -21,6 +22,8 @@ pub struct Deployment {
     pub settings: PipelineSettings,
     /// What transforms records.
     pub plugin: Arc<dyn Plugin>,
+    /// What is known of its failures.
+    pub isolation: Isolation,
     /// Where the rows of each route go, in the plugin's order.
     pub tables: Vec<(Target, Arc<dyn Table>)>,
     /// Where rejects go, if they go anywhere.

@@ -6,6 +6,7 @@
 //! the next range, `probation` compares a new one with the former. `runner` is the life of a pipeline, `consume` its memberships, `reader` the thread
 //! that fetches and commits. Data goes one way; only `complete` moves the group's offset.
 
+mod answers;
 mod batch;
 mod budget;
 mod complete;
@@ -13,6 +14,7 @@ mod consume;
 mod deliver;
 mod deployment;
 mod golden;
+mod isolate;
 mod kept;
 mod pace;
 mod partition;
@@ -22,7 +24,9 @@ mod range;
 mod reader;
 mod report;
 mod runner;
+mod search;
 mod shared;
+mod slices;
 mod status;
 mod statuses;
 mod transform;
@@ -38,4 +42,4 @@ pub use runner::{Pipeline, Wanted};
 pub use shared::Shared;
 pub use status::{Phase, Status};
 pub use statuses::Statuses;
-pub use transform::{Chunk, Failed, Reject, RouteRows, Stage, TransformFault, Transformed, transform};
+pub use transform::{Chunk, Concerns, Failed, Reject, RouteRows, Stage, TransformFault, Transformed, transform};

@@ -8,7 +8,8 @@ use std::time::Instant;
 use super::batch::Batch;
 use super::deliver::Delivery;
 use super::deployment::Deployment;
-use super::transform::{Failed, Transformed, transform};
+use super::isolate::isolate;
+use super::transform::{Failed, Transformed, failed};
 use super::versions::{Choice, OnProbation, Trialled, Verdict};
 use crate::cpu::Metered;
 use crate::metrics::Timed;
@@ -29,7 +30,14 @@ impl Delivery {
     pub(super) async fn make(&self, mut batch: Batch) -> Result<Made, Box<Failed>> {
         loop {
             let tried = match self.versions.choose() {
-                Choice::Proven(version) => return self.run(version, batch).await,
+                Choice::Proven(version) => match self.run(version.clone(), batch).await {
+                    // Another took over meanwhile, and may do better.
+                    Err(failed) if !Arc::ptr_eq(&version, &self.versions.current()) => {
+                        batch = failed.batch;
+                        continue;
+                    }
+                    made => return made,
+                },
                 Choice::OnProbation(tried) => tried,
             };
             let new = self.run(tried.new.clone(), batch).await;
@@ -54,13 +62,16 @@ impl Delivery {
                 let (batch, output) = transformed.split();
                 (batch, Ok((by, output)))
             }
-            Err(failed) => (failed.batch, Err(failed.fault)),
+            Err(failed) => {
+                let Failed { batch, fault, .. } = *failed;
+                (batch, Err(fault))
+            }
         };
         let records = count(batch.records.len());
         let former = match (self.run(tried.former.clone(), batch).await, &new) {
             (Ok(former), _) => former,
-            // Neither makes anything of it: the new version is not to blame.
-            (Err(former), Err(fault)) => return Err(Box::new(Failed { batch: former.batch, fault: fault.clone() })),
+            // Neither makes anything of it: the new version is not to blame, and what the former says of it is known to be so.
+            (Err(former), Err(_)) => return Err(former),
             (Err(former), Ok(_)) => {
                 // It does better.
                 let range = Trialled { records, worse: 0, reason: String::new() };
@@ -104,16 +115,17 @@ impl Delivery {
 
 /// The rows of a batch that its tables can hold.
 async fn rows_of(version: Arc<Deployment>, batch: Batch) -> Result<Transformed, Box<Failed>> {
-    let Deployment { plugin, tables, .. } = &*version;
+    let Deployment { plugin, tables, isolation, .. } = &*version;
     tracing::trace!(target: "tidegate::guest_calls", range = %batch.range, "begin");
     let range = batch.range.clone();
-    let mut transformed = transform(plugin.clone(), batch).await?;
+    let mut transformed = isolate(plugin.clone(), batch, isolation).await?;
     tracing::trace!(target: "tidegate::guest_calls", %range, "end");
     for (index, ((_, table), route)) in tables.iter().zip(&plugin.description().routes).enumerate() {
         if let Some(rule) = table.rule()
             && let Err(fault) = transformed.reject_refused(index, &route.name, rule)
         {
-            return Err(Box::new(Failed { batch: transformed.into_batch(), fault }));
+            let records = 0..transformed.batch.records.len();
+            return Err(Box::new(failed(transformed.into_batch(), records, fault)));
         }
     }
     Ok(transformed)

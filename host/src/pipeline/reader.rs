@@ -23,7 +23,7 @@ use super::budget::Budget;
 use super::deliver::{Done, Job, Outcome};
 use super::pace::Pace;
 use super::partition::Partition;
-use super::status::Status;
+use super::status::{Phase, Status};
 use super::versions::Versions;
 use crate::config::{BatchLimits, ByteSize};
 use crate::kafka::{Event, Inquiry, Membership, TopicPartition};
@@ -175,8 +175,13 @@ impl Reader {
         }
         self.state.version = turn;
         self.limits = self.versions.limits();
-        for partition in self.state.partitions.values_mut().filter(|partition| partition.is_stopped()) {
+        for (key, partition) in self.state.partitions.iter_mut().filter(|(_, partition)| partition.is_stopped()) {
             partition.resume();
+            self.status.solved(&subject(key));
+        }
+        if self.status.phase() == Phase::Paused {
+            self.status.solved("plugin");
+            self.status.enter(Phase::Running);
         }
     }
 

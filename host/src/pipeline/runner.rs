@@ -12,6 +12,7 @@ use super::consume::Consumer;
 use super::deliver::Delivery;
 use super::deployment::Deployment;
 use super::golden;
+use super::isolate::Isolation;
 use super::kept::Kept;
 use super::prepare::{Destination, Preparation, Prepared, open};
 use super::report::{self, RefusedVersion, RunningVersion};
@@ -178,6 +179,7 @@ impl Pipeline {
             source: source.clone(),
             settings,
             plugin,
+            isolation: Isolation::new(self.status.clone()),
             tables,
             dead_letters,
             since: Utc::now(),

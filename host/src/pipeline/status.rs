@@ -43,6 +43,8 @@ pub enum Phase {
     Running,
     /// Its files have faults, and no version ran before: it consumes nothing until they are mended.
     Refused,
+    /// Its plugin fails on everything: it consumes nothing until its files change.
+    Paused,
     /// It has drained.
     Stopped,
 }
@@ -177,6 +179,7 @@ impl Phase {
             Self::Starting => "starting",
             Self::Running => "running",
             Self::Refused => "refused",
+            Self::Paused => "paused",
             Self::Stopped => "stopped",
         }
     }
