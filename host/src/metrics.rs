@@ -34,6 +34,7 @@ pub struct Metrics {
     lost: Family<PartitionLabels, Counter>,
     in_flight: Family<PipelineLabels, Number>,
     running: Family<PipelineLabels, Number>,
+    parked: Family<PipelineLabels, Number>,
     problems: Family<PipelineLabels, Number>,
     swaps: Family<SwapLabels, Counter>,
 }
@@ -143,6 +144,8 @@ pub struct PipelineMetrics {
     pub in_flight: Number,
     /// 1 while records are consumed.
     pub running: Number,
+    /// 1 while it waits outside of its group for records.
+    pub parked: Number,
     /// What is wrong just now.
     pub problems: Number,
 }
@@ -169,6 +172,7 @@ impl Metrics {
             lost: Family::default(),
             in_flight: Family::default(),
             running: Family::default(),
+            parked: Family::default(),
             problems: Family::default(),
             swaps: Family::default(),
         };
@@ -211,6 +215,11 @@ impl Metrics {
             metrics.in_flight.clone(),
         );
         registry.register("running", "1 while the pipeline consumes records", metrics.running.clone());
+        registry.register(
+            "parked",
+            "1 while the pipeline has nothing to read and waits outside of its group",
+            metrics.parked.clone(),
+        );
         registry.register("problems", "What is wrong with the pipeline just now, counted", metrics.problems.clone());
         let help = "Versions that were to take over, by what became of them";
         registry.register("swaps", help, metrics.swaps.clone());
@@ -239,6 +248,7 @@ impl Metrics {
             isolation_runs: self.isolation_runs.get_or_create_owned(&labels),
             in_flight: self.in_flight.get_or_create_owned(&labels),
             running: self.running.get_or_create_owned(&labels),
+            parked: self.parked.get_or_create_owned(&labels),
             problems: self.problems.get_or_create_owned(&labels),
             all: self.clone(),
             labels,

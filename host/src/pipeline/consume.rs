@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 use super::budget::Budget;
 use super::deliver::{Delivery, Done, Job};
 use super::pace::{Pace, Slots, Targets};
-use super::reader::{self, Reader};
+use super::park::{Berth, Entrance};
+use super::reader::{self, Ending, Reader};
 use super::shared::Shared;
 use crate::config::PipelineSettings;
 use crate::kafka::{Membership, Subscription, Wake};
@@ -35,9 +36,23 @@ impl Consumer {
     /// Consumes until `stop` is cancelled, or all is done that was to be done.
     pub async fn run(self) {
         let pace = Arc::new(Mutex::new(self.pace()));
+        let (settings, status) = (&self.settings, &self.delivery.status);
+        let mut berth = Berth::new(&self.shared.parking, settings, status, &pace.lock());
         let mut backoff = Backoff::default();
         while !self.stop.is_cancelled() {
-            let Err(fault) = self.membership(&pace).await else { return };
+            let entrance = tokio::select! {
+                entrance = berth.rest() => entrance,
+                () = self.stop.cancelled() => return,
+            };
+            let fault = match self.membership(&pace, entrance).await {
+                Ok(Ending::Drained) => return,
+                Ok(Ending::Idle(committed)) => {
+                    self.delivery.rest().await;
+                    berth.park(committed);
+                    continue;
+                }
+                Err(fault) => fault,
+            };
             self.delivery.status.problem("kafka", &fault);
             let wait = backoff.next(&mut rand::rng());
             tokio::select! {
@@ -57,11 +72,11 @@ impl Consumer {
     }
 
     /// One membership from joining to leaving.
-    async fn membership(&self, pace: &Arc<Mutex<Pace>>) -> Result<(), String> {
+    async fn membership(&self, pace: &Arc<Mutex<Pace>>, entrance: Entrance) -> Result<Ending, String> {
         let (jobs, mut received) = channel::<Job>(Reader::MOST_RANGES);
         let (finished, done) = sync_channel(Reader::MOST_RANGES);
         let (woken, wake) = tokio::sync::oneshot::channel();
-        let reader = self.reader(pace.clone());
+        let reader = self.reader(pace.clone(), entrance);
         let thread =
             std::thread::Builder::new().name(format!("reader {}", self.delivery.status.name())).spawn(move || {
                 let wake = Wake::this_thread();
@@ -109,7 +124,8 @@ impl Consumer {
     fn reader(
         &self,
         pace: Arc<Mutex<Pace>>,
-    ) -> impl FnOnce(Wake, tokio::sync::mpsc::Sender<Job>, std::sync::mpsc::Receiver<Done>) -> Result<(), String>
+        entrance: Entrance,
+    ) -> impl FnOnce(Wake, tokio::sync::mpsc::Sender<Job>, std::sync::mpsc::Receiver<Done>) -> Result<Ending, String>
     + Send
     + 'static {
         let subscription = Subscription {
@@ -118,6 +134,8 @@ impl Consumer {
             start: self.settings.start.clone(),
             bounded: pace.lock().is_bounded(),
         };
+        // What is read up to a known end is read by members.
+        let park_after = self.shared.parking.after.filter(|_| !subscription.bounded);
         let (shared, stop) = (self.shared.clone(), self.stop.clone());
         let (status, versions) = (self.delivery.status.clone(), self.delivery.versions.clone());
         move |wake, jobs, done| {
@@ -134,6 +152,8 @@ impl Consumer {
                 status,
                 stop,
                 drain: shared.drain,
+                park_after,
+                entrance: Some(entrance),
                 state: reader::State::default(),
             };
             reader.run()

@@ -70,6 +70,16 @@ pub enum Outcome {
 }
 
 impl Delivery {
+    /// Gives back what only records need, when none are to be expected soon. It is made anew with the next.
+    pub async fn rest(&self) {
+        for version in [self.versions.current(), self.versions.proven()] {
+            version.plugin.release_idle();
+            if let Some(dead_letters) = &version.dead_letters {
+                dead_letters.close().await;
+            }
+        }
+    }
+
     /// Brings a batch to its end.
     pub async fn deliver(&self, job: Job) -> Done {
         let Job { batch, assignment, cancel } = job;

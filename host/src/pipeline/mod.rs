@@ -4,7 +4,7 @@
 //!
 //! `prepare` makes ready what a pipeline consists of, a `deployment` is a version of it that is ready, `versions` says which of them transforms
 //! the next range, `probation` compares a new one with the former. `runner` is the life of a pipeline, `consume` its memberships, `reader` the thread
-//! that fetches and commits. Data goes one way; only `complete` moves the group's offset.
+//! that fetches and commits, `park` is where idle ones wait. Data goes one way; only `complete` moves the group's offset.
 
 mod answers;
 mod batch;
@@ -17,6 +17,7 @@ mod golden;
 mod isolate;
 mod kept;
 mod pace;
+mod park;
 mod partition;
 mod prepare;
 mod probation;

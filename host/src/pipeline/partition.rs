@@ -176,6 +176,12 @@ impl Partition {
         }
     }
 
+    /// Whether it is known where it begins, and all that was fetched is complete and committed.
+    pub fn is_at_rest(&self) -> bool {
+        let drained = self.in_flight == 0 && self.open.is_none() && self.completion.to_commit().is_none();
+        drained && self.standing == Standing::Sound && self.completion.has_begun()
+    }
+
     /// The next offset to fetch, once it is known.
     pub fn position(&self) -> Option<i64> {
         self.position

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::park::Parking;
 use crate::config::GatewaySettings;
 use crate::kafka::KafkaSettings;
 use crate::sink::{self, Sink};
@@ -27,6 +28,8 @@ pub struct Shared {
     pub state: Option<StateFolder>,
     /// Bytes that a pipeline may hold.
     pub in_flight: usize,
+    /// Where idle pipelines wait.
+    pub parking: Parking,
     /// How long draining may take.
     pub drain: Duration,
     /// Whether pipelines end when they have completed what there is.
@@ -47,6 +50,7 @@ impl Shared {
         stop: CancellationToken,
     ) -> std::io::Result<Self> {
         let sinks = settings.sinks.iter().map(|(name, settings)| (name.clone(), sink::new(settings))).collect();
+        let parking = Parking::new(settings.park_after, &kafka);
         Ok(Self {
             kafka,
             sinks,
@@ -54,6 +58,7 @@ impl Shared {
             plugins,
             state: None,
             in_flight: settings.in_flight.0,
+            parking,
             drain: settings.drain,
             until_caught_up: false,
             stop,

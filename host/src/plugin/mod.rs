@@ -61,6 +61,9 @@ pub trait Plugin: Send + Sync {
 
     /// Takes a guest back after a range that ended well, so that a stateless one can be used again.
     fn give_back(&self, guest: Box<dyn Guest>);
+
+    /// Lets go of guests that wait for the next range: it may be long in coming.
+    fn release_idle(&self) {}
 }
 
 /// An instance of a plugin, working on one range.
