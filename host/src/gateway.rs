@@ -128,6 +128,11 @@ impl Gateway {
         let shared = shared.map_err(GatewayFault::Threads)?;
         let shared = Shared { until_caught_up: self.until_caught_up, state: Some(self.state), ..shared };
         let statuses: Vec<_> = self.statuses.iter().map(|(status, _)| status.clone()).collect();
+        if self.settings.tenants.are_unlimited() {
+            tracing::info!(
+                "there are no [tenants] in the gateway's file: every pipeline may name every topic and table"
+            );
+        }
         if statuses.is_empty() {
             tracing::warn!(plugins = %self.settings.plugins.display(), "there are no pipeline files");
         }
@@ -139,6 +144,7 @@ impl Gateway {
         let mut pipelines = JoinSet::new();
         let claims = Claims::of(
             &self.statuses.iter().map(|(status, file)| (status.name().clone(), file.clone())).collect::<Vec<_>>(),
+            &self.settings.tenants,
         );
         for (status, file) in self.statuses {
             let faults = claims.faults(&file);

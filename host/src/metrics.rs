@@ -33,6 +33,12 @@ pub struct Metrics {
     in_flight: Family<PipelineLabels, Number>,
     running: Family<PipelineLabels, Number>,
     problems: Family<PipelineLabels, Number>,
+    tenant_memory: Family<TenantLabels, Number>,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct TenantLabels {
+    tenant: String,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -135,6 +141,7 @@ impl Metrics {
             in_flight: Family::default(),
             running: Family::default(),
             problems: Family::default(),
+            tenant_memory: Family::default(),
         };
         registry.register("records", "Records fetched from Kafka", metrics.records.clone());
         registry.register_with_unit(
@@ -170,6 +177,12 @@ impl Metrics {
         );
         registry.register("running", "1 while the pipeline consumes records", metrics.running.clone());
         registry.register("problems", "What is wrong with the pipeline just now, counted", metrics.problems.clone());
+        registry.register_with_unit(
+            "tenant_memory",
+            "Held by a tenant's pipelines together: between fetching and completing, and by instances of plugins",
+            Unit::Bytes,
+            metrics.tenant_memory.clone(),
+        );
         *metrics.registry.lock() = registry;
         Arc::new(metrics)
     }
@@ -223,6 +236,13 @@ impl PipelineMetrics {
         let labels = self.stage(stage);
         self.all.seconds.get_or_create(&labels).inc_by(elapsed.as_secs_f64());
         self.all.cpu_seconds.get_or_create(&labels).inc_by(cpu.as_secs_f64());
+    }
+
+    /// What the pipelines of this one's tenant hold together, in bytes.
+    pub fn set_tenant_memory(&self, bytes: usize) {
+        let tenant = self.labels.tenant.clone();
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.all.tenant_memory.get_or_create(&TenantLabels { tenant }).set(bytes);
     }
 
     /// How far a partition is behind.

@@ -7,17 +7,20 @@ use std::path::{Path, PathBuf};
 use super::document::Places;
 use super::fault::Fault;
 use super::pipeline::{PipelineName, PipelineSettings};
+use super::tenants::Grants;
 
 /// What is wrong with files for what others claim, by file.
 #[derive(Debug, Default)]
 pub struct Claims(BTreeMap<PathBuf, Vec<Fault>>);
 
 impl Claims {
-    /// Of all pipeline files of a gateway. Files that cannot be read claim no more than their name.
-    pub fn of(found: &[(PipelineName, PathBuf)]) -> Self {
+    /// Of all pipeline files of a gateway. Files that cannot be read claim no more than their name, and one of the pipelines
+    /// that their tenant may have.
+    pub fn of(found: &[(PipelineName, PathBuf)], grants: &Grants) -> Self {
         let mut claims = Self::default();
         claims.names(found);
         claims.groups(found);
+        grants.too_many(found).into_iter().for_each(|(file, fault)| claims.add(&file, fault));
         claims
     }
 
@@ -87,7 +90,7 @@ mod tests {
             std::fs::write(path, text).unwrap();
         }
         let found = discover(folder.path()).unwrap();
-        let claims = Claims::of(&found);
+        let claims = Claims::of(&found, &Grants::default());
         found.iter().flat_map(|(_, file)| claims.faults(file).iter().map(|fault| fault.problem.clone())).collect()
     }
 

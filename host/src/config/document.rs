@@ -73,15 +73,25 @@ impl Document {
 
     /// Reads the file as far as it can be read, for who wants to go on and find what else is wrong.
     pub fn draft<T>(file: &Path, read: impl FnOnce(&Section<'_>) -> Option<T>) -> Draft<T> {
+        let text = std::fs::read_to_string(file).map_err(|problem| format!("cannot be read: {problem}"));
+        Self::draft_of(file, text, read)
+    }
+
+    /// The same of a text that was read already, or could not be.
+    pub fn draft_of<T>(
+        file: &Path,
+        text: Result<String, String>,
+        read: impl FnOnce(&Section<'_>) -> Option<T>,
+    ) -> Draft<T> {
         let unread = |line, problem| Draft {
             value: None,
             faults: vec![Fault { line, key: String::new(), problem, statement: None }],
             places: Places::default(),
             file: file.to_owned(),
         };
-        let text = match std::fs::read_to_string(file) {
+        let text = match text {
             Ok(text) => text,
-            Err(problem) => return unread(1, format!("cannot be read: {problem}")),
+            Err(problem) => return unread(1, problem),
         };
         let document = Self { text, faults: RefCell::default() };
         let table = match DeTable::parse(&document.text) {

@@ -10,6 +10,7 @@ use super::fault::ConfigFaults;
 use super::kafka::{KafkaValue, kafka};
 use super::section::Section;
 use super::sink::SinkSettings;
+use super::tenants::Grants;
 use super::units::ByteSize;
 
 /// What `gateway.toml` says.
@@ -31,6 +32,8 @@ pub struct GatewaySettings {
     pub workers: usize,
     /// Bytes of records that a pipeline may hold at once, between fetching and completing.
     pub in_flight: ByteSize,
+    /// What each tenant may do.
+    pub tenants: Grants,
 }
 
 /// The listener for whoever watches the gateway.
@@ -76,13 +79,17 @@ impl GatewaySettings {
                 None
             }
         };
+        let tenants = match top.section("tenants") {
+            Some(section) => Grants::read(&section, sinks.as_ref()),
+            None => Some(Grants::default()),
+        };
         let http = top.section("http").and_then(|http| HttpSettings::of(&http));
         let drain = top.duration("drain").unwrap_or(Duration::from_secs(30));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = top.integer("workers", 1..=1024).unwrap_or(cores);
         let in_flight = top.size("in_flight", ByteSize::mib(1)).unwrap_or(ByteSize::mib(64));
         let state = base.join(top.string("state").unwrap_or("state"));
-        Some(Self { kafka: kafka?, sinks: sinks?, plugins, state, http, drain, workers, in_flight })
+        Some(Self { kafka: kafka?, sinks: sinks?, plugins, state, http, drain, workers, in_flight, tenants: tenants? })
     }
 }
 

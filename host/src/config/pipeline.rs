@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::batch::{self, BatchLimits};
+use super::confined;
 use super::document::{Document, Draft};
 use super::fault::ConfigFaults;
 use super::schedule::Schedule;
@@ -127,7 +128,7 @@ impl PipelineSettings {
     /// Reads a pipeline file as far as it can be read.
     pub fn draft(name: &PipelineName, file: &Path) -> Draft<Self> {
         let base = file.parent().unwrap_or(Path::new("")).to_owned();
-        Document::draft(file, |top| {
+        Document::draft_of(file, text(&base, file), |top| {
             let topics = topics(top);
             let group = group(top, name);
             let plugin = top.string("plugin").map_or_else(|| format!("{}.wasm", name.pipeline), str::to_owned);
@@ -173,6 +174,16 @@ impl PipelineSettings {
         })
     }
 }
+
+/// The file's text. It may be a link, as long as it stays in its folder: what is wrong with a file is shown, and what lies
+/// elsewhere is not its tenant's to see.
+fn text(folder: &Path, file: &Path) -> Result<String, String> {
+    let bytes = confined::read(folder, file, MOST_BYTES).map_err(|fault| fault.to_string())?;
+    String::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned())
+}
+
+/// Far beyond any pipeline file; all of it is in memory while it is read.
+const MOST_BYTES: u64 = 1 << 20;
 
 fn topics(top: &Section<'_>) -> Option<Vec<String>> {
     if !top.has("topics") {

@@ -19,7 +19,7 @@ use crate::metrics::Timed;
 use crate::plugin::{Plugin, PluginHash};
 use crate::sink::{Backoff, Table, Write};
 use crate::tap::Tap;
-use crate::workers::Workers;
+use crate::tenants::Tenant;
 
 /// All that the batches of a pipeline need.
 pub struct Delivery {
@@ -31,8 +31,8 @@ pub struct Delivery {
     pub on_reject: OnReject,
     /// Where they go, if they go anywhere.
     pub dead_letters: Option<DeadLetters>,
-    /// Where guests run.
-    pub workers: Arc<Workers>,
+    /// Whose pipeline it is: guests run in its share of the workers.
+    pub tenant: Tenant,
     /// Where troubles are told.
     pub status: Arc<Status>,
 }
@@ -98,7 +98,7 @@ impl Delivery {
         let tables = self.tables.iter().map(|(_, table)| table.clone()).collect();
         let (range, tap) = (batch.range.clone(), self.status.tap().clone());
         let rows = rows_of(self.plugin.clone(), batch, tables);
-        let task = self.workers.spawn(Metered::new(async move { shown(&tap, &range, rows.await) }));
+        let task = self.tenant.workers.spawn(Metered::new(async move { shown(&tap, &range, rows.await) }));
         let (transformed, cpu) = task.await;
         self.status.metrics().spent(Timed::Transform, started.elapsed(), cpu);
         let transformed = match transformed {

@@ -2,7 +2,7 @@
 //! since ranges must give the same rows when they are read again; that a file is another since then is told.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::config::LookupSettings;
@@ -14,6 +14,7 @@ pub struct LookupFiles(Vec<LookupFile>);
 
 #[derive(Clone, Debug)]
 struct LookupFile {
+    folder: PathBuf,
     settings: LookupSettings,
     was: Option<Stamp>,
     /// The version that was looked at last, and what is to be said of it: a large file is read once for each change.
@@ -23,13 +24,21 @@ struct LookupFile {
 /// What tells one version of a file from the next without reading it.
 type Stamp = (SystemTime, u64);
 
-/// Reads all tables; those that can be read, their files, and what is wrong with the others by their names.
-pub fn read_lookups(settings: &BTreeMap<String, LookupSettings>) -> (Lookups, LookupFiles, Vec<(String, LookupFault)>) {
+/// Reads all tables, whose files must lie in the folder; those that can be read, their files, and what is wrong with the others by their names.
+pub fn read_lookups(
+    folder: &Path,
+    settings: &BTreeMap<String, LookupSettings>,
+) -> (Lookups, LookupFiles, Vec<(String, LookupFault)>) {
     let (mut tables, mut files, mut faults) = (BTreeMap::new(), Vec::new(), Vec::new());
     for (name, lookup) in settings {
         // Before it is read: a change while it is read must not be missed.
-        files.push(LookupFile { settings: lookup.clone(), was: stamp(&lookup.file), looked_at: None });
-        match LookupTable::read_csv(&lookup.file, &lookup.key) {
+        files.push(LookupFile {
+            folder: folder.to_owned(),
+            settings: lookup.clone(),
+            was: stamp(&lookup.file),
+            looked_at: None,
+        });
+        match LookupTable::within(folder, &lookup.file, &lookup.key) {
             Ok(table) => _ = tables.insert(name.clone(), table),
             Err(fault) => faults.push((name.clone(), fault)),
         }
@@ -61,7 +70,7 @@ impl LookupFile {
         if let Some((_, text)) = self.looked_at.as_ref().filter(|(looked_at, _)| *looked_at == now) {
             return Some(text.clone());
         }
-        let text = match LookupTable::read_csv(file, key) {
+        let text = match LookupTable::within(&self.folder, file, key) {
             Ok(_) => format!(
                 "`{}` has changed; the plugin goes on with what was read at the start, until the gateway is started again",
                 file.display()
@@ -95,7 +104,8 @@ mod tests {
         };
         write("id,name\n1,tea\n", 1);
         let settings = LookupSettings { file: file.clone(), key: "id".to_owned() };
-        let (lookups, mut files, faults) = read_lookups(&BTreeMap::from([("products".to_owned(), settings)]));
+        let (lookups, mut files, faults) =
+            read_lookups(folder.path(), &BTreeMap::from([("products".to_owned(), settings)]));
         assert!(faults.is_empty() && lookups.open("products").is_ok());
         assert_eq!(files.changes(), None);
         write("id,name\n1,mead\n", 2);

@@ -20,7 +20,7 @@ mod status;
 mod transform;
 
 pub use batch::{Batch, Bundle, Lineage, Token};
-pub use budget::{Budget, Permit};
+pub use budget::{Budget, Permit, Spent};
 pub use prepare::{Destination, Preparation};
 pub use range::{Range, RecordRef, Records, Strings};
 pub use runner::{Pipeline, Shared};

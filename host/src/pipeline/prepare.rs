@@ -85,6 +85,12 @@ impl Preparation {
             lookups: LookupFiles::default(),
         };
         if let Some(settings) = preparation.settings.clone() {
+            let refused = shared.tenants.grants().faults(name, &settings, &preparation.places);
+            if !refused.is_empty() {
+                // Nothing of it is loaded: what it asks for is not its tenant's to ask.
+                preparation.faults.extend(refused);
+                return preparation;
+            }
             let lookups = preparation.read_lookups(&settings).await;
             let routes = preparation.load(name, &settings, lookups, shared).await;
             preparation.match_routes(&settings, routes, shared);
@@ -111,9 +117,9 @@ impl Preparation {
 
     /// None where a table is missing: the plugin may then refuse to begin for no fault of its own.
     async fn read_lookups(&mut self, settings: &PipelineSettings) -> Option<Lookups> {
-        let named = settings.lookups.clone();
+        let (folder, named) = (folder(&self.file), settings.lookups.clone());
         // Files may be large, or lie where reading takes its time.
-        let read = tokio::task::spawn_blocking(move || read_lookups(&named)).await;
+        let read = tokio::task::spawn_blocking(move || read_lookups(&folder, &named)).await;
         let (lookups, files, faults) = read.ok()?;
         self.lookups = files;
         let complete = faults.is_empty();
@@ -138,11 +144,11 @@ impl Preparation {
             lookups: Arc::new(lookups.unwrap_or_default()),
             memory: settings.memory.0,
         };
-        let path = settings.plugin.clone();
+        let (folder, path) = (folder(&self.file), settings.plugin.clone());
         let plugins = shared.plugins.clone();
         // Guests describe themselves on the workers, where a spinning one holds nobody.
-        let loaded = shared.workers.spawn(async move {
-            let file = PluginFile::read(&path)?;
+        let loaded = shared.tenants.of(&name.tenant).workers.spawn(async move {
+            let file = PluginFile::within(&folder, &path)?;
             plugins.load(PluginRequest { file, instance }).await
         });
         let fault = match loaded.await {
@@ -190,6 +196,11 @@ impl Preparation {
             }
         }
     }
+}
+
+/// The folder that all which a pipeline file names must lie in: its own.
+fn folder(file: &Path) -> PathBuf {
+    file.parent().unwrap_or(Path::new("")).to_owned()
 }
 
 /// A route's name and columns.

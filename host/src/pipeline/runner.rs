@@ -25,6 +25,7 @@ use crate::config::{GatewaySettings, OnReject, PipelineName, PipelineSettings, T
 use crate::kafka::{DeadLetters, KafkaSettings, Membership, Subscription, Wake};
 use crate::plugin::PluginHash;
 use crate::sink::{self, Backoff, Sink, Table};
+use crate::tenants::Tenants;
 use crate::workers::Workers;
 use crate::{LoadPlugin, StateFolder};
 
@@ -35,8 +36,8 @@ pub struct Shared {
     pub kafka: KafkaSettings,
     /// By the names of the gateway's file.
     pub sinks: BTreeMap<String, Arc<dyn Sink>>,
-    /// Where guests run.
-    pub workers: Arc<Workers>,
+    /// Whose pipelines share what; each has its share of the threads where guests run.
+    pub tenants: Arc<Tenants>,
     /// Turns files into plugins.
     pub plugins: Arc<dyn LoadPlugin>,
     /// What outlives the process; none where nothing is to be kept.
@@ -62,11 +63,12 @@ impl Shared {
         plugins: Arc<dyn LoadPlugin>,
         stop: CancellationToken,
     ) -> std::io::Result<Self> {
+        let workers = Arc::new(Workers::start(settings.workers)?);
         let sinks = settings.sinks.iter().map(|(name, settings)| (name.clone(), sink::new(settings))).collect();
         Ok(Self {
             kafka,
             sinks,
-            workers: Arc::new(Workers::start(settings.workers)?),
+            tenants: Arc::new(Tenants::new(settings.tenants.clone(), workers)),
             plugins,
             state: None,
             in_flight: settings.in_flight.0,
@@ -154,7 +156,7 @@ impl Pipeline {
             tables,
             on_reject: settings.on_reject.clone(),
             dead_letters,
-            workers: self.shared.workers.clone(),
+            tenant: self.shared.tenants.of(&self.name.tenant),
             status: self.status.clone(),
         };
         Ok(Started { settings, delivery, lookups })
@@ -307,6 +309,7 @@ impl Pipeline {
             bounded: pace.lock().is_bounded(),
         };
         let (shared, status, limits) = (self.shared.clone(), self.status.clone(), settings.batch);
+        let memory = shared.tenants.of(&self.name.tenant).memory;
         move |wake, jobs, done| {
             let membership =
                 Membership::join(&shared.kafka, &subscription, &wake).map_err(|fault| fault.to_string())?;
@@ -314,7 +317,7 @@ impl Pipeline {
                 membership,
                 jobs,
                 done,
-                budget: Budget::new(shared.in_flight),
+                budget: Budget::within(memory, shared.in_flight),
                 limits,
                 pace,
                 bundle,

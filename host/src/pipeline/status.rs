@@ -103,6 +103,11 @@ impl Status {
         }
     }
 
+    /// What was noted of `subject` holds no more.
+    pub fn withdraw(&self, subject: &'static str) {
+        self.state.lock().notes.remove(subject);
+    }
+
     /// All that is to be known besides what is wrong: subjects and texts.
     pub fn notes(&self) -> Vec<(&'static str, String)> {
         self.state.lock().notes.iter().map(|(subject, text)| (*subject, text.clone())).collect()

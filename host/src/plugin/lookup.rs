@@ -1,7 +1,10 @@
 //! Read-only tables that plugins look things up in, read whole from a CSV file beside the pipeline.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io::Read;
 use std::path::{Path, PathBuf};
+
+use crate::config::confined::{self, ConfinedFault};
 
 /// The tables of one pipeline, by name.
 #[derive(Debug, Default)]
@@ -23,6 +26,8 @@ pub struct LookupTable {
 pub enum LookupFault {
     #[error("read lookup file `{path}`: {problem}")]
     File { path: PathBuf, problem: csv::Error },
+    #[error("lookup file {0}")]
+    Confined(ConfinedFault),
     #[error("lookup file `{path}` is empty; expected a first row that names the columns, `{key}` among them")]
     Empty { path: PathBuf, key: String },
     #[error("lookup file `{path}` has no column `{key}` to look up by; its first row names the columns {columns}")]
@@ -39,8 +44,25 @@ impl LookupTable {
     /// # Errors
     /// Where the file cannot be read, is not CSV of equally long rows in UTF-8, lacks the column, or repeats a column or a key.
     pub fn read_csv(path: &Path, key: &str) -> Result<Self, LookupFault> {
+        let reader = csv::Reader::from_path(path);
+        let reader = reader.map_err(|problem| LookupFault::File { path: path.to_owned(), problem })?;
+        Self::parse(path, reader, key)
+    }
+
+    /// The same of a file that must lie in a pipeline's folder.
+    ///
+    /// # Errors
+    /// As for [`Self::read_csv`], and where the file leads out of the folder.
+    pub fn within(folder: &Path, path: &Path, key: &str) -> Result<Self, LookupFault> {
+        let bytes = confined::read(folder, path, Self::MOST_BYTES).map_err(LookupFault::Confined)?;
+        Self::parse(path, csv::Reader::from_reader(bytes.as_slice()), key)
+    }
+
+    /// The table is in memory as a whole: this bounds what a pipeline's file can make the gateway take.
+    const MOST_BYTES: u64 = 256 << 20;
+
+    fn parse(path: &Path, mut reader: csv::Reader<impl Read>, key: &str) -> Result<Self, LookupFault> {
         let file = |problem| LookupFault::File { path: path.to_owned(), problem };
-        let mut reader = csv::Reader::from_path(path).map_err(file)?;
         let columns: Vec<String> = reader.headers().map_err(file)?.iter().map(str::to_owned).collect();
         if columns.is_empty() {
             return Err(LookupFault::Empty { path: path.to_owned(), key: key.to_owned() });

@@ -24,6 +24,7 @@ pub use lookup::{LookupFault, LookupTable, Lookups};
 
 use bytes::Bytes;
 
+use crate::config::confined;
 use crate::pipeline::Range;
 
 /// A future that a worker may run.
@@ -94,7 +95,19 @@ pub struct PluginFile {
 }
 
 impl PluginFile {
-    /// Reads a file.
+    /// Reads a file that must lie in a pipeline's folder.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or leads out of the folder.
+    pub fn within(folder: &Path, path: &Path) -> Result<Self, LoadFault> {
+        let bytes = confined::read(folder, path, Self::MOST_BYTES).map_err(LoadFault::Confined)?;
+        Ok(Self { path: path.to_owned(), bytes: bytes.into() })
+    }
+
+    /// Far beyond any plugin; all of it is in memory while it is compiled.
+    const MOST_BYTES: u64 = 256 << 20;
+
+    /// Reads a file, wherever it lies.
     ///
     /// # Errors
     /// Where it cannot be read.
