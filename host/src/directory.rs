@@ -82,7 +82,7 @@ impl Directory {
             file: &source.file,
             draft: &source.draft,
         });
-        let claims = Claims::among(&claimants.collect::<Vec<_>>());
+        let claims = Claims::among(&claimants.collect::<Vec<_>>(), self.shared.tenants.grants());
         let mut found = BTreeMap::<PipelineName, Arc<Source>>::new();
         for source in self.sources.values() {
             let holds = self.held.get(&source.name).is_some_and(|held| held.source.file == source.file);

@@ -131,6 +131,11 @@ impl Gateway {
         let shared = Shared::new(&self.settings, self.kafka, self.plugins, stop.clone());
         let shared = shared.map_err(GatewayFault::Threads)?;
         let shared = Shared { until_caught_up: self.until_caught_up, state: Some(self.state), ..shared };
+        if self.settings.tenants.are_unlimited() {
+            tracing::info!(
+                "there are no [tenants] in the gateway's file: every pipeline may name every topic and table"
+            );
+        }
         let statuses = self.statuses;
         if statuses.all().is_empty() {
             tracing::warn!(plugins = %self.settings.plugins.display(), "there are no pipeline files yet");

@@ -4,7 +4,7 @@
 //! [`plugin`] makes rows of it, [`rows`] checks them, [`sink`] writes them, and `pipeline` completes the range.
 //! Around the path: [`config`] is what operators write, [`watch`] what becomes of it in the plugin directory, [`gateway`](Gateway) what holds all pipelines, [`metrics`] and `http`
 //! what they see, [`tap`] shows them samples of records and rows. [`check`] looks at all of it before anything runs.
-//! [`workers`] are the threads that run plugins, [`StateFolder`] is what outlives the process.
+//! [`workers`] are the threads that run plugins, [`tenants`] whose pipelines share what, [`StateFolder`] is what outlives the process.
 
 mod authorities;
 pub mod cases;
@@ -25,6 +25,7 @@ pub mod signal;
 pub mod sink;
 mod state;
 pub mod tap;
+pub mod tenants;
 pub mod watch;
 pub mod workers;
 

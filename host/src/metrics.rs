@@ -37,6 +37,12 @@ pub struct Metrics {
     parked: Family<PipelineLabels, Number>,
     problems: Family<PipelineLabels, Number>,
     swaps: Family<SwapLabels, Counter>,
+    tenant_memory: Family<TenantLabels, Number>,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct TenantLabels {
+    tenant: String,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -175,6 +181,7 @@ impl Metrics {
             parked: Family::default(),
             problems: Family::default(),
             swaps: Family::default(),
+            tenant_memory: Family::default(),
         };
         registry.register("records", "Records fetched from Kafka", metrics.records.clone());
         registry.register_with_unit(
@@ -223,6 +230,12 @@ impl Metrics {
         registry.register("problems", "What is wrong with the pipeline just now, counted", metrics.problems.clone());
         let help = "Versions that were to take over, by what became of them";
         registry.register("swaps", help, metrics.swaps.clone());
+        registry.register_with_unit(
+            "tenant_memory",
+            "Held by a tenant's pipelines together: between fetching and completing, and by instances of plugins",
+            Unit::Bytes,
+            metrics.tenant_memory.clone(),
+        );
         *metrics.registry.lock() = registry;
         Arc::new(metrics)
     }
@@ -292,6 +305,13 @@ impl PipelineMetrics {
         let labels = self.stage(stage);
         self.all.seconds.get_or_create(&labels).inc_by(elapsed.as_secs_f64());
         self.all.cpu_seconds.get_or_create(&labels).inc_by(cpu.as_secs_f64());
+    }
+
+    /// What the pipelines of this one's tenant hold together, in bytes.
+    pub fn set_tenant_memory(&self, bytes: usize) {
+        let tenant = self.labels.tenant.clone();
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.all.tenant_memory.get_or_create(&TenantLabels { tenant }).set(bytes);
     }
 
     /// How far a partition is behind.

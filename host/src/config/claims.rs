@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::document::{Draft, Places};
 use super::fault::Fault;
 use super::pipeline::{PipelineName, PipelineSettings};
+use super::tenants::Grants;
 
 /// What is wrong with files for what others claim, by file.
 #[derive(Debug, Default)]
@@ -24,18 +25,22 @@ pub struct Claimant<'a> {
 }
 
 impl Claims {
-    /// Of all pipeline files of a gateway. Files that cannot be read claim no more than their name.
-    pub fn of(found: &[(PipelineName, PathBuf)]) -> Self {
+    /// Of all pipeline files of a gateway. Files that cannot be read claim no more than their name, and one of the pipelines
+    /// that their tenant may have.
+    pub fn of(found: &[(PipelineName, PathBuf)], grants: &Grants) -> Self {
         let drafts: Vec<_> = found.iter().map(|(name, file)| PipelineSettings::draft(name, file)).collect();
         let claimants = found.iter().zip(&drafts).map(|((name, file), draft)| Claimant { name, file, draft });
-        Self::among(&claimants.collect::<Vec<_>>())
+        Self::among(&claimants.collect::<Vec<_>>(), grants)
     }
 
     /// As [`Self::of`], of files that were read already.
-    pub fn among(claimants: &[Claimant<'_>]) -> Self {
+    pub fn among(claimants: &[Claimant<'_>], grants: &Grants) -> Self {
         let mut claims = Self::default();
         claims.names(claimants);
         claims.groups(claimants);
+        let found: Vec<_> =
+            claimants.iter().map(|claimant| (claimant.name.clone(), claimant.file.to_owned())).collect();
+        grants.too_many(&found).into_iter().for_each(|(file, fault)| claims.add(&file, fault));
         claims
     }
 
@@ -103,7 +108,7 @@ mod tests {
             std::fs::write(path, text).unwrap();
         }
         let found = discover(folder.path()).unwrap();
-        let claims = Claims::of(&found);
+        let claims = Claims::of(&found, &Grants::default());
         found.iter().flat_map(|(_, file)| claims.faults(file).iter().map(|fault| fault.problem.clone())).collect()
     }
 

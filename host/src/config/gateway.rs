@@ -10,6 +10,7 @@ use super::fault::ConfigFaults;
 use super::kafka::{KafkaValue, kafka};
 use super::section::Section;
 use super::sink::SinkSettings;
+use super::tenants::Grants;
 use super::units::ByteSize;
 
 /// What `gateway.toml` says.
@@ -35,6 +36,8 @@ pub struct GatewaySettings {
     pub in_flight: ByteSize,
     /// How long a pipeline has nothing to do before it leaves its group until there is something; it stays without it.
     pub park_after: Option<Duration>,
+    /// What each tenant may do.
+    pub tenants: Grants,
 }
 
 /// The listener for whoever watches the gateway.
@@ -86,6 +89,10 @@ impl GatewaySettings {
                 None
             }
         };
+        let tenants = match top.section("tenants") {
+            Some(section) => Grants::read(&section, sinks.as_ref()),
+            None => Some(Grants::default()),
+        };
         let http = top.section("http").and_then(|http| HttpSettings::of(&http));
         let drain = top.duration("drain").unwrap_or(Duration::from_secs(30));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -94,7 +101,19 @@ impl GatewaySettings {
         let settle = top.duration("settle").unwrap_or(Duration::from_millis(200));
         let park_after = park_after(top);
         let state = base.join(top.string("state").unwrap_or("state"));
-        Some(Self { kafka: kafka?, sinks: sinks?, plugins, state, settle, http, drain, workers, in_flight, park_after })
+        Some(Self {
+            kafka: kafka?,
+            sinks: sinks?,
+            plugins,
+            state,
+            settle,
+            http,
+            drain,
+            workers,
+            in_flight,
+            park_after,
+            tenants: tenants?,
+        })
     }
 }
 

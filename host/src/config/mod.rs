@@ -3,6 +3,7 @@
 
 mod batch;
 mod claims;
+pub mod confined;
 mod document;
 mod fault;
 mod gateway;
@@ -13,6 +14,7 @@ mod schedule;
 mod section;
 mod sink;
 mod start;
+mod tenants;
 mod units;
 
 pub use batch::BatchLimits;
@@ -29,4 +31,5 @@ pub use section::Section;
 pub(crate) use section::{json, shown};
 pub use sink::{ClickHouseFormat, ClickHouseSettings, Compression, PostgresSettings, Secret, SinkSettings, SslMode};
 pub use start::{Start, StartPoint};
+pub use tenants::{Grant, Grants};
 pub use units::{ByteSize, parse_duration};

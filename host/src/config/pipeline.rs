@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::batch::{self, BatchLimits};
+use super::confined;
 use super::document::{Document, Draft};
 use super::fault::ConfigFaults;
 use super::probation::{self, Probation};
@@ -133,11 +134,22 @@ impl PipelineSettings {
         Self::draft(name, file).complete()
     }
 
+    /// The text of a pipeline file. It may be a link, as long as it stays in its folder: what is wrong with a file is shown, and what
+    /// lies elsewhere is not its tenant's to see.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn text(file: &Path) -> Result<String, String> {
+        let folder = file.parent().unwrap_or(Path::new(""));
+        let bytes = confined::read(folder, file, MOST_BYTES).map_err(|fault| fault.to_string())?;
+        String::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned())
+    }
+
     /// Reads a pipeline file as far as it can be read.
     pub fn draft(name: &PipelineName, file: &Path) -> Draft<Self> {
-        match std::fs::read_to_string(file) {
+        match Self::text(file) {
             Ok(text) => Self::draft_of(name, file, text),
-            Err(problem) => Draft::unread(file, 1, format!("cannot be read: {problem}")),
+            Err(problem) => Draft::unread(file, 1, problem),
         }
     }
 
@@ -192,6 +204,9 @@ impl PipelineSettings {
         })
     }
 }
+
+/// Far beyond any pipeline file; all of it is in memory while it is read.
+const MOST_BYTES: u64 = 1 << 20;
 
 fn topics(top: &Section<'_>) -> Option<Vec<String>> {
     if !top.has("topics") {

@@ -138,6 +138,7 @@ impl Consumer {
         let park_after = self.shared.parking.after.filter(|_| !subscription.bounded);
         let (shared, stop) = (self.shared.clone(), self.stop.clone());
         let (status, versions) = (self.delivery.status.clone(), self.delivery.versions.clone());
+        let memory = self.delivery.tenant.memory.clone();
         move |wake, jobs, done| {
             let membership =
                 Membership::join(&shared.kafka, &subscription, &wake).map_err(|fault| fault.to_string())?;
@@ -145,7 +146,7 @@ impl Consumer {
                 membership,
                 jobs,
                 done,
-                budget: Budget::new(shared.in_flight),
+                budget: Budget::within(memory, shared.in_flight),
                 limits: versions.limits(),
                 pace,
                 versions,

@@ -21,14 +21,14 @@ use crate::kafka::DeadLetter;
 use crate::metrics::Timed;
 use crate::plugin::PluginHash;
 use crate::sink::{Backoff, Write};
-use crate::workers::Workers;
+use crate::tenants::Tenant;
 
 /// All that the batches of a pipeline need.
 pub struct Delivery {
     /// What transforms them, and where their rows go.
     pub versions: Arc<Versions>,
-    /// Where guests run.
-    pub workers: Arc<Workers>,
+    /// Whose pipeline it is: guests run in its share of the workers.
+    pub tenant: Tenant,
     /// Where troubles are told.
     pub status: Arc<Status>,
 }
@@ -186,7 +186,7 @@ impl Delivery {
             let _ = std::panic::catch_unwind(AssertUnwindSafe(|| tap.show(&shown, &transformed)));
             transformed
         };
-        self.workers.spawn(show).await
+        self.tenant.workers.spawn(show).await
     }
 
     /// Shows whoever taps the pipeline that nothing came of a range.

@@ -7,6 +7,7 @@ use super::shared::Shared;
 use crate::PluginRequest;
 use crate::cases::{self, Case};
 use crate::plugin::{Plugin, PluginFile};
+use crate::tenants::Tenant;
 
 /// The most that is said of what differs, in bytes: `tidegate test` says all of it.
 const LONGEST: usize = 2_000;
@@ -15,7 +16,7 @@ const LONGEST: usize = 2_000;
 ///
 /// # Errors
 /// What the first case that is not met differs in, or why it cannot be run.
-pub async fn check(folder: PathBuf, file: PluginFile, shared: &Shared) -> Result<(), String> {
+pub async fn check(folder: PathBuf, file: PluginFile, tenant: &Tenant, shared: &Shared) -> Result<(), String> {
     let plugins = shared.plugins.clone();
     let place = folder.display().to_string();
     let run = async move {
@@ -39,7 +40,7 @@ pub async fn check(folder: PathBuf, file: PluginFile, shared: &Shared) -> Result
         }
         Ok(())
     };
-    let met: Result<(), String> = shared.workers.spawn(run).await;
+    let met: Result<(), String> = tenant.workers.spawn(run).await;
     met.map_err(|problem| {
         let problem = crate::rows::shortened(problem, LONGEST);
         format!("the golden records in `{place}` are not met: {problem}")

@@ -34,7 +34,7 @@ mod transform;
 mod versions;
 
 pub use batch::{Batch, Bundle, Lineage, Token};
-pub use budget::{Budget, Permit};
+pub use budget::{Budget, Permit, Spent};
 pub use kept::renamed_from;
 pub use prepare::{Destination, Preparation};
 pub use range::{Range, RecordRef, Records, Strings};

@@ -81,6 +81,12 @@ impl Preparation {
             destinations: Vec::new(),
         };
         if let Some(settings) = preparation.settings.clone() {
+            let refused = shared.tenants.grants().faults(&source.name, &settings, &preparation.places);
+            if !refused.is_empty() {
+                // Nothing of it is loaded: what it asks for is not its tenant's to ask.
+                preparation.faults.extend(refused);
+                return preparation;
+            }
             let lookups = preparation.lookups(source, &settings).await;
             let routes = preparation.load(source, &settings, lookups, shared).await;
             preparation.match_routes(&settings, routes, shared);
@@ -161,7 +167,13 @@ impl Preparation {
         let plugins = shared.plugins.clone();
         // Guests describe themselves on the workers, where a spinning one holds nobody.
         let request = PluginRequest { file, instance };
-        let fault = match shared.workers.spawn(async move { plugins.load(request).await }).await {
+        let fault = match shared
+            .tenants
+            .of(&source.name.tenant)
+            .workers
+            .spawn(async move { plugins.load(request).await })
+            .await
+        {
             Ok(plugin) => {
                 let routes = described(plugin.description());
                 self.plugin = Some(plugin);

@@ -107,7 +107,7 @@ impl Delivery {
         let started = Instant::now();
         batch.bundle = version.bundle.clone();
         let by = version.clone();
-        let (transformed, cpu) = self.workers.spawn(Metered::new(rows_of(by, batch))).await;
+        let (transformed, cpu) = self.tenant.workers.spawn(Metered::new(rows_of(by, batch))).await;
         self.status.metrics().spent(Timed::Transform, started.elapsed(), cpu);
         Ok(Made { by: version, transformed: transformed? })
     }

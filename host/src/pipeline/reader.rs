@@ -95,6 +95,8 @@ pub struct State {
     commits_fail_since: Option<Instant>,
     trouble_probed_at: Option<Instant>,
     probe: Option<Inquiry<Vec<String>>>,
+    /// Whether nothing is fetched for the tenant's memory, as is told.
+    waits_for_tenant: bool,
     /// Until when, once it has begun.
     draining: Option<Instant>,
     cpu: Duration,
@@ -220,6 +222,7 @@ impl Reader {
             }
         }
         metrics.in_flight.set(i64::try_from(self.budget.used() + self.open_bytes()).unwrap_or(i64::MAX));
+        metrics.set_tenant_memory(self.budget.tenant().used());
         let cpu = crate::cpu::thread_time();
         let used = cpu.saturating_sub(self.state.cpu);
         // Waiting for records is no time that fetching takes.

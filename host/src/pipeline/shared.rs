@@ -10,6 +10,7 @@ use super::park::Parking;
 use crate::config::GatewaySettings;
 use crate::kafka::KafkaSettings;
 use crate::sink::{self, Sink};
+use crate::tenants::Tenants;
 use crate::workers::Workers;
 use crate::{LoadPlugin, StateFolder};
 
@@ -20,8 +21,8 @@ pub struct Shared {
     pub kafka: KafkaSettings,
     /// By the names of the gateway's file.
     pub sinks: BTreeMap<String, Arc<dyn Sink>>,
-    /// Where guests run.
-    pub workers: Arc<Workers>,
+    /// Whose pipelines share what; each has its share of the threads where guests run.
+    pub tenants: Arc<Tenants>,
     /// Turns files into plugins.
     pub plugins: Arc<dyn LoadPlugin>,
     /// What outlives the process; none where nothing is to be kept.
@@ -50,11 +51,12 @@ impl Shared {
         stop: CancellationToken,
     ) -> std::io::Result<Self> {
         let sinks = settings.sinks.iter().map(|(name, settings)| (name.clone(), sink::new(settings))).collect();
+        let workers = Arc::new(Workers::start(settings.workers)?);
         let parking = Parking::new(settings.park_after, &kafka);
         Ok(Self {
             kafka,
             sinks,
-            workers: Arc::new(Workers::start(settings.workers)?),
+            tenants: Arc::new(Tenants::new(settings.tenants.clone(), workers)),
             plugins,
             state: None,
             in_flight: settings.in_flight.0,

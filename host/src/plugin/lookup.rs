@@ -34,13 +34,16 @@ pub enum LookupFault {
 }
 
 impl LookupTable {
+    /// The table is in memory as a whole: this bounds what a pipeline's file can make the gateway take.
+    pub const MOST_BYTES: u64 = 256 << 20;
+
     /// Reads a CSV file with a header row; `key` names the column to look up by.
     ///
     /// # Errors
     /// Where the file cannot be read, is not CSV of equally long rows in UTF-8, lacks the column, or repeats a column or a key.
     pub fn read_csv(path: &Path, key: &str) -> Result<Self, LookupFault> {
-        let file = |problem| LookupFault::File { path: path.to_owned(), problem };
-        let bytes = std::fs::read(path).map_err(|problem| file(problem.into()))?;
+        let file = |problem: std::io::Error| LookupFault::File { path: path.to_owned(), problem: problem.into() };
+        let bytes = std::fs::read(path).map_err(file)?;
         Self::of_csv(path, &bytes, key)
     }
 

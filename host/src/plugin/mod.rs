@@ -142,7 +142,10 @@ pub struct PluginFile {
 }
 
 impl PluginFile {
-    /// Reads a file.
+    /// Far beyond any plugin; all of it is in memory while it is compiled.
+    pub const MOST_BYTES: u64 = 256 << 20;
+
+    /// Reads a file, wherever it lies.
     ///
     /// # Errors
     /// Where it cannot be read.

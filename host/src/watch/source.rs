@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
+use crate::config::confined::{self, ConfinedFault};
 use crate::config::{Draft, PipelineName, PipelineSettings};
-use crate::plugin::{PluginFile, PluginHash};
+use crate::plugin::{LookupTable, PluginFile, PluginHash};
 
 /// The files of a pipeline.
 #[derive(Clone)]
@@ -38,15 +39,16 @@ pub struct LookupFile {
 }
 
 impl Source {
-    /// Reads all files of a pipeline, as far as they can be read.
+    /// Reads all files of a pipeline, as far as they can be read. All must lie in the folder of the pipeline file.
     pub fn read(name: &PipelineName, file: &Path) -> Self {
-        match std::fs::read_to_string(file) {
-            Ok(text) => Self::of(name, file, text, &mut |path| std::fs::read(path).map(Bytes::from)),
+        let folder = file.parent().unwrap_or(Path::new(""));
+        match PipelineSettings::text(file) {
+            Ok(text) => Self::of(name, file, text, &mut |path, most| Ok(confined::read(folder, path, most)?.into())),
             Err(problem) => Self {
                 name: name.clone(),
                 file: file.to_owned(),
                 text: String::new(),
-                draft: Draft::unread(file, 1, format!("cannot be read: {problem}")),
+                draft: Draft::unread(file, 1, problem),
                 plugin: None,
                 lookups: BTreeMap::new(),
                 cases: None,
@@ -54,12 +56,12 @@ impl Source {
         }
     }
 
-    /// A pipeline file with this text; `read` brings the other files.
+    /// A pipeline file with this text; `read` brings the other files, each of at most so many bytes.
     pub fn of(
         name: &PipelineName,
         file: &Path,
         text: String,
-        read: &mut dyn FnMut(&Path) -> std::io::Result<Bytes>,
+        read: &mut dyn FnMut(&Path, u64) -> Result<Bytes, ConfinedFault>,
     ) -> Self {
         let draft = PipelineSettings::draft_of(name, file, text.clone());
         let mut source = Self {
@@ -73,11 +75,11 @@ impl Source {
         };
         let Some(settings) = &source.draft.value else { return source };
         let path = &settings.plugin;
-        let plugin = read(path).map_err(|problem| format!("read plugin `{}`: {problem}", path.display()));
+        let plugin = read(path, PluginFile::MOST_BYTES).map_err(|fault| told("plugin", fault));
         source.plugin = Some(plugin.map(|bytes| PluginFile { path: path.clone(), bytes }));
         for (name, lookup) in &settings.lookups {
             let path = &lookup.file;
-            let bytes = read(path).map_err(|problem| format!("read lookup file `{}`: {problem}", path.display()));
+            let bytes = read(path, LookupTable::MOST_BYTES).map_err(|fault| told("lookup file", fault));
             source.lookups.insert(name.clone(), LookupFile { path: path.clone(), bytes });
         }
         source.cases = Some(cases_of(path)).filter(|cases| cases.is_dir());
@@ -107,6 +109,14 @@ impl Source {
             }
         }
         PluginHash(hash.finalize().into())
+    }
+}
+
+/// What is wrong with a file of this kind.
+fn told(kind: &str, fault: ConfinedFault) -> String {
+    match fault {
+        ConfinedFault::Io { path, problem } => format!("read {kind} `{}`: {problem}", path.display()),
+        fault => format!("{kind} {fault}"),
     }
 }
 
