@@ -10,6 +10,7 @@ use super::fault::ConfigFaults;
 use super::kafka::{KafkaValue, kafka};
 use super::section::Section;
 use super::sink::SinkSettings;
+use super::tenants::Grants;
 use super::units::ByteSize;
 
 /// What `gateway.toml` says.
@@ -23,6 +24,8 @@ pub struct GatewaySettings {
     pub plugins: PathBuf,
     /// The gateway's own folder: what it keeps from one start to the next. Nobody else may write there.
     pub state: PathBuf,
+    /// For how long the files of a pipeline must not have changed to count as whole.
+    pub settle: Duration,
     /// Where metrics and health are served; nowhere without it.
     pub http: Option<HttpSettings>,
     /// How long records under way may take after a signal to stop.
@@ -33,6 +36,8 @@ pub struct GatewaySettings {
     pub in_flight: ByteSize,
     /// How long a pipeline has nothing to do before it leaves its group until there is something; it stays without it.
     pub park_after: Option<Duration>,
+    /// What each tenant may do.
+    pub tenants: Grants,
 }
 
 /// The listener for whoever watches the gateway.
@@ -84,14 +89,31 @@ impl GatewaySettings {
                 None
             }
         };
+        let tenants = match top.section("tenants") {
+            Some(section) => Grants::read(&section, sinks.as_ref()),
+            None => Some(Grants::default()),
+        };
         let http = top.section("http").and_then(|http| HttpSettings::of(&http));
         let drain = top.duration("drain").unwrap_or(Duration::from_secs(30));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = top.integer("workers", 1..=1024).unwrap_or(cores);
         let in_flight = top.size("in_flight", ByteSize::mib(1)).unwrap_or(ByteSize::mib(64));
+        let settle = top.duration("settle").unwrap_or(Duration::from_millis(200));
         let park_after = park_after(top);
         let state = base.join(top.string("state").unwrap_or("state"));
-        Some(Self { kafka: kafka?, sinks: sinks?, plugins, state, http, drain, workers, in_flight, park_after })
+        Some(Self {
+            kafka: kafka?,
+            sinks: sinks?,
+            plugins,
+            state,
+            settle,
+            http,
+            drain,
+            workers,
+            in_flight,
+            park_after,
+            tenants: tenants?,
+        })
     }
 }
 

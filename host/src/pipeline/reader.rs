@@ -21,13 +21,13 @@ use tokio_util::sync::CancellationToken;
 use self::assignment::Beginnings;
 use self::idling::Idleness;
 use self::pacing::Questions;
-use super::batch::Bundle;
 use super::budget::Budget;
 use super::deliver::{Done, Job, Outcome};
 use super::pace::Pace;
 use super::park::Entrance;
 use super::partition::Partition;
-use super::status::Status;
+use super::status::{Phase, Status};
+use super::versions::Versions;
 use crate::config::{BatchLimits, ByteSize};
 use crate::kafka::{Event, GroupOffsets, Inquiry, Membership, TopicPartition};
 use crate::metrics::Timed;
@@ -59,7 +59,7 @@ pub struct Reader {
     /// When records are taken. How far that is outlives a membership.
     pub pace: Arc<Mutex<Pace>>,
     /// What processes the batches.
-    pub bundle: Arc<Bundle>,
+    pub versions: Arc<Versions>,
     /// Where troubles are told.
     pub status: Arc<Status>,
     /// Cancelled when the pipeline shall drain and end.
@@ -85,6 +85,8 @@ pub struct State {
     idleness: Idleness,
     /// Which partition is looked at first; moves on, so that none is always last.
     turn: usize,
+    /// Of the versions, when it was looked at last.
+    version: u64,
     assignments: u64,
     in_flight: usize,
     /// One commit is outstanding at a time.
@@ -93,6 +95,8 @@ pub struct State {
     commits_fail_since: Option<Instant>,
     trouble_probed_at: Option<Instant>,
     probe: Option<Inquiry<Vec<String>>>,
+    /// Whether nothing is fetched for the tenant's memory, as is told.
+    waits_for_tenant: bool,
     /// Until when, once it has begun.
     draining: Option<Instant>,
     cpu: Duration,
@@ -140,9 +144,11 @@ impl Reader {
     fn read(&mut self) -> Result<Ending, String> {
         // Asked once in any case: a broker that takes the connection and says nothing causes no trouble that is told.
         self.state.trouble_probed_at = Some(Instant::now());
+        self.state.version = self.versions.turn();
         let mut has_ended = false;
         loop {
             let now = Instant::now();
+            self.follow_versions();
             for event in self.membership.poll() {
                 self.handle(event, now)?;
             }
@@ -182,6 +188,24 @@ impl Reader {
         Ok(())
     }
 
+    /// Another version may close ranges at other limits, and may do what the one before could not: what had stopped begins anew.
+    fn follow_versions(&mut self) {
+        let turn = self.versions.turn();
+        if turn == self.state.version {
+            return;
+        }
+        self.state.version = turn;
+        self.limits = self.versions.limits();
+        for (key, partition) in self.state.partitions.iter_mut().filter(|(_, partition)| partition.is_stopped()) {
+            partition.resume();
+            self.status.solved(&subject(key));
+        }
+        if self.status.phase() == Phase::Paused {
+            self.status.solved("plugin");
+            self.status.enter(Phase::Running);
+        }
+    }
+
     /// What is done now and then: commits, figures, questions to Kafka.
     fn housekeep(&mut self, now: Instant) {
         if self.state.committed_at.is_some_and(|last| now < last + COMMIT_INTERVAL) {
@@ -198,6 +222,7 @@ impl Reader {
             }
         }
         metrics.in_flight.set(i64::try_from(self.budget.used() + self.open_bytes()).unwrap_or(i64::MAX));
+        metrics.set_tenant_memory(self.budget.tenant().used());
         let cpu = crate::cpu::thread_time();
         let used = cpu.saturating_sub(self.state.cpu);
         // Waiting for records is no time that fetching takes.
