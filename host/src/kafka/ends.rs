@@ -154,7 +154,7 @@ impl Watched {
             let looked = match &mut client {
                 Some(client) => Client::look(client, &groups),
                 // Made here, since a file that it needs may come later.
-                None => Client::new(settings).and_then(|made| client.insert(made).look(&groups)),
+                None => Client::new(settings, &groups).and_then(|made| client.insert(made).look(&groups)),
             };
             let no_partitions = Partitions::new();
             let partitions = client.as_ref().map_or(&no_partitions, |client| &client.partitions);
@@ -241,9 +241,15 @@ struct Client {
 }
 
 impl Client {
-    fn new(settings: &KafkaSettings) -> Result<Self, String> {
+    fn new(settings: &KafkaSettings, groups: &BTreeMap<u64, Group>) -> Result<Self, String> {
         let context = Context { troubles: Troubles::new(settings) };
-        let consumer = settings.looker().create_with_context(context);
+        let mut config = settings.looker();
+        // It joins no group. But librdkafka (2.12, `rd_kafka_handle_OffsetFetch`) follows a null pointer where a group's
+        // coordinator has moved and the client that asks has no group of its own; any that its user may see will do.
+        if let Some(group) = groups.values().next() {
+            config.set("group.id", &*group.name);
+        }
+        let consumer = config.create_with_context(context);
         let consumer = consumer.map_err(|fault| files::reason(settings, &fault.to_string()))?;
         Ok(Self { consumer, partitions: Partitions::new(), topics: BTreeSet::new(), partitions_read_at: None })
     }
