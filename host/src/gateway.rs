@@ -13,7 +13,7 @@ use crate::http::{self, Served};
 use crate::kafka::KafkaSettings;
 use crate::metrics::Metrics;
 use crate::pipeline::{Phase, Pipeline, Shared, Status};
-use crate::plugin::{BoxFuture, Engine, InstanceSettings, LoadFault, Plugin, PluginFile, Profiling};
+use crate::plugin::{BoxFuture, Engine, EngineSettings, InstanceSettings, LoadFault, Plugin, PluginFile, Profiling};
 use crate::{StateFault, StateFolder};
 
 /// Turns files into plugins. Implemented by the WebAssembly engine, and natively where its cost is measured.
@@ -74,7 +74,8 @@ impl Gateway {
     /// # Errors
     /// Where nothing could run at all; a single pipeline's faults are its own.
     pub async fn prepare(settings: GatewaySettings, profiling: Profiling) -> Result<Self, GatewayFault> {
-        let engine = Engine::new(profiling)?;
+        let compiled = StateFolder::open(&settings.state)?.folder("compiled")?;
+        let engine = Engine::new(EngineSettings { profiling, compiled: Some(compiled), ..EngineSettings::default() })?;
         Self::with_plugins(settings, Arc::new(engine)).await
     }
 

@@ -33,6 +33,7 @@ pub struct Metrics {
     in_flight: Family<PipelineLabels, Number>,
     running: Family<PipelineLabels, Number>,
     problems: Family<PipelineLabels, Number>,
+    limited: Family<LimitLabels, Counter>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -53,6 +54,13 @@ struct RejectLabels {
     tenant: String,
     pipeline: String,
     stage: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct LimitLabels {
+    tenant: String,
+    pipeline: String,
+    limit: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -135,6 +143,7 @@ impl Metrics {
             in_flight: Family::default(),
             running: Family::default(),
             problems: Family::default(),
+            limited: Family::default(),
         };
         registry.register("records", "Records fetched from Kafka", metrics.records.clone());
         registry.register_with_unit(
@@ -170,6 +179,7 @@ impl Metrics {
         );
         registry.register("running", "1 while the pipeline consumes records", metrics.running.clone());
         registry.register("problems", "What is wrong with the pipeline just now, counted", metrics.problems.clone());
+        registry.register("limited", "Times that a limit of the plugin stopped something", metrics.limited.clone());
         *metrics.registry.lock() = registry;
         Arc::new(metrics)
     }
@@ -211,6 +221,12 @@ impl PipelineMetrics {
     pub fn rejects(&self, stage: &'static str) -> Counter {
         let PipelineLabels { tenant, pipeline } = self.labels.clone();
         self.all.rejects.get_or_create_owned(&RejectLabels { tenant, pipeline, stage })
+    }
+
+    /// A limit stopped the plugin, or left out so many lines or records.
+    pub fn limited(&self, limit: &'static str, times: u64) {
+        let PipelineLabels { tenant, pipeline } = self.labels.clone();
+        self.all.limited.get_or_create(&LimitLabels { tenant, pipeline, limit }).inc_by(times);
     }
 
     /// A try of a stage failed.

@@ -18,7 +18,7 @@ pub use report::{Finding, LeftOutReport, PipelineReport, PluginReport, Report, T
 use crate::config::{Claims, Fault, GatewaySettings, OnReject, PipelineName, PipelineSettings, Places, discover};
 use crate::kafka::{KafkaSettings, missing_topics};
 use crate::pipeline::{Destination, Preparation, Shared};
-use crate::plugin::{Engine, LoadFault, Profiling};
+use crate::plugin::{Engine, EngineSettings, LoadFault};
 use crate::sink::SinkFault;
 
 /// How far a check goes.
@@ -77,7 +77,7 @@ pub async fn check(config: &Path, extent: Extent) -> Result<Report, CheckFault> 
     });
     match settings.zip(kafka) {
         Some((settings, kafka)) => {
-            let engine = Arc::new(Engine::new(Profiling::Off)?);
+            let engine = Arc::new(Engine::new(EngineSettings::default())?);
             let shared = Shared::new(&settings, kafka, engine, CancellationToken::new());
             let shared = shared.map_err(CheckFault::Threads)?;
             check.pipelines(&found, &shared, settings.workers).await;

@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 use super::UNUSABLE;
 use crate::cases::{self, Case};
 use crate::logging;
-use crate::plugin::{Engine, GuestFault, LoadFault, Plugin, PluginFile, Profiling};
+use crate::plugin::{Engine, EngineSettings, GuestFault, LoadFault, Plugin, PluginFile};
 use report::{Checked, Verdict};
 
 /// What `tidegate test` is asked.
@@ -95,7 +95,7 @@ fn default_folder(plugin: &Path) -> anyhow::Result<PathBuf> {
 }
 
 fn check(path: &Path, cases: &[Case]) -> anyhow::Result<Vec<Checked>> {
-    let engine = Engine::new(Profiling::Off)?;
+    let engine = Engine::new(EngineSettings::default())?;
     let runtime = tokio::runtime::Builder::new_current_thread().build().context("start a runtime")?;
     runtime.block_on(async {
         let mut started: Option<(&Case, Arc<dyn Plugin>)> = None;

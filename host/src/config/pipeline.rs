@@ -8,10 +8,10 @@ use std::str::FromStr;
 use super::batch::{self, BatchLimits};
 use super::document::{Document, Draft};
 use super::fault::ConfigFaults;
+use super::limits::Limits;
 use super::schedule::Schedule;
 use super::section::{Section, shown};
 use super::start::Start;
-use super::units::ByteSize;
 
 /// A pipeline's name: its tenant's folder and its file, without the ending.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,8 +47,8 @@ pub struct PipelineSettings {
     pub settings: String,
     /// By the name that the plugin uses.
     pub lookups: BTreeMap<String, LookupSettings>,
-    /// The most that an instance's memory may grow to.
-    pub memory: ByteSize,
+    /// What the plugin may take.
+    pub limits: Limits,
 }
 
 /// What becomes of a rejected record.
@@ -154,8 +154,7 @@ impl PipelineSettings {
                 top.section("settings").map_or_else(|| "{}".to_owned(), |section| section.json().to_string());
             let lookups = top.section("lookups").map_or(Some(BTreeMap::new()), |section| lookups(&section, &base));
             let limits = top.section("limits");
-            let memory =
-                limits.and_then(|limits| limits.size("memory", ByteSize::mib(1))).unwrap_or(ByteSize::mib(256));
+            let limits = limits.map_or(Limits::DEFAULT, |section| Limits::read(&section, Limits::DEFAULT));
             Some(Self {
                 name: name.clone(),
                 topics: topics?,
@@ -168,7 +167,7 @@ impl PipelineSettings {
                 routes: routes?,
                 settings,
                 lookups: lookups?,
-                memory,
+                limits,
             })
         })
     }

@@ -15,6 +15,7 @@ mod partition;
 mod prepare;
 mod range;
 mod reader;
+mod rows_per_record;
 mod runner;
 mod status;
 mod transform;

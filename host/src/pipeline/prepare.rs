@@ -136,7 +136,8 @@ impl Preparation {
             pipeline: name.to_string(),
             settings: settings.settings.clone(),
             lookups: Arc::new(lookups.unwrap_or_default()),
-            memory: settings.memory.0,
+            limits: settings.limits,
+            usage: Arc::default(),
         };
         let path = settings.plugin.clone();
         let plugins = shared.plugins.clone();

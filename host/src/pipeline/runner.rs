@@ -119,6 +119,9 @@ impl Pipeline {
         };
         match started {
             Ok(Started { settings, delivery, lookups }) => {
+                if let Some(usage) = delivery.plugin.usage() {
+                    usage.count_in(self.status.metrics().clone());
+                }
                 delivery.open_tap();
                 self.status.enter(Phase::Running);
                 tokio::select! {

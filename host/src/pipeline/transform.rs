@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::batch::Batch;
 use super::range::{Records, Strings};
+use super::rows_per_record;
 use crate::plugin::{Description, GuestFault, Plugin, Route, contract};
 use crate::rows::shortened;
 use crate::sink::Rule;
@@ -115,6 +116,8 @@ pub async fn transform(plugin: Arc<dyn Plugin>, mut batch: Batch) -> Result<Tran
     let output = guest.finish().await.and_then(unless_failed).map_err(fault(whole))?;
     result.add(plugin.description(), output, 0, batch.records.len()).map_err(fault(whole))?;
     plugin.give_back(guest);
+    let (records, limit) = (batch.records.len(), plugin.rows_per_record());
+    rows_per_record::enforce(&mut result.routes, &mut result.rejects, records, limit, plugin.usage());
     let rows: usize = result.routes.iter().flat_map(|route| &route.chunks).map(Chunk::memory).sum();
     batch.permit.grow(rows);
     Ok(result.into_transformed(batch))

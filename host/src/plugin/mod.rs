@@ -3,27 +3,40 @@
 //! [`Engine::load`] turns a file into a [`Plugin`]; the pipeline asks it for a [`Guest`] for every range and calls that
 //! batch by batch. What a guest answers is not trusted here: `pipeline::transform` checks all of it.
 
+mod compiled;
+mod compiler;
+mod configuration;
 pub mod contract;
 mod description;
 mod empty_world;
 mod encode;
 mod engine;
 mod guest;
+mod imports;
+mod limit;
 mod load;
+mod log_lines;
 mod lookup;
+mod usage;
 
 use std::fmt;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::time::Duration;
 
+pub use compiler::{CompileFault, compile_if_asked};
 pub use description::{Description, DescriptionFault, Route};
-pub use engine::{Engine, InstanceSettings, Profiling};
+pub use engine::{Engine, EngineSettings, InstanceSettings, Profiling};
 pub use guest::WasmPlugin;
 pub use load::LoadFault;
 pub use lookup::{LookupFault, LookupTable, Lookups};
+pub use usage::{Usage, Used};
 
 use bytes::Bytes;
 
+use crate::config::Limits;
 use crate::pipeline::Range;
 
 /// A future that a worker may run.
@@ -47,6 +60,19 @@ pub trait Plugin: Send + Sync {
 
     /// Takes a guest back after a range that ended well, so that a stateless one can be used again.
     fn give_back(&self, guest: Box<dyn Guest>);
+
+    /// Gives up the memory of guests that wait to be used again, where none will be for a while.
+    fn release_idle(&self) {}
+
+    /// How many rows a record may become.
+    fn rows_per_record(&self) -> usize {
+        usize::MAX
+    }
+
+    /// What it takes; none where nobody counts it.
+    fn usage(&self) -> Option<&Usage> {
+        None
+    }
 }
 
 /// An instance of a plugin, working on one range.
@@ -63,6 +89,12 @@ pub trait Guest: Send {
     /// As for `transform`.
     fn finish(&mut self) -> BoxFuture<'_, Result<contract::Output, GuestFault>>;
 
+    /// What each call from now on may take of CPU time, instead of `limits.cpu`.
+    fn set_cpu_budget(&mut self, budget: Duration) {
+        // Who does not meter it has none.
+        let _ = budget;
+    }
+
     /// For [`Plugin::give_back`], which gets the guest that the same plugin handed out.
     fn into_any(self: Box<Self>) -> Box<dyn std::any::Any>;
 }
@@ -70,9 +102,17 @@ pub trait Guest: Send {
 /// Why a guest cannot go on. The text is for the operator and the plugin's author.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum GuestFault {
-    /// The code trapped: a panic, an access out of bounds, too much memory, an import that is not to be had.
+    /// The code trapped: a panic, an access out of bounds, an import that is not to be had.
     #[error("the plugin trapped: {0}")]
     Trap(String),
+    /// It would take more than a limit allows.
+    #[error("the plugin reached a limit: {problem}")]
+    Limit {
+        /// The limit's key in `[limits]`; `stack`, which has none.
+        limit: &'static str,
+        /// What it would take, how much there is, and the backtrace.
+        problem: String,
+    },
     /// `init` answered an error.
     #[error("the plugin refuses its settings: {0}")]
     Init(String),
@@ -97,9 +137,20 @@ impl PluginFile {
     /// Reads a file.
     ///
     /// # Errors
-    /// Where it cannot be read.
+    /// Where it cannot be read, is none, or is beyond what any pipeline may ask for.
     pub fn read(path: &Path) -> Result<Self, LoadFault> {
-        let bytes = std::fs::read(path).map_err(|problem| LoadFault::File { path: path.to_owned(), problem })?;
+        let fault = |problem| LoadFault::File { path: path.to_owned(), problem };
+        // Opening a pipe would wait for its other end.
+        if !std::fs::metadata(path).map_err(fault)?.is_file() {
+            return Err(fault(std::io::Error::other("it is no file; expected a WebAssembly module")));
+        }
+        let limit = Limits::LARGEST_MODULE;
+        let mut bytes = Vec::new();
+        let file = File::open(path).map_err(fault)?;
+        file.take(limit.0 as u64 + 1).read_to_end(&mut bytes).map_err(fault)?;
+        if bytes.len() > limit.0 {
+            return Err(fault(std::io::Error::other(format!("it is larger than {limit}"))));
+        }
         Ok(Self { path: path.to_owned(), bytes: bytes.into() })
     }
 

@@ -59,14 +59,15 @@ async fn a_trap_names_the_first_and_the_last_offset_of_its_slice() {
 
 #[tokio::test]
 async fn memory_beyond_the_limit_is_a_trap_and_within_it_is_not() {
-    let plugin = load("unruly", InstanceSettings { memory: 32 << 20, ..cases::instance() }).await;
+    let plugin = load("unruly", limited(|limits| limits.memory = ByteSize::mib(32))).await;
     let within = cases::transform(plugin.clone(), cases::records(0, ["grow 16", "grow 16"])).await.unwrap();
     assert_eq!(texts(&*plugin, &within), ["grown", "grown"]);
     let text = trap_of(&plugin, "grow 64").await;
-    assert!(text.contains("forcing trap when growing memory to "), "{text}");
+    assert!(text.contains("its memory would grow to 66"), "{text}");
+    assert!(text.contains("beyond 32 MiB; a larger `limits.memory` in the pipeline's file allows more"), "{text}");
     // More than 32 bits can address is not even asked for.
     let text = trap_of(&plugin, "grow 4095").await;
-    assert!(text.contains("unreachable") || text.contains("forcing trap"), "{text}");
+    assert!(text.contains("unreachable") || text.contains("limits.memory"), "{text}");
 }
 
 #[tokio::test]

@@ -18,11 +18,16 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use tidegate::pipeline::Transformed;
-use tidegate::plugin::{Engine, InstanceSettings, LoadFault, Plugin, PluginFile, Profiling, WasmPlugin};
+use tidegate::plugin::{Engine, EngineSettings, InstanceSettings, LoadFault, Plugin, PluginFile, WasmPlugin};
 use tidegate::rows::Decoder;
 use tidegate_tests::cases;
+use tidegate_tests::harness::binary;
 
-static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new(Profiling::Off).unwrap());
+static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
+    // The tests' own program is not the gateway's: it cannot take over as the compiler.
+    let compiler = binary().unwrap();
+    Engine::new(EngineSettings { compiler, ..EngineSettings::default() }).unwrap()
+});
 
 /// Loads a plugin that was built, with settings as JSON.
 async fn load(name: &str, instance: InstanceSettings) -> Arc<dyn Plugin> {

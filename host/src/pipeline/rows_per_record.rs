@@ -1,0 +1,72 @@
+//! The limit of rows a record, enforced when all calls of a range have answered: a record that became too many rows is rejected
+//! alone, and the others' rows stay.
+
+use super::transform::{Chunk, Reject, RouteRows, Stage};
+use crate::plugin::Usage;
+
+/// Rows that stand for the range as a whole have no record; what they take `limits.output` bounds.
+const RANGE_ORIGIN: u32 = u32::MAX;
+
+/// Takes the rows of records with more than `limit` of them away and rejects these records. Counts over all routes.
+pub(super) fn enforce(
+    routes: &mut [RouteRows],
+    rejects: &mut Vec<Reject>,
+    records: usize,
+    limit: usize,
+    usage: Option<&Usage>,
+) {
+    let rows = counts(routes, records);
+    let most = rows.iter().copied().max().unwrap_or_default();
+    if let Some(usage) = usage {
+        usage.rows_per_record(most);
+    }
+    if most <= limit {
+        return;
+    }
+    let is_overfull = |origin: u32| rows.get(index(origin)).is_some_and(|rows| *rows > limit);
+    for route in routes {
+        route.chunks.iter_mut().for_each(|chunk| *chunk = without(chunk, is_overfull));
+        route.chunks.retain(|chunk| !chunk.ends.is_empty());
+        route.rows = route.chunks.iter().map(|chunk| chunk.ends.len()).sum();
+    }
+    let overfull = rows.iter().enumerate().filter(|(_, rows)| **rows > limit);
+    let before = rejects.len();
+    rejects.extend(overfull.map(|(record, rows)| Reject {
+        record,
+        stage: Stage::Encode,
+        reason: format!(
+            "it became {rows} rows, and {limit} is the limit; a larger `limits.rows_per_record` in the pipeline's file allows more"
+        ),
+    }));
+    if let Some(usage) = usage {
+        usage.limited("rows_per_record", (rejects.len() - before) as u64);
+    }
+}
+
+/// How many rows each record has.
+fn counts(routes: &[RouteRows], records: usize) -> Vec<usize> {
+    let mut rows = vec![0; records];
+    for origin in routes.iter().flat_map(|route| &route.chunks).flat_map(|chunk| &chunk.origins) {
+        if let Some(rows) = rows.get_mut(index(*origin)) {
+            *rows += 1;
+        }
+    }
+    rows
+}
+
+fn index(origin: u32) -> usize {
+    if origin == RANGE_ORIGIN { usize::MAX } else { usize::try_from(origin).unwrap_or(usize::MAX) }
+}
+
+fn without(chunk: &Chunk, leaves: impl Fn(u32) -> bool) -> Chunk {
+    let (mut bytes, mut ends, mut origins) = (Vec::new(), Vec::new(), Vec::new());
+    for (row, origin) in chunk.rows().zip(&chunk.origins) {
+        if !leaves(*origin) {
+            bytes.extend_from_slice(row);
+            // Shorter than what it is taken from.
+            ends.push(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
+            origins.push(*origin);
+        }
+    }
+    Chunk { bytes: bytes.into(), ends, origins }
+}
