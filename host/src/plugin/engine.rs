@@ -10,7 +10,7 @@ use wasmtime::component::Component;
 
 use super::PluginFile;
 use super::compiled::{self, CompiledPlugins};
-use super::compiler::{CompileFault, Compiler};
+use super::compiler::{CompileFault, CompileLimits, Compiler};
 use super::configuration::{self, Role};
 use super::guest::WasmPlugin;
 use super::load::{self, LoadFault};
@@ -42,6 +42,8 @@ pub struct EngineSettings {
     pub profiling: Profiling,
     /// The program that compiles: one that calls [`compile_if_asked`](super::compile_if_asked) before anything else.
     pub compiler: PathBuf,
+    /// What it may take for one plugin.
+    pub compile: CompileLimits,
     /// Where compiled plugins are kept; nowhere without.
     pub compiled: Option<StateFolder>,
 }
@@ -49,7 +51,12 @@ pub struct EngineSettings {
 impl Default for EngineSettings {
     fn default() -> Self {
         // This program as it was started, whatever lies in its place by now: no other makes code that fits.
-        Self { profiling: Profiling::Off, compiler: "/proc/self/exe".into(), compiled: None }
+        Self {
+            profiling: Profiling::Off,
+            compiler: "/proc/self/exe".into(),
+            compile: CompileLimits::default(),
+            compiled: None,
+        }
     }
 }
 
@@ -81,7 +88,7 @@ impl Engine {
                 }
             })
             .map_err(|fault| LoadFault::Engine(format!("start the epoch's thread: {fault}")))?;
-        let compiler = Compiler::new(settings.compiler);
+        let compiler = Compiler::new(settings.compiler, settings.compile);
         Ok(Self { inner: Arc::new(Inner { engine, compiler, compiled, ticker: Some(ticker) }) })
     }
 

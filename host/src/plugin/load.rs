@@ -49,6 +49,7 @@ pub(super) async fn load(
     instance: InstanceSettings,
 ) -> Result<WasmPlugin, LoadFault> {
     let PluginFile { path, bytes } = file;
+    instance.usage.module_size(bytes.len());
     check_size(path, bytes.len(), instance.limits.module_size)?;
     check_preamble(path, bytes)?;
     let hash = file.hash();

@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::time::Duration;
 
-pub use compiler::{CompileFault, compile_if_asked};
+pub use compiler::{CompileFault, CompileLimits, compile_if_asked};
 pub use description::{Description, DescriptionFault, Route};
 pub use engine::{Engine, EngineSettings, InstanceSettings, Profiling};
 pub use guest::WasmPlugin;

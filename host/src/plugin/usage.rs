@@ -16,6 +16,7 @@ pub struct Usage {
     rows_per_record: AtomicU64,
     lookups_per_record: AtomicU64,
     log_lines: AtomicU64,
+    module_size: AtomicU64,
     metrics: OnceLock<PipelineMetrics>,
 }
 
@@ -34,6 +35,8 @@ pub struct Used {
     pub lookups_per_record: u64,
     /// Lines in the log, all together.
     pub log_lines: u64,
+    /// Bytes of the plugin's file.
+    pub module_size: u64,
 }
 
 impl Usage {
@@ -53,6 +56,7 @@ impl Usage {
             rows_per_record: load(&self.rows_per_record),
             lookups_per_record: load(&self.lookups_per_record),
             log_lines: load(&self.log_lines),
+            module_size: load(&self.module_size),
         }
     }
 
@@ -70,6 +74,10 @@ impl Usage {
 
     pub(super) fn memory(&self, bytes: usize) {
         self.memory.fetch_max(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn module_size(&self, bytes: usize) {
+        self.module_size.fetch_max(bytes as u64, Ordering::Relaxed);
     }
 
     pub(super) fn cpu(&self, time: Duration) {

@@ -5,9 +5,11 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 mod answers;
+mod compiling;
 mod files;
 mod generated;
 mod handmade;
+mod kept;
 mod limits;
 mod state;
 mod values;
@@ -17,6 +19,7 @@ mod world;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
+use tidegate::config::Limits;
 use tidegate::pipeline::Transformed;
 use tidegate::plugin::{Engine, EngineSettings, InstanceSettings, LoadFault, Plugin, PluginFile, WasmPlugin};
 use tidegate::rows::Decoder;
@@ -36,6 +39,13 @@ async fn load(name: &str, instance: InstanceSettings) -> Arc<dyn Plugin> {
 
 async fn load_file(path: &Path, instance: InstanceSettings) -> Result<WasmPlugin, LoadFault> {
     ENGINE.load(&PluginFile::read(path)?, instance).await
+}
+
+/// The usual limits, but for one.
+fn limited(change: impl FnOnce(&mut Limits)) -> InstanceSettings {
+    let mut instance = cases::instance();
+    change(&mut instance.limits);
+    instance
 }
 
 async fn unruly() -> Arc<dyn Plugin> {

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use rustix::process::{Resource, Rlimit, nice, setrlimit};
 
-use super::{ARGUMENT, Answer, CPU_SECONDS, MEMORY};
+use super::{ARGUMENT, Answer};
 use crate::plugin::configuration::{self, Role};
 use crate::plugin::encode;
 
@@ -25,7 +25,11 @@ pub fn compile_if_asked() -> Option<ExitCode> {
 }
 
 fn serve() -> std::io::Result<()> {
-    limit_itself()?;
+    let mut limits = std::env::args().skip(2).map(|limit| limit.parse());
+    match (limits.next(), limits.next()) {
+        (Some(Ok(cpu_seconds)), Some(Ok(memory))) => limit_itself(cpu_seconds, memory)?,
+        _ => return Err(std::io::Error::other("expected seconds of CPU time and bytes of memory")),
+    }
     let mut file = Vec::new();
     std::io::stdin().lock().read_to_end(&mut file)?;
     let answer = compile(&file);
@@ -35,11 +39,11 @@ fn serve() -> std::io::Result<()> {
     output.flush()
 }
 
-fn limit_itself() -> std::io::Result<()> {
+fn limit_itself(cpu_seconds: u64, memory: u64) -> std::io::Result<()> {
     let at_most = |most| Rlimit { current: Some(most), maximum: Some(most) };
-    setrlimit(Resource::As, at_most(MEMORY.0 as u64))?;
+    setrlimit(Resource::As, at_most(memory))?;
     // At the first the system says which limit it was; at the second it only kills.
-    setrlimit(Resource::Cpu, Rlimit { current: Some(CPU_SECONDS), maximum: Some(CPU_SECONDS + 1) })?;
+    setrlimit(Resource::Cpu, Rlimit { current: Some(cpu_seconds), maximum: Some(cpu_seconds + 1) })?;
     // Neither files nor a memory image in one.
     setrlimit(Resource::Fsize, at_most(0))?;
     setrlimit(Resource::Core, at_most(0))?;

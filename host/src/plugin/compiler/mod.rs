@@ -6,7 +6,7 @@ mod child;
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -18,23 +18,39 @@ use tokio::sync::{Semaphore, oneshot};
 
 pub use child::compile_if_asked;
 
-use crate::config::ByteSize;
+use crate::config::{ByteSize, shown_duration};
 
 /// What a program is started with to be the compiler.
 const ARGUMENT: &str = "compile-plugin";
 
-/// CPU time of one child. The largest of the examples takes one second.
-const CPU_SECONDS: u64 = 30;
+/// What one child may take.
+#[derive(Clone, Copy, Debug)]
+pub struct CompileLimits {
+    /// CPU time.
+    pub cpu: Duration,
+    /// Address space, the program itself and what its allocator keeps included.
+    pub memory: ByteSize,
+    /// Machine code that comes out.
+    pub artifact: ByteSize,
+    /// Until it is given up.
+    pub timeout: Duration,
+}
 
-/// Address space of one child, the program itself and what the allocator keeps included. A plugin of 10 MiB takes half of it.
-const MEMORY: ByteSize = ByteSize::mib(2 << 10);
-
-/// Machine code is some three times its module.
-const LARGEST_ARTIFACT: ByteSize = ByteSize::mib(256);
-
-/// A child has what the guests leave of the cores, which may be a hundredth of one. It is given up when even so it should long
-/// have used its CPU time.
-const TIMEOUT: Duration = Duration::from_secs(300);
+impl Default for CompileLimits {
+    fn default() -> Self {
+        Self {
+            // The examples take 0.2 s.
+            cpu: Duration::from_secs(30),
+            // The examples take 30 MiB of memory and five times that of addresses.
+            memory: ByteSize::mib(2 << 10),
+            // Machine code is some three times its module.
+            artifact: ByteSize::mib(256),
+            // A child has what the guests leave of the cores, which may be a hundredth of one. It is given up when even so
+            // it should have used its CPU time long ago.
+            timeout: Duration::from_secs(300),
+        }
+    }
+}
 
 /// Children at once, on the whole. One of them for each tenant: who drops a hundred files that take long waits for himself.
 const CHILDREN: usize = 2;
@@ -45,6 +61,7 @@ const LAST_WORDS: u64 = 4 << 10;
 /// Compiles plugins in child processes, a few at once.
 pub(super) struct Compiler {
     program: PathBuf,
+    limits: CompileLimits,
     children: Arc<Semaphore>,
     tenants: Mutex<HashMap<String, Arc<Semaphore>>>,
 }
@@ -67,14 +84,14 @@ pub enum CompileFault {
     NotPlugin(String),
     #[error("{0}")]
     Invalid(String),
-    #[error("compiling it takes more than {CPU_SECONDS} s of CPU time")]
-    Cpu,
-    #[error("compiling it takes more than {MEMORY} of memory")]
-    Memory,
-    #[error("it compiles to more than {LARGEST_ARTIFACT} of machine code")]
-    Artifact,
-    #[error("compiling it was given up after {} s", TIMEOUT.as_secs())]
-    Timeout,
+    #[error("compiling it takes more than {} of CPU time", shown_duration(*.0))]
+    Cpu(Duration),
+    #[error("compiling it takes more than {0} of memory")]
+    Memory(ByteSize),
+    #[error("it compiles to more than {0} of machine code")]
+    Artifact(ByteSize),
+    #[error("compiling it was given up after {}", shown_duration(*.0))]
+    Timeout(Duration),
     #[error("the compiler broke off: {0}")]
     BrokenOff(String),
     #[error("the compiler cannot be started: {0}")]
@@ -85,8 +102,8 @@ pub enum CompileFault {
 
 impl Compiler {
     /// One that starts this program, which calls [`compile_if_asked`].
-    pub fn new(program: PathBuf) -> Self {
-        Self { program, children: Arc::new(Semaphore::new(CHILDREN)), tenants: Mutex::default() }
+    pub fn new(program: PathBuf, limits: CompileLimits) -> Self {
+        Self { program, limits, children: Arc::new(Semaphore::new(CHILDREN)), tenants: Mutex::default() }
     }
 
     /// Machine code for a plugin's file. A child that nobody waits for any more is killed.
@@ -97,12 +114,12 @@ impl Compiler {
         let child = self.children.clone().acquire_owned().await.map_err(|_| CompileFault::Abandoned)?;
         let (answer, answered) = oneshot::channel();
         let (events, happened) = channel();
-        let (program, told) = (self.program.clone(), events.clone());
+        let (program, limits, told) = (self.program.clone(), self.limits, events.clone());
         std::thread::Builder::new()
             .name("compile".into())
             .spawn(move || {
                 // Whoever asked may be gone.
-                let _ = answer.send(supervise(&program, &file, &told, &happened));
+                let _ = answer.send(supervise(&program, limits, &file, (&told, &happened)));
                 drop((turn, child));
             })
             .map_err(|problem| CompileFault::NotStarted(problem.to_string()))?;
@@ -130,14 +147,14 @@ impl Drop for Waiting {
 
 /// One child from its start to its end.
 fn supervise(
-    program: &PathBuf,
+    program: &Path,
+    limits: CompileLimits,
     file: &[u8],
-    events: &Sender<Event>,
-    happened: &Receiver<Event>,
+    (events, happened): (&Sender<Event>, &Receiver<Event>),
 ) -> Result<Vec<u8>, CompileFault> {
     let not_started = |problem: std::io::Error| CompileFault::NotStarted(format!("{}: {problem}", program.display()));
     let mut child = Command::new(program)
-        .arg(ARGUMENT)
+        .args([ARGUMENT, &limits.cpu.as_secs().to_string(), &limits.memory.0.to_string()])
         // It needs neither what the environment holds, secrets among it, nor a place.
         .env_clear()
         .current_dir("/")
@@ -156,10 +173,10 @@ fn supervise(
         let answered = events.clone();
         scope.spawn(move || {
             // The tag, and one byte that is too much.
-            let answer = stdout.map(|stdout| read(stdout, LARGEST_ARTIFACT.0 as u64 + 2));
+            let answer = stdout.map(|stdout| read(stdout, limits.artifact.0 as u64 + 2));
             let _ = answered.send(Event::Answered(answer.unwrap_or_else(|| Ok(Vec::new()))));
         });
-        let event = happened.recv_timeout(TIMEOUT);
+        let event = happened.recv_timeout(limits.timeout);
         if !matches!(event, Ok(Event::Answered(_))) {
             // Its pipes close, and the threads end.
             let _ = child.kill();
@@ -175,17 +192,17 @@ fn supervise(
         }
         Err(RecvTimeoutError::Timeout) => {
             end(&mut child)?;
-            return Err(CompileFault::Timeout);
+            return Err(CompileFault::Timeout(limits.timeout));
         }
     };
     let answer = answer.map_err(|problem| CompileFault::BrokenOff(problem.to_string()))?;
-    if answer.len() > LARGEST_ARTIFACT.0 + 1 {
+    if answer.len() > limits.artifact.0 + 1 {
         let _ = child.kill();
         end(&mut child)?;
-        return Err(CompileFault::Artifact);
+        return Err(CompileFault::Artifact(limits.artifact));
     }
     let status = end(&mut child)?;
-    if status.success() { code(Answer::read(answer)) } else { Err(broken_off(status, last_words)) }
+    if status.success() { code(Answer::read(answer)) } else { Err(broken_off(status, last_words, limits)) }
 }
 
 fn read(stream: impl Read, most: u64) -> std::io::Result<Vec<u8>> {
@@ -198,15 +215,15 @@ fn end(child: &mut Child) -> Result<ExitStatus, CompileFault> {
 }
 
 /// Which of its limits a child met, by how it ended.
-fn broken_off(status: ExitStatus, last_words: String) -> CompileFault {
+fn broken_off(status: ExitStatus, last_words: String, limits: CompileLimits) -> CompileFault {
     const SIGKILL: i32 = 9;
     const SIGXCPU: i32 = 24;
     // What Rust's standard library says before it aborts, and what wasmtime says where mapping fails.
     let out_of_memory = ["memory allocation of ", "Cannot allocate memory"];
     match status.signal() {
-        Some(SIGXCPU) => CompileFault::Cpu,
+        Some(SIGXCPU) => CompileFault::Cpu(limits.cpu),
         Some(SIGKILL) => CompileFault::BrokenOff("it was killed; the machine may be out of memory".to_owned()),
-        _ if out_of_memory.iter().any(|words| last_words.contains(words)) => CompileFault::Memory,
+        _ if out_of_memory.iter().any(|words| last_words.contains(words)) => CompileFault::Memory(limits.memory),
         _ if last_words.is_empty() => CompileFault::BrokenOff(status.to_string()),
         _ => CompileFault::BrokenOff(format!("{status}: {last_words}")),
     }
