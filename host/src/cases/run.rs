@@ -58,7 +58,7 @@ pub async fn transform(plugin: Arc<dyn Plugin>, range: Range, records: Records) 
     let bundle = Bundle { plugin: plugin.hash(), settings: PluginHash::of(b"") };
     let permit = Budget::new(usize::MAX).take(records.bytes());
     let batch = Batch { range, permit, records, lineage: Lineage(0), bundle: Arc::new(bundle) };
-    pipeline::transform(plugin, batch).await
+    pipeline::transform(plugin, batch).await.map_err(|failed| failed.fault)
 }
 
 /// Neither settings nor tables, and the limits of a pipeline file that says nothing of them.

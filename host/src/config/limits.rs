@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::section::Section;
 use super::units::{ByteSize, shown_duration};
+use crate::plugin::PluginFile;
 
 /// What one plugin of one pipeline may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +52,7 @@ impl Limits {
     };
 
     /// The largest file that is read at all.
-    pub const LARGEST_MODULE: ByteSize = ByteSize::mib(256);
+    pub const LARGEST_MODULE: ByteSize = ByteSize(PluginFile::MOST_BYTES as usize);
 
     /// The keys of the section; what it does not name is as in `otherwise`.
     pub fn read(section: &Section<'_>, otherwise: Self) -> Self {

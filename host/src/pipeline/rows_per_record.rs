@@ -1,27 +1,18 @@
 //! The limit of rows a record, enforced when all calls of a range have answered: a record that became too many rows is rejected
 //! alone, and the others' rows stay.
 
-use super::transform::{Chunk, Reject, RouteRows, Stage};
-use crate::plugin::Usage;
+use super::answers::{Chunk, RANGE_ORIGIN, RouteRows};
+use crate::plugin::Plugin;
 
-/// Rows that stand for the range as a whole have no record; what they take `limits.output` bounds.
-const RANGE_ORIGIN: u32 = u32::MAX;
-
-/// Takes the rows of records with more than `limit` of them away and rejects these records. Counts over all routes.
-pub(super) fn enforce(
-    routes: &mut [RouteRows],
-    rejects: &mut Vec<Reject>,
-    records: usize,
-    limit: usize,
-    usage: Option<&Usage>,
-) {
-    let rows = counts(routes, records);
+/// Takes away the rows of records with more than the plugin's limit of them, over all routes. These records, and why.
+pub(super) fn take_out(routes: &mut [RouteRows], records: usize, plugin: &dyn Plugin) -> Vec<(usize, String)> {
+    let (rows, limit) = (counts(routes, records), plugin.rows_per_record());
     let most = rows.iter().copied().max().unwrap_or_default();
-    if let Some(usage) = usage {
+    if let Some(usage) = plugin.usage() {
         usage.rows_per_record(most);
     }
     if most <= limit {
-        return;
+        return Vec::new();
     }
     let is_overfull = |origin: u32| rows.get(index(origin)).is_some_and(|rows| *rows > limit);
     for route in routes {
@@ -29,18 +20,13 @@ pub(super) fn enforce(
         route.chunks.retain(|chunk| !chunk.ends.is_empty());
         route.rows = route.chunks.iter().map(|chunk| chunk.ends.len()).sum();
     }
-    let overfull = rows.iter().enumerate().filter(|(_, rows)| **rows > limit);
-    let before = rejects.len();
-    rejects.extend(overfull.map(|(record, rows)| Reject {
-        record,
-        stage: Stage::Encode,
-        reason: format!(
-            "it became {rows} rows, and {limit} is the limit; a larger `limits.rows_per_record` in the pipeline's file allows more"
-        ),
-    }));
-    if let Some(usage) = usage {
-        usage.limited("rows_per_record", (rejects.len() - before) as u64);
+    let overfull: Vec<_> = rows.iter().enumerate().filter(|(_, rows)| **rows > limit).collect();
+    if let Some(usage) = plugin.usage() {
+        usage.limited("rows_per_record", overfull.len() as u64);
     }
+    let raises = "a larger `limits.rows_per_record` in the pipeline's file allows more";
+    let told = |(record, rows)| (record, format!("it became {rows} rows, and {limit} is the limit; {raises}"));
+    overfull.into_iter().map(told).collect()
 }
 
 /// How many rows each record has.
@@ -54,6 +40,7 @@ fn counts(routes: &[RouteRows], records: usize) -> Vec<usize> {
     rows
 }
 
+/// Rows that stand for the range as a whole have no record; what they take `limits.output` bounds.
 fn index(origin: u32) -> usize {
     if origin == RANGE_ORIGIN { usize::MAX } else { usize::try_from(origin).unwrap_or(usize::MAX) }
 }

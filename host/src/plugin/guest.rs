@@ -66,6 +66,14 @@ impl Plugin for WasmPlugin {
         })
     }
 
+    fn fresh_guest<'a>(&'a self, range: &'a Range) -> BoxFuture<'a, Result<Box<dyn Guest>, GuestFault>> {
+        Box::pin(async move {
+            let mut guest = self.instantiate.initialised().await?;
+            guest.store.data_mut().begin(range);
+            Ok(Box::new(guest) as Box<dyn Guest>)
+        })
+    }
+
     fn give_back(&self, guest: Box<dyn Guest>) {
         if self.description.stateless
             && let Ok(guest) = guest.into_any().downcast::<WasmGuest>()
@@ -75,9 +83,12 @@ impl Plugin for WasmPlugin {
     }
 
     fn release_idle(&self) {
-        // Dropped outside of the lock: unmapping memory takes its time.
-        let idle = std::mem::take(&mut *self.idle.lock());
-        drop(idle);
+        // Dropped outside of the lock: giving memory back takes its time.
+        drop(std::mem::take(&mut *self.idle.lock()));
+    }
+
+    fn cpu_budget(&self) -> Option<Duration> {
+        Some(self.instantiate.instance.limits.cpu)
     }
 
     fn rows_per_record(&self) -> usize {

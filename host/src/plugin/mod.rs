@@ -58,12 +58,24 @@ pub trait Plugin: Send + Sync {
     /// Where no instance can be made, or its initialisation fails.
     fn guest<'a>(&'a self, range: &'a Range) -> BoxFuture<'a, Result<Box<dyn Guest>, GuestFault>>;
 
+    /// The same, but for certain one that no other range has used.
+    ///
+    /// # Errors
+    /// As for [`Self::guest`].
+    fn fresh_guest<'a>(&'a self, range: &'a Range) -> BoxFuture<'a, Result<Box<dyn Guest>, GuestFault>> {
+        self.guest(range)
+    }
+
+    /// The CPU time that a guest may use for one call, unless [`Guest::set_cpu_budget`] says otherwise; none where there is no limit.
+    fn cpu_budget(&self) -> Option<Duration> {
+        None
+    }
+
     /// Takes a guest back after a range that ended well, so that a stateless one can be used again.
     fn give_back(&self, guest: Box<dyn Guest>);
 
-    /// Gives up the memory of guests that wait to be used again, where none will be for a while.
+    /// Lets go of guests that wait for the next range: it may be long in coming.
     fn release_idle(&self) {}
-
     /// How many rows a record may become.
     fn rows_per_record(&self) -> usize {
         usize::MAX
@@ -89,11 +101,8 @@ pub trait Guest: Send {
     /// As for `transform`.
     fn finish(&mut self) -> BoxFuture<'_, Result<contract::Output, GuestFault>>;
 
-    /// What each call from now on may take of CPU time, instead of `limits.cpu`.
-    fn set_cpu_budget(&mut self, budget: Duration) {
-        // Who does not meter it has none.
-        let _ = budget;
-    }
+    /// Changes the CPU time that each of the next calls may use.
+    fn set_cpu_budget(&mut self, _budget: Duration) {}
 
     /// For [`Plugin::give_back`], which gets the guest that the same plugin handed out.
     fn into_any(self: Box<Self>) -> Box<dyn std::any::Any>;
@@ -124,6 +133,35 @@ pub enum GuestFault {
     Contract(String),
 }
 
+impl GuestFault {
+    /// Whether a call took more CPU time than it may, which says little before it had a chance to take more.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, Self::Limit { limit: "cpu", .. })
+    }
+
+    /// The same with its text cut in the middle where it is longer than `most` bytes: what was wrong stands at the beginning or, behind a
+    /// backtrace, at the end.
+    pub fn shortened(self, most: usize) -> Self {
+        match self {
+            Self::Trap(text) => Self::Trap(cut(text, most)),
+            Self::Limit { limit, problem } => Self::Limit { limit, problem: cut(problem, most) },
+            Self::Init(text) => Self::Init(cut(text, most)),
+            Self::Finish(text) => Self::Finish(cut(text, most)),
+            Self::Contract(text) => Self::Contract(cut(text, most)),
+        }
+    }
+}
+
+fn cut(mut text: String, most: usize) -> String {
+    if text.len() > most {
+        let end = text.floor_char_boundary(most / 4 * 3);
+        let from = text.ceil_char_boundary(text.len() - most / 4);
+        text.replace_range(end..from, " ... ");
+    }
+    text.shrink_to_fit();
+    text
+}
+
 /// A plugin's file as it was read.
 #[derive(Clone)]
 pub struct PluginFile {
@@ -134,7 +172,10 @@ pub struct PluginFile {
 }
 
 impl PluginFile {
-    /// Reads a file.
+    /// Far beyond any plugin; all of it is in memory while it is compiled.
+    pub const MOST_BYTES: u64 = 256 << 20;
+
+    /// Reads a file, wherever it lies.
     ///
     /// # Errors
     /// Where it cannot be read, is none, or is beyond what any pipeline may ask for.
@@ -144,12 +185,12 @@ impl PluginFile {
         if !std::fs::metadata(path).map_err(fault)?.is_file() {
             return Err(fault(std::io::Error::other("it is no file; expected a WebAssembly module")));
         }
-        let limit = Limits::LARGEST_MODULE;
+        let limit = Self::MOST_BYTES;
         let mut bytes = Vec::new();
         let file = File::open(path).map_err(fault)?;
-        file.take(limit.0 as u64 + 1).read_to_end(&mut bytes).map_err(fault)?;
-        if bytes.len() > limit.0 {
-            return Err(fault(std::io::Error::other(format!("it is larger than {limit}"))));
+        file.take(limit + 1).read_to_end(&mut bytes).map_err(fault)?;
+        if bytes.len() as u64 > limit {
+            return Err(fault(std::io::Error::other(format!("it is larger than {}", Limits::LARGEST_MODULE))));
         }
         Ok(Self { path: path.to_owned(), bytes: bytes.into() })
     }

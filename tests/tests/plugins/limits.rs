@@ -121,7 +121,8 @@ async fn settings_that_make_it_spin_are_refused_when_its_cpu_time_is_spent() {
 #[tokio::test]
 async fn only_its_own_cpu_time_counts() {
     const BUDGET: Duration = Duration::from_millis(300);
-    let workers = Workers::start(1).unwrap();
+    let threads = Workers::start(1).unwrap();
+    let workers = threads.share("acme", 1);
     let plugin = load("unruly", limited(|limits| limits.cpu = BUDGET)).await;
     let spin = || workers.spawn(cases::transform(plugin.clone(), cases::records(0, ["spin"])));
     let (began, one, other) = (Instant::now(), spin(), spin());
@@ -283,7 +284,8 @@ async fn endless_recursion_is_a_trap() {
 
 #[tokio::test]
 async fn a_spinning_guest_lets_others_work_on_its_only_thread_and_can_be_cancelled() {
-    let workers = Workers::start(1).unwrap();
+    let threads = Workers::start(1).unwrap();
+    let workers = threads.share("acme", 1);
     let patient = limited(|limits| limits.cpu = Duration::from_secs(600));
     let (spinning, normal) = (load("unruly", patient).await, unruly().await);
     let spins = workers.spawn(cases::transform(spinning.clone(), cases::records(0, ["spin"])));
@@ -300,10 +302,11 @@ async fn a_spinning_guest_lets_others_work_on_its_only_thread_and_can_be_cancell
 
 #[tokio::test]
 async fn workers_end_though_a_guest_spins() {
-    let workers = Workers::start(1).unwrap();
+    let threads = Workers::start(1).unwrap();
+    let workers = threads.share("acme", 1);
     let spins = workers.spawn(cases::transform(unruly().await, cases::records(0, ["spin"])));
     workers.spawn(async {}).await;
-    drop(workers);
+    drop(threads);
     drop(spins);
 }
 
