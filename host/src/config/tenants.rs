@@ -143,10 +143,10 @@ impl Grants {
                 faults.push(places.fault(&format!("routes.{route}"), problem));
             }
         }
-        if let Some(most) = grant.instance_memory.filter(|most| settings.memory > *most) {
+        if let Some(most) = grant.instance_memory.filter(|most| settings.limits.memory > *most) {
             let problem = format!(
                 "is \"{}\"; {section} of the gateway's file grants tenant `{tenant}` at most \"{most}\" (`limits.memory`)",
-                settings.memory
+                settings.limits.memory
             );
             faults.push(places.fault("limits.memory", problem));
         }

@@ -81,7 +81,17 @@ impl Unruly {
                 let found = table.get(&argument.to_owned())?;
                 out.emit(&Line { text: found.as_deref().map_or("nothing", String::as_str) });
             }
+            // So many questions to it.
+            "lookups" => {
+                let table = self.table.as_ref().ok_or_else(|| Reject::new("there is no table"))?;
+                for _ in 0..argument.parse::<u32>()? {
+                    black_box(table.get(&"tide".to_owned())?);
+                }
+                out.emit(&Line { text: "looked" });
+            }
             "log" => log::info(argument),
+            // So many lines.
+            "logs" => (0..argument.parse()?).for_each(|line: u32| log::info(&format!("line {line}"))),
             "log-error" => log::error(argument),
             "panic" => fail(argument),
             // Ends without a word.
@@ -90,6 +100,16 @@ impl Unruly {
             "grow" => {
                 black_box(vec![1u8; argument.parse::<usize>()? << 20]);
                 out.emit(&Line { text: "grown" });
+            }
+            // The same, and never lets go of them.
+            "keep" => {
+                black_box(vec![1u8; argument.parse::<usize>()? << 20].leak());
+                out.emit(&Line { text: "kept" });
+            }
+            // So many steps of work.
+            "work" => {
+                (0..argument.parse()?).for_each(|step: u64| _ = black_box(step));
+                out.emit(&Line { text: "worked" });
             }
             "recurse" => out.emit(&Line { text: if descend(1) > 0 { "deep" } else { "bottom" } }),
             "spin" => loop {
