@@ -25,6 +25,7 @@ mod transform;
 
 pub use batch::{Batch, Bundle, Lineage, Token};
 pub use budget::{Budget, Permit};
+pub use isolate::{Isolation, isolate};
 pub use prepare::{Destination, Preparation};
 pub use range::{Range, RecordRef, Records, Strings};
 pub use runner::{Pipeline, Shared};

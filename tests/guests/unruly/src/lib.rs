@@ -81,7 +81,20 @@ impl Unruly {
                 let found = table.get(&argument.to_owned())?;
                 out.emit(&Line { text: found.as_deref().map_or("nothing", String::as_str) });
             }
+            // So many keys that are not there, none of them twice.
+            "flood-lookup" => {
+                let table = self.table.as_ref().ok_or_else(|| Reject::new("there is no table"))?;
+                for key in 0..argument.parse::<u64>()? {
+                    black_box(table.get(&format!("no key {key}"))?);
+                }
+                out.emit(&Line { text: "looked up" });
+            }
             "log" => log::info(argument),
+            // So many lines.
+            "flood-log" => {
+                (0..argument.parse::<u64>()?).for_each(|line| log::info(&format!("line {line}")));
+                out.emit(&Line { text: "logged" });
+            }
             "log-error" => log::error(argument),
             "panic" => fail(argument),
             // Ends without a word.
@@ -90,6 +103,16 @@ impl Unruly {
             "grow" => {
                 black_box(vec![1u8; argument.parse::<usize>()? << 20]);
                 out.emit(&Line { text: "grown" });
+            }
+            // Takes this many MiB and never gives them back.
+            "leak" => {
+                black_box(Box::leak(vec![1u8; argument.parse::<usize>()? << 20].into_boxed_slice()));
+                out.emit(&Line { text: "leaked" });
+            }
+            // So many rows of a mebibyte.
+            "output" => {
+                let row = "x".repeat(1 << 20);
+                (0..argument.parse::<u64>()?).for_each(|_| out.emit(&Line { text: &row }));
             }
             "recurse" => out.emit(&Line { text: if descend(1) > 0 { "deep" } else { "bottom" } }),
             "spin" => loop {
