@@ -34,7 +34,15 @@ pub struct Metrics {
     lost: Family<PartitionLabels, Counter>,
     in_flight: Family<PipelineLabels, Number>,
     running: Family<PipelineLabels, Number>,
+    parked: Family<PipelineLabels, Number>,
     problems: Family<PipelineLabels, Number>,
+    swaps: Family<SwapLabels, Counter>,
+    tenant_memory: Family<TenantLabels, Number>,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct TenantLabels {
+    tenant: String,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -70,6 +78,32 @@ struct PartitionLabels {
     pipeline: String,
     topic: String,
     partition: i32,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct SwapLabels {
+    tenant: String,
+    pipeline: String,
+    outcome: &'static str,
+}
+
+/// What became of a version that was to take over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Swap {
+    Live,
+    Refused,
+    RolledBack,
+}
+
+impl Swap {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Refused => "refused",
+            Self::RolledBack => "rolled_back",
+        }
+    }
 }
 
 /// Where a pipeline's time goes.
@@ -116,6 +150,8 @@ pub struct PipelineMetrics {
     pub in_flight: Number,
     /// 1 while records are consumed.
     pub running: Number,
+    /// 1 while it waits outside of its group for records.
+    pub parked: Number,
     /// What is wrong just now.
     pub problems: Number,
 }
@@ -142,7 +178,10 @@ impl Metrics {
             lost: Family::default(),
             in_flight: Family::default(),
             running: Family::default(),
+            parked: Family::default(),
             problems: Family::default(),
+            swaps: Family::default(),
+            tenant_memory: Family::default(),
         };
         registry.register("records", "Records fetched from Kafka", metrics.records.clone());
         registry.register_with_unit(
@@ -183,7 +222,20 @@ impl Metrics {
             metrics.in_flight.clone(),
         );
         registry.register("running", "1 while the pipeline consumes records", metrics.running.clone());
+        registry.register(
+            "parked",
+            "1 while the pipeline has nothing to read and waits outside of its group",
+            metrics.parked.clone(),
+        );
         registry.register("problems", "What is wrong with the pipeline just now, counted", metrics.problems.clone());
+        let help = "Versions that were to take over, by what became of them";
+        registry.register("swaps", help, metrics.swaps.clone());
+        registry.register_with_unit(
+            "tenant_memory",
+            "Held by a tenant's pipelines together: between fetching and completing, and by instances of plugins",
+            Unit::Bytes,
+            metrics.tenant_memory.clone(),
+        );
         *metrics.registry.lock() = registry;
         Arc::new(metrics)
     }
@@ -209,6 +261,7 @@ impl Metrics {
             isolation_runs: self.isolation_runs.get_or_create_owned(&labels),
             in_flight: self.in_flight.get_or_create_owned(&labels),
             running: self.running.get_or_create_owned(&labels),
+            parked: self.parked.get_or_create_owned(&labels),
             problems: self.problems.get_or_create_owned(&labels),
             all: self.clone(),
             labels,
@@ -229,6 +282,19 @@ impl PipelineMetrics {
         self.all.rejects.get_or_create_owned(&RejectLabels { tenant, pipeline, stage })
     }
 
+    /// What became of a version that was to take over.
+    pub fn swapped(&self, outcome: Swap) {
+        let PipelineLabels { tenant, pipeline } = self.labels.clone();
+        self.all.swaps.get_or_create(&SwapLabels { tenant, pipeline, outcome: outcome.name() }).inc();
+    }
+
+    /// The pipeline is gone: what says how it is goes with it. What was counted stays, as the sums of others would move back else.
+    pub fn forget(&self) {
+        for gauge in [&self.all.in_flight, &self.all.running, &self.all.problems] {
+            gauge.remove(&self.labels);
+        }
+    }
+
     /// A try of a stage failed.
     pub fn retry(&self, stage: Timed) {
         self.all.retries.get_or_create(&self.stage(stage)).inc();
@@ -239,6 +305,13 @@ impl PipelineMetrics {
         let labels = self.stage(stage);
         self.all.seconds.get_or_create(&labels).inc_by(elapsed.as_secs_f64());
         self.all.cpu_seconds.get_or_create(&labels).inc_by(cpu.as_secs_f64());
+    }
+
+    /// What the pipelines of this one's tenant hold together, in bytes.
+    pub fn set_tenant_memory(&self, bytes: usize) {
+        let tenant = self.labels.tenant.clone();
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.all.tenant_memory.get_or_create(&TenantLabels { tenant }).set(bytes);
     }
 
     /// How far a partition is behind.

@@ -1,12 +1,17 @@
 //! Threads of our own that run guests. A guest call is a fibre: a future that yields at every tick of the epoch, so that one
-//! thread serves many and none holds it. The queue is first in, first out; whatever weighs tenants later takes its place.
+//! thread serves many and none holds it. Whose fibre is next, the tenants' weights say, and what CPU time they have used.
 
-use std::collections::VecDeque;
+mod fair;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use async_task::{Runnable, Task};
 use parking_lot::{Condvar, Mutex};
+
+use self::fair::{FairQueue, FlowId};
+use crate::cpu::thread_time;
 
 /// A fixed number of threads and one queue. Threads end when this is dropped; what is queued then is never run.
 pub struct Workers {
@@ -14,16 +19,24 @@ pub struct Workers {
     threads: Vec<JoinHandle<()>>,
 }
 
-#[derive(Default)]
+/// A tenant's share of the threads: whatever runs by it counts for the tenant.
+#[derive(Clone)]
+pub struct Share {
+    queue: Arc<Queue>,
+    flow: FlowId,
+}
+
 struct Queue {
     state: Mutex<State>,
     filled: Condvar,
 }
 
-/// Bounded by what may be in flight: every entry is a range that holds a permit of its pipeline's budget.
-#[derive(Default)]
+/// Bounded by what may be in flight: every entry is a range that holds a permit of its pipeline's budget, or a plugin that is
+/// loaded.
 struct State {
-    ready: VecDeque<Runnable>,
+    ready: FairQueue<Runnable>,
+    /// Of every tenant that ever had work here.
+    flows: BTreeMap<String, FlowId>,
     closed: bool,
 }
 
@@ -33,7 +46,9 @@ impl Workers {
     /// # Errors
     /// Where the system gives no more threads.
     pub fn start(count: usize) -> std::io::Result<Self> {
-        let mut workers = Self { queue: Arc::default(), threads: Vec::with_capacity(count) };
+        let state = State { ready: FairQueue::new(), flows: BTreeMap::new(), closed: false };
+        let queue = Arc::new(Queue { state: Mutex::new(state), filled: Condvar::new() });
+        let mut workers = Self { queue, threads: Vec::with_capacity(count) };
         for index in 0..count {
             let queue = workers.queue.clone();
             let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || queue.serve())?;
@@ -42,39 +57,53 @@ impl Workers {
         Ok(workers)
     }
 
+    /// The share of a tenant, who gets CPU time in proportion to its weight while others want some, too. The weight is that of
+    /// the first call for the tenant.
+    pub fn share(&self, tenant: &str, weight: u32) -> Share {
+        let mut state = self.queue.state.lock();
+        let State { ready, flows, .. } = &mut *state;
+        let flow = *flows.entry(tenant.to_owned()).or_insert_with(|| ready.add(weight));
+        Share { queue: self.queue.clone(), flow }
+    }
+}
+
+impl Share {
     /// Runs a future on the workers. Dropping the task cancels it.
     pub fn spawn<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> Task<T> {
-        let queue = self.queue.clone();
-        let (runnable, task) = async_task::spawn(future, move |runnable| queue.push(runnable));
+        let Self { queue, flow } = self.clone();
+        let (runnable, task) = async_task::spawn(future, move |runnable| queue.push(flow, runnable));
         runnable.schedule();
         task
     }
 }
 
 impl Queue {
-    fn push(&self, runnable: Runnable) {
+    fn push(&self, flow: FlowId, runnable: Runnable) {
         let mut state = self.state.lock();
         if !state.closed {
-            state.ready.push_back(runnable);
+            state.ready.push(flow, runnable);
             self.filled.notify_one();
         }
     }
 
     fn serve(&self) {
-        while let Some(runnable) = self.next() {
+        while let Some((flow, runnable)) = self.begin() {
+            let before = thread_time();
             // A panic here is a defect of the host; async-task hands it to whoever awaits the task.
             let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| runnable.run()));
+            let used = thread_time().saturating_sub(before);
+            self.state.lock().ready.end(flow, used);
         }
     }
 
-    fn next(&self) -> Option<Runnable> {
+    fn begin(&self) -> Option<(FlowId, Runnable)> {
         let mut state = self.state.lock();
         loop {
             if state.closed {
                 return None;
             }
-            if let Some(runnable) = state.ready.pop_front() {
-                return Some(runnable);
+            if let Some(turn) = state.ready.begin() {
+                return Some(turn);
             }
             self.filled.wait(&mut state);
         }
@@ -86,7 +115,7 @@ impl Drop for Workers {
         let queued = {
             let mut state = self.queue.state.lock();
             state.closed = true;
-            std::mem::take(&mut state.ready)
+            state.ready.drain()
         };
         // Dropped outside of the lock: what they hold may schedule others.
         drop(queued);
@@ -117,14 +146,15 @@ mod tests {
     #[tokio::test]
     async fn a_future_that_yields_lets_others_run_on_the_same_thread() {
         let workers = Workers::start(1).unwrap();
+        let share = workers.share("acme", 1);
         let spins = Arc::new(std::sync::atomic::AtomicBool::new(true));
         let seen = spins.clone();
-        let spinning = workers.spawn(async move {
+        let spinning = share.spawn(async move {
             while seen.load(std::sync::atomic::Ordering::Relaxed) {
                 yield_once().await;
             }
         });
-        assert_eq!(workers.spawn(async { 7 }).await, 7);
+        assert_eq!(share.spawn(async { 7 }).await, 7);
         spins.store(false, std::sync::atomic::Ordering::Relaxed);
         spinning.await;
     }
@@ -132,9 +162,44 @@ mod tests {
     #[tokio::test]
     async fn a_dropped_task_is_cancelled_and_the_threads_end() {
         let workers = Workers::start(2).unwrap();
-        let forever = workers.spawn(std::future::pending::<()>());
+        let share = workers.share("acme", 1);
+        let forever = share.spawn(std::future::pending::<()>());
         drop(forever);
-        assert_eq!(workers.spawn(async { 1 }).await, 1);
+        assert_eq!(share.spawn(async { 1 }).await, 1);
         drop(workers);
+    }
+
+    /// Works for a while and yields, again and again; counts how often.
+    async fn work(counted: Arc<std::sync::atomic::AtomicU64>, goes_on: Arc<std::sync::atomic::AtomicBool>) {
+        while goes_on.load(std::sync::atomic::Ordering::Relaxed) {
+            let until = thread_time() + std::time::Duration::from_micros(500);
+            while thread_time() < until {
+                std::hint::spin_loop();
+            }
+            counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            yield_once().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn cpu_time_is_shared_by_weight_and_not_by_the_number_of_fibres() {
+        let workers = Workers::start(1).unwrap();
+        let goes_on = Arc::new(std::sync::atomic::AtomicBool::new(true));
+        let counts: Vec<_> = (0..2).map(|_| Arc::<std::sync::atomic::AtomicU64>::default()).collect();
+        let mut tasks = Vec::new();
+        for (tenant, weight, fibres, count) in [("honest", 3, 2, &counts[0]), ("greedy", 1, 50, &counts[1])] {
+            let share = workers.share(tenant, weight);
+            tasks.extend((0..fibres).map(|_| share.spawn(work(count.clone(), goes_on.clone()))));
+        }
+        let done = |index: usize| counts[index].load(std::sync::atomic::Ordering::Relaxed) as f64;
+        while done(0) + done(1) < 800.0 {
+            tokio::task::yield_now().await;
+        }
+        let ratio = done(0) / done(1);
+        goes_on.store(false, std::sync::atomic::Ordering::Relaxed);
+        for task in tasks {
+            task.await;
+        }
+        assert!((2.5..3.5).contains(&ratio), "{ratio}");
     }
 }

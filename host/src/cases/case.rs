@@ -60,11 +60,19 @@ pub fn files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
         ensure!(path.exists(), "there is no `{}`; expected a case file or a folder of case files", path.display());
         return Ok(vec![path.to_owned()]);
     }
-    let listed = std::fs::read_dir(path).with_context(|| format!("list {}", path.display()))?;
-    let mut files = listed.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
+    let files = files_in(path).with_context(|| format!("list {}", path.display()))?;
+    ensure!(!files.is_empty(), "there are no cases in `{0}`; expected files {0}/*.toml", path.display());
+    Ok(files)
+}
+
+/// The case files in a folder, in the order of their names.
+///
+/// # Errors
+/// Where it cannot be read.
+pub fn files_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
     files.retain(|file| file.extension().is_some_and(|ending| ending == "toml"));
     files.sort();
-    ensure!(!files.is_empty(), "there are no cases in `{0}`; expected files {0}/*.toml", path.display());
     Ok(files)
 }
 

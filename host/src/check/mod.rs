@@ -15,11 +15,14 @@ use tokio_util::sync::CancellationToken;
 
 pub use report::{Finding, LeftOutReport, PipelineReport, PluginReport, Report, TableReport};
 
-use crate::config::{Claims, Fault, GatewaySettings, OnReject, PipelineName, PipelineSettings, Places, discover};
+use crate::config::{
+    Claims, Fault, GatewaySettings, Grants, OnReject, PipelineName, PipelineSettings, Places, discover,
+};
 use crate::kafka::{KafkaSettings, missing_topics};
 use crate::pipeline::{Destination, Preparation, Shared};
 use crate::plugin::{Engine, LoadFault, Profiling};
 use crate::sink::SinkFault;
+use crate::watch::Source;
 
 /// How far a check goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +104,7 @@ struct Check<'c> {
 impl Check<'_> {
     /// What the gateway's file lacks leaves only the pipelines' files to look at.
     fn pipeline_files(&mut self, found: &[(PipelineName, PathBuf)]) {
-        let claims = Claims::of(found);
+        let claims = Claims::of(found, &Grants::default());
         for (name, file) in found {
             self.add(Some(name), file, PipelineSettings::draft(name, file).faults);
             self.add(Some(name), file, claims.faults(file).to_vec());
@@ -113,11 +116,12 @@ impl Check<'_> {
     /// `at_once` is how many plugins are compiled beside each other.
     async fn pipelines(&mut self, found: &[(PipelineName, PathBuf)], shared: &Shared, at_once: usize) {
         let Extent { reach, timeout } = self.extent;
-        let claims = Claims::of(found);
+        let claims = Claims::of(found, shared.tenants.grants());
         let prepare = |(name, file): &(PipelineName, PathBuf)| {
             let (name, file) = (name.clone(), file.clone());
             async move {
-                let preparation = tokio::time::timeout(timeout, Preparation::of(&name, &file, shared)).await;
+                let source = Source::read(&name, &file);
+                let preparation = tokio::time::timeout(timeout, Preparation::of(&source, shared)).await;
                 (name, file, preparation.ok())
             }
         };

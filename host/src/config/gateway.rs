@@ -10,6 +10,7 @@ use super::fault::ConfigFaults;
 use super::kafka::{KafkaValue, kafka};
 use super::section::Section;
 use super::sink::SinkSettings;
+use super::tenants::Grants;
 use super::units::ByteSize;
 
 /// What `gateway.toml` says.
@@ -23,6 +24,8 @@ pub struct GatewaySettings {
     pub plugins: PathBuf,
     /// The gateway's own folder: what it keeps from one start to the next. Nobody else may write there.
     pub state: PathBuf,
+    /// For how long the files of a pipeline must not have changed to count as whole.
+    pub settle: Duration,
     /// Where metrics and health are served; nowhere without it.
     pub http: Option<HttpSettings>,
     /// How long records under way may take after a signal to stop.
@@ -31,6 +34,10 @@ pub struct GatewaySettings {
     pub workers: usize,
     /// Bytes of records that a pipeline may hold at once, between fetching and completing.
     pub in_flight: ByteSize,
+    /// How long a pipeline has nothing to do before it leaves its group until there is something; it stays without it.
+    pub park_after: Option<Duration>,
+    /// What each tenant may do.
+    pub tenants: Grants,
 }
 
 /// The listener for whoever watches the gateway.
@@ -41,6 +48,12 @@ pub struct HttpSettings {
     /// Whether records are shown there; without it, on loopback only.
     pub tap: Option<bool>,
 }
+
+/// Long enough that a pipeline with a record now and then stays in its group, where that record waits for nothing.
+const PARK_AFTER: Duration = Duration::from_secs(60);
+
+/// Joining a group takes up to some seconds, and moves the partitions of others.
+const LEAST_PARK_AFTER: Duration = Duration::from_secs(1);
 
 impl GatewaySettings {
     /// Reads the file; paths in it are relative to its folder.
@@ -76,18 +89,48 @@ impl GatewaySettings {
                 None
             }
         };
+        let tenants = match top.section("tenants") {
+            Some(section) => Grants::read(&section, sinks.as_ref()),
+            None => Some(Grants::default()),
+        };
         let http = top.section("http").and_then(|http| HttpSettings::of(&http));
         let drain = top.duration("drain").unwrap_or(Duration::from_secs(30));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = top.integer("workers", 1..=1024).unwrap_or(cores);
         let in_flight = top.size("in_flight", ByteSize::mib(1)).unwrap_or(ByteSize::mib(64));
+        let settle = top.duration("settle").unwrap_or(Duration::from_millis(200));
+        let park_after = park_after(top);
         let state = base.join(top.string("state").unwrap_or("state"));
-        Some(Self { kafka: kafka?, sinks: sinks?, plugins, state, http, drain, workers, in_flight })
+        Some(Self {
+            kafka: kafka?,
+            sinks: sinks?,
+            plugins,
+            state,
+            settle,
+            http,
+            drain,
+            workers,
+            in_flight,
+            park_after,
+            tenants: tenants?,
+        })
     }
 }
 
 fn plugins(top: &Section<'_>, base: &Path) -> PathBuf {
     base.join(top.string("plugins").unwrap_or("plugins"))
+}
+
+fn park_after(top: &Section<'_>) -> Option<Duration> {
+    const KEY: &str = "park_after";
+    if top.has(KEY) && top.string(KEY) == Some("off") {
+        return None;
+    }
+    let after = top.duration(KEY).unwrap_or(PARK_AFTER);
+    if after < LEAST_PARK_AFTER {
+        top.fault(KEY, "is shorter than joining a group takes; expected at least \"1 s\", or \"off\"");
+    }
+    Some(after)
 }
 
 impl HttpSettings {

@@ -3,28 +3,33 @@
 
 mod batch;
 mod claims;
+pub mod confined;
 mod document;
 mod fault;
 mod gateway;
 mod kafka;
 mod pipeline;
+mod probation;
 mod schedule;
 mod section;
 mod sink;
 mod start;
+mod tenants;
 mod units;
 
 pub use batch::BatchLimits;
-pub use claims::Claims;
+pub use claims::{Claimant, Claims};
 pub use document::{Document, Draft, Places};
 pub use fault::{ConfigFaults, Fault};
 pub use gateway::{GatewaySettings, HttpSettings};
 pub use kafka::KafkaValue;
-pub(crate) use pipeline::DEFAULT_TENANT;
+pub(crate) use pipeline::{DEFAULT_TENANT, entries, named};
 pub use pipeline::{LookupSettings, OnReject, PipelineName, PipelineSettings, Target, discover};
+pub use probation::{Probation, Share};
 pub use schedule::Schedule;
 pub use section::Section;
 pub(crate) use section::{json, shown};
 pub use sink::{ClickHouseFormat, ClickHouseSettings, Compression, PostgresSettings, Secret, SinkSettings, SslMode};
 pub use start::{Start, StartPoint};
+pub use tenants::{Grant, Grants};
 pub use units::{ByteSize, parse_duration};

@@ -145,7 +145,7 @@ impl Collected {
     }
 
     /// The result, with further records that the guest was not given any more.
-    pub fn into_transformed(mut self, mut batch: Batch, poison: Vec<Reject>) -> Transformed {
+    pub fn into_transformed(mut self, batch: Batch, poison: Vec<Reject>) -> Transformed {
         for reject in poison {
             if let Some(fate) = self.fates.get_mut(reject.record) {
                 *fate = Fate::Rejected;
@@ -154,10 +154,27 @@ impl Collected {
         }
         self.rejects.sort_by_key(|reject| reject.record);
         let dropped = self.fates.iter().filter(|fate| **fate == Fate::Silent).count();
-        let rows: usize = self.routes.iter().flat_map(|route| &route.chunks).map(Chunk::memory).sum();
-        let reasons: usize = self.rejects.iter().map(|reject| size_of::<Reject>() + reject.reason.len()).sum();
+        Output { routes: self.routes, rejects: self.rejects, dropped }.of(batch)
+    }
+}
+
+/// What came of a batch, without the batch: see [`Transformed`].
+#[derive(Debug)]
+pub struct Output {
+    routes: Vec<RouteRows>,
+    /// In the order of the records.
+    pub rejects: Vec<Reject>,
+    dropped: usize,
+}
+
+impl Output {
+    /// As what came of this batch.
+    pub fn of(self, mut batch: Batch) -> Transformed {
+        let Self { routes, rejects, dropped } = self;
+        let rows: usize = routes.iter().flat_map(|route| &route.chunks).map(Chunk::memory).sum();
+        let reasons: usize = rejects.iter().map(|reject| size_of::<Reject>() + reject.reason.len()).sum();
         batch.permit.grow(rows + reasons);
-        Transformed { batch, routes: self.routes, rejects: self.rejects, dropped }
+        Transformed { batch, routes, rejects, dropped }
     }
 }
 
@@ -180,6 +197,18 @@ fn without_record(route: &str, index: usize, problem: &str) -> GuestFault {
 }
 
 impl Transformed {
+    /// The batch, and what came of it.
+    pub fn split(self) -> (Batch, Output) {
+        let Self { mut batch, routes, rejects, dropped } = self;
+        batch.permit.shrink_to(batch.records.bytes());
+        (batch, Output { routes, rejects, dropped })
+    }
+
+    /// The batch alone, for another try.
+    pub fn into_batch(self) -> Batch {
+        self.split().0
+    }
+
     /// Rejects the rows of a route that its table cannot hold, each alone, as rows are whose bytes are wrong.
     ///
     /// # Errors

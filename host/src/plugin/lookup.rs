@@ -34,13 +34,26 @@ pub enum LookupFault {
 }
 
 impl LookupTable {
+    /// The table is in memory as a whole: this bounds what a pipeline's file can make the gateway take.
+    pub const MOST_BYTES: u64 = 256 << 20;
+
     /// Reads a CSV file with a header row; `key` names the column to look up by.
     ///
     /// # Errors
     /// Where the file cannot be read, is not CSV of equally long rows in UTF-8, lacks the column, or repeats a column or a key.
     pub fn read_csv(path: &Path, key: &str) -> Result<Self, LookupFault> {
+        let file = |problem: std::io::Error| LookupFault::File { path: path.to_owned(), problem: problem.into() };
+        let bytes = std::fs::read(path).map_err(file)?;
+        Self::of_csv(path, &bytes, key)
+    }
+
+    /// As [`Self::read_csv`], of a file that was read already.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn of_csv(path: &Path, bytes: &[u8], key: &str) -> Result<Self, LookupFault> {
         let file = |problem| LookupFault::File { path: path.to_owned(), problem };
-        let mut reader = csv::Reader::from_path(path).map_err(file)?;
+        let mut reader = csv::Reader::from_reader(bytes);
         let columns: Vec<String> = reader.headers().map_err(file)?.iter().map(str::to_owned).collect();
         if columns.is_empty() {
             return Err(LookupFault::Empty { path: path.to_owned(), key: key.to_owned() });

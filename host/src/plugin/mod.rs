@@ -61,6 +61,9 @@ pub trait Plugin: Send + Sync {
 
     /// Takes a guest back after a range that ended well, so that a stateless one can be used again.
     fn give_back(&self, guest: Box<dyn Guest>);
+
+    /// Lets go of guests that wait for the next range: it may be long in coming.
+    fn release_idle(&self) {}
 }
 
 /// An instance of a plugin, working on one range.
@@ -139,7 +142,10 @@ pub struct PluginFile {
 }
 
 impl PluginFile {
-    /// Reads a file.
+    /// Far beyond any plugin; all of it is in memory while it is compiled.
+    pub const MOST_BYTES: u64 = 256 << 20;
+
+    /// Reads a file, wherever it lies.
     ///
     /// # Errors
     /// Where it cannot be read.

@@ -26,7 +26,7 @@ impl Pipeline {
         let plugin = Arc::new(ENGINE.load(&file, instance).await.unwrap());
         let name = PipelineName { tenant: "default".to_owned(), pipeline: name.to_owned() };
         let metrics = Metrics::new().pipeline("default", "test");
-        let status = Arc::new(Status::new(name, metrics));
+        let status = Arc::new(Status::new(name, "test.toml".into(), metrics));
         Self { plugin, isolation: Isolation::new(status.clone()), status }
     }
 

@@ -88,7 +88,8 @@ async fn endless_recursion_is_a_trap() {
 
 #[tokio::test]
 async fn a_spinning_guest_lets_others_work_on_its_only_thread_and_can_be_cancelled() {
-    let workers = Workers::start(1).unwrap();
+    let threads = Workers::start(1).unwrap();
+    let workers = threads.share("acme", 1);
     let (spinning, normal) = (unruly().await, unruly().await);
     let spins = workers.spawn(cases::transform(spinning.clone(), cases::records(0, ["spin"])));
     for _ in 0..3 {
@@ -104,10 +105,11 @@ async fn a_spinning_guest_lets_others_work_on_its_only_thread_and_can_be_cancell
 
 #[tokio::test]
 async fn workers_end_though_a_guest_spins() {
-    let workers = Workers::start(1).unwrap();
+    let threads = Workers::start(1).unwrap();
+    let workers = threads.share("acme", 1);
     let spins = workers.spawn(cases::transform(unruly().await, cases::records(0, ["spin"])));
     workers.spawn(async {}).await;
-    drop(workers);
+    drop(threads);
     drop(spins);
 }
 

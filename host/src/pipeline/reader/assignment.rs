@@ -22,6 +22,7 @@ pub(super) struct Beginnings {
 
 impl Reader {
     pub(super) fn assign(&mut self, partitions: &[TopicPartition]) -> Result<(), String> {
+        self.entrance = None;
         for assigned in partitions {
             self.begin_anew(assigned);
         }

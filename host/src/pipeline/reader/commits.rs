@@ -22,6 +22,12 @@ impl Reader {
         match done.outcome {
             Outcome::Complete => partition.completion.complete(&done.range),
             Outcome::Abandoned => partition.completion.abandon(&done.range),
+            // A version that took over meanwhile may do what the one before could not.
+            Outcome::Stopped(_) | Outcome::Paused(_) if done.turn != self.versions.turn() => {
+                partition.completion.abandon(&done.range);
+                partition.stop();
+                partition.resume();
+            }
             Outcome::Stopped(reason) => {
                 partition.completion.abandon(&done.range);
                 partition.stop();

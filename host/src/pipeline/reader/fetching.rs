@@ -3,14 +3,18 @@
 use std::time::Instant;
 
 use super::{Job, Partition, Reader};
+use crate::config::ByteSize;
 use crate::kafka::TopicPartition;
 use crate::pipeline::batch::Batch;
+use crate::pipeline::budget::Spent;
 
 impl Reader {
     /// Takes what has come, as far as the budget goes. Returns how many records that was.
     pub(super) fn fetch(&mut self, now: Instant) -> usize {
-        let held = self.budget.used() + self.open_bytes();
-        if held >= self.budget.limit() {
+        self.budget.set_open(self.open_bytes());
+        let spent = self.budget.spent();
+        self.note_memory(spent == Some(Spent::Tenant));
+        if spent.is_some() {
             // Nothing comes back that could make room: what is open must go on its way.
             if self.state.in_flight == 0 {
                 self.close_largest();
@@ -18,7 +22,7 @@ impl Reader {
             return 0;
         }
         let reserved: usize = self.state.partitions.values().map(Partition::reserved_bytes).sum();
-        let mut room = self.budget.limit().saturating_sub(self.budget.used() + reserved);
+        let mut room = self.budget.room(reserved);
         let count = self.state.partitions.len().max(1);
         self.state.turn = (self.state.turn + 1) % count;
         let turn = self.state.turn;
@@ -48,6 +52,7 @@ impl Reader {
         }
         self.status.metrics().records.inc_by(u64::try_from(fetched).unwrap_or_default());
         let bytes = self.open_bytes().saturating_sub(bytes_before);
+        self.budget.set_open(bytes_before + bytes);
         self.status.metrics().bytes.inc_by(u64::try_from(bytes).unwrap_or_default());
         for (key, fault) in faults {
             if fault.is_out_of_range() {
@@ -58,6 +63,20 @@ impl Reader {
             self.state.trouble_probed_at.get_or_insert(now);
         }
         fetched
+    }
+
+    /// Says while the pipeline waits for its tenant's memory. That it waits for its own is what every slow sink brings about.
+    fn note_memory(&mut self, waits: bool) {
+        const SUBJECT: &str = "memory";
+        if let (true, Some(limit)) = (waits, self.budget.tenant().limit()) {
+            let (used, limit, name) = (ByteSize(self.budget.tenant().used()), ByteSize(limit), self.status.name());
+            let text =
+                format!("waits: the pipelines of tenant `{}` hold {used} of the {limit} that are granted", name.tenant);
+            self.status.note(SUBJECT, &text);
+        } else if self.state.waits_for_tenant {
+            self.status.forget_note(SUBJECT);
+        }
+        self.state.waits_for_tenant = waits;
     }
 
     /// Sends the ranges on their way that are full or have waited long enough.
@@ -85,7 +104,8 @@ impl Reader {
         let Some(partition) = self.state.partitions.get_mut(key) else { return };
         let Some((range, records)) = partition.close(&self.limits) else { return };
         let permit = self.budget.take(records.bytes());
-        let batch = Batch { range, records, lineage: partition.lineage, bundle: self.bundle.clone(), permit };
+        let bundle = self.versions.current().bundle.clone();
+        let batch = Batch { range, records, lineage: partition.lineage, bundle, permit };
         let job = Job { batch, assignment: partition.assignment, cancel: partition.cancel.clone() };
         self.state.in_flight += 1;
         // There is room for as many as may be in flight. Where the other end is gone the pipeline is ending, and the range
