@@ -36,6 +36,7 @@ pub struct Metrics {
     running: Family<PipelineLabels, Number>,
     parked: Family<PipelineLabels, Number>,
     problems: Family<PipelineLabels, Number>,
+    limited: Family<LimitLabels, Counter>,
     swaps: Family<SwapLabels, Counter>,
     tenant_memory: Family<TenantLabels, Number>,
 }
@@ -63,6 +64,13 @@ struct RejectLabels {
     tenant: String,
     pipeline: String,
     stage: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct LimitLabels {
+    tenant: String,
+    pipeline: String,
+    limit: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -180,6 +188,7 @@ impl Metrics {
             running: Family::default(),
             parked: Family::default(),
             problems: Family::default(),
+            limited: Family::default(),
             swaps: Family::default(),
             tenant_memory: Family::default(),
         };
@@ -228,6 +237,7 @@ impl Metrics {
             metrics.parked.clone(),
         );
         registry.register("problems", "What is wrong with the pipeline just now, counted", metrics.problems.clone());
+        registry.register("limited", "Times that a limit of the plugin stopped something", metrics.limited.clone());
         let help = "Versions that were to take over, by what became of them";
         registry.register("swaps", help, metrics.swaps.clone());
         registry.register_with_unit(
@@ -280,6 +290,12 @@ impl PipelineMetrics {
     pub fn rejects(&self, stage: &'static str) -> Counter {
         let PipelineLabels { tenant, pipeline } = self.labels.clone();
         self.all.rejects.get_or_create_owned(&RejectLabels { tenant, pipeline, stage })
+    }
+
+    /// A limit stopped the plugin, or left out so many lines or records.
+    pub fn limited(&self, limit: &'static str, times: u64) {
+        let PipelineLabels { tenant, pipeline } = self.labels.clone();
+        self.all.limited.get_or_create(&LimitLabels { tenant, pipeline, limit }).inc_by(times);
     }
 
     /// What became of a version that was to take over.

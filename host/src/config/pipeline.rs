@@ -9,11 +9,11 @@ use super::batch::{self, BatchLimits};
 use super::confined;
 use super::document::{Document, Draft};
 use super::fault::ConfigFaults;
+use super::limits::Limits;
 use super::probation::{self, Probation};
 use super::schedule::Schedule;
 use super::section::{Section, shown};
 use super::start::Start;
-use super::units::ByteSize;
 
 /// A pipeline's name: its tenant's folder and its file, without the ending.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,8 +51,8 @@ pub struct PipelineSettings {
     pub settings: String,
     /// By the name that the plugin uses.
     pub lookups: BTreeMap<String, LookupSettings>,
-    /// The most that an instance's memory may grow to.
-    pub memory: ByteSize,
+    /// What the plugin may take.
+    pub limits: Limits,
 }
 
 /// What becomes of a rejected record.
@@ -184,8 +184,7 @@ impl PipelineSettings {
                 top.section("settings").map_or_else(|| "{}".to_owned(), |section| section.json().to_string());
             let lookups = top.section("lookups").map_or(Some(BTreeMap::new()), |section| lookups(&section, &base));
             let limits = top.section("limits");
-            let memory =
-                limits.and_then(|limits| limits.size("memory", ByteSize::mib(1))).unwrap_or(ByteSize::mib(256));
+            let limits = limits.map_or(Limits::DEFAULT, |section| Limits::read(&section, Limits::DEFAULT));
             Some(Self {
                 name: name.clone(),
                 topics: topics?,
@@ -199,7 +198,7 @@ impl PipelineSettings {
                 routes: routes?,
                 settings,
                 lookups: lookups?,
-                memory,
+                limits,
             })
         })
     }

@@ -6,9 +6,10 @@ use std::collections::HashSet;
 use bytes::Bytes;
 
 use super::batch::Batch;
+use super::rows_per_record;
 use super::slices::Members;
 use super::transform::{Reject, Stage, Transformed};
-use crate::plugin::{Description, GuestFault, Route, contract};
+use crate::plugin::{Description, GuestFault, Plugin, Route, contract};
 use crate::rows::shortened;
 use crate::sink::Rule;
 
@@ -98,6 +99,13 @@ impl Collected {
             self.reject(record, Stage::Transform, || reject.reason);
         }
         Ok(())
+    }
+
+    /// Rejects the records that became more rows than one may, each alone.
+    pub fn limit_rows(&mut self, plugin: &dyn Plugin) {
+        for (record, reason) in rows_per_record::take_out(&mut self.routes, self.fates.len(), plugin) {
+            self.reject(record, Stage::Encode, || reason);
+        }
     }
 
     /// Checks rows that a guest handed over. Returns those that are right; the records of the others are rejected.

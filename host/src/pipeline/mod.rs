@@ -24,6 +24,7 @@ mod probation;
 mod range;
 mod reader;
 mod report;
+mod rows_per_record;
 mod runner;
 mod search;
 mod shared;

@@ -162,7 +162,8 @@ impl Preparation {
             pipeline: source.name.to_string(),
             settings: settings.settings.clone(),
             lookups: Arc::new(lookups.unwrap_or_default()),
-            memory: settings.memory.0,
+            limits: settings.limits,
+            usage: Arc::default(),
         };
         let plugins = shared.plugins.clone();
         // Guests describe themselves on the workers, where a spinning one holds nobody.

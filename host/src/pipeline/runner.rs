@@ -173,6 +173,9 @@ impl Pipeline {
             OnReject::DeadLetter(topic) => Some(DeadLetters::new(&self.shared.kafka, topic)),
             OnReject::Stop | OnReject::Drop => None,
         };
+        if let Some(usage) = plugin.usage() {
+            usage.count_in(self.status.metrics().clone());
+        }
         let targets = tables.iter().map(|(target, _)| target.clone()).collect();
         Ok(Arc::new(Deployment {
             bundle: Arc::new(Bundle::of(source, &settings, plugin.hash())),

@@ -181,6 +181,7 @@ pub(super) async fn run(
     let output = guest.finish().await.and_then(unless_failed);
     let added = output.and_then(|output| collected.add(plugin.description(), output, &part.all()));
     added.map_err(|fault| Fault { records: part.records.clone(), fault })?;
+    collected.limit_rows(plugin);
     Ok(collected)
 }
 

@@ -2,16 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
-use tidegate::config::PipelineName;
+use tidegate::config::{ByteSize, Limits, PipelineName};
 use tidegate::metrics::Metrics;
 use tidegate::pipeline::{
     Batch, Budget, Bundle, Concerns, Failed, Isolation, Lineage, Range, Stage, Status, Transformed, isolate,
 };
-use tidegate::plugin::{Engine, InstanceSettings, Plugin, PluginFile, PluginHash, Profiling};
+use tidegate::plugin::{Engine, EngineSettings, InstanceSettings, Plugin, PluginFile, PluginHash};
 use tidegate_tests::cases;
+use tidegate_tests::harness::binary;
 
-static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new(Profiling::Off).unwrap());
+static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
+    let compiler = binary().unwrap();
+    Engine::new(EngineSettings { compiler, ..EngineSettings::default() }).unwrap()
+});
 
 /// A pipeline of one plugin.
 struct Pipeline {
@@ -31,7 +36,14 @@ impl Pipeline {
     }
 
     async fn unruly() -> Self {
-        Self::of("unruly", InstanceSettings { memory: 64 << 20, ..cases::instance() }).await
+        Self::limited(|limits| limits.memory = ByteSize::mib(64)).await
+    }
+
+    /// The plugin `unruly` within the usual limits, but for some.
+    async fn limited(change: impl FnOnce(&mut Limits)) -> Self {
+        let mut instance = cases::instance();
+        change(&mut instance.limits);
+        Self::of("unruly", instance).await
     }
 
     async fn liar() -> Self {
@@ -89,20 +101,14 @@ async fn a_record_that_traps_is_rejected_with_its_backtrace_and_no_other_is() {
     for (command, reason) in [
         ("panic out of tea", "out of tea; error while executing at wasm backtrace:"),
         ("trap", "wasm trap: wasm `unreachable` instruction executed"),
-        ("recurse", "wasm trap: call stack exhausted"),
-        ("grow 100", "forcing trap when growing memory"),
-        ("output 100", "forcing trap when growing memory"),
-        ("file x", "unreachable"),
+        ("recurse", "the plugin reached a limit: its calls are nested deeper than 512 KiB of stack"),
+        ("grow 100", "the plugin reached a limit: its memory would grow to"),
+        ("output 1024", "the plugin reached a limit: its memory would grow to"),
     ] {
         let pipeline = Pipeline::unruly().await;
         for place in [0, 123, 299] {
             let transformed = pipeline.run(honest_but(300, [place], command)).await.unwrap();
-            if command == "file x" {
-                // The standard library refuses before it traps.
-                check(&transformed, &[place], Stage::Transform, "not supported");
-            } else {
-                check(&transformed, &[place], Stage::Trap, reason);
-            }
+            check(&transformed, &[place], Stage::Trap, reason);
         }
         assert!(pipeline.runs() <= 3 * 24, "{command}: {} runs", pipeline.runs());
     }
@@ -112,7 +118,7 @@ async fn a_record_that_traps_is_rejected_with_its_backtrace_and_no_other_is() {
 async fn the_backtrace_names_the_function_of_the_plugin_and_the_cause_stands_at_its_end() {
     let transformed = Pipeline::unruly().await.run(honest_but(9, [4], "recurse")).await.unwrap();
     let [reject] = transformed.rejects.as_slice() else { panic!("{:?}", transformed.rejects) };
-    assert!(reject.reason.starts_with("the plugin trapped: error while executing at wasm backtrace:"));
+    assert!(reject.reason.starts_with("the plugin reached a limit: its calls are nested"));
     assert!(reject.reason.contains("unruly.wasm!unruly::descend"), "{}", reject.reason);
     assert!(reject.reason.trim_end().ends_with("wasm trap: call stack exhausted"), "{}", reject.reason);
     assert!(reject.reason.len() < 4_200, "{}", reject.reason.len());
@@ -215,7 +221,7 @@ async fn records_that_fail_only_among_others_are_named_and_none_is_rejected() {
 async fn an_instance_that_wears_out_is_replaced_and_no_record_is_blamed() {
     let pipeline = Pipeline::unruly().await;
     for round in 0..8 {
-        let transformed = pipeline.run(["leak 20"]).await.unwrap();
+        let transformed = pipeline.run(["keep 20"]).await.unwrap();
         check(&transformed, &[], Stage::Trap, "");
         assert_eq!(transformed.rejects, [], "round {round}");
     }
@@ -299,7 +305,85 @@ async fn what_is_kept_of_many_complaints_about_one_record_is_one() {
 }
 
 #[tokio::test]
-async fn a_million_rows_of_one_record_are_a_million_rows_of_that_record() {
-    let transformed = Pipeline::liar().await.run(["ok 1", "ok 1000000", "ok 1"]).await.unwrap();
+async fn a_million_rows_of_one_record_are_written_or_cost_that_record() {
+    let values = ["ok 1", "ok 1000000", "ok 1"];
+    let pipeline = Pipeline::limited(|limits| limits.rows_per_record = 1_000_000).await;
+    let transformed = pipeline.run(values).await.unwrap();
     assert_eq!(rows(&transformed), BTreeMap::from([(0, 1), (1, 1_000_000), (2, 1)]));
+    let transformed = Pipeline::unruly().await.run(values).await.unwrap();
+    check(&transformed, &[1], Stage::Encode, "it became 1000000 rows, and 10000 is the limit");
+}
+
+const BUDGET: Duration = Duration::from_millis(50);
+
+#[tokio::test]
+async fn a_record_that_spins_is_rejected_after_it_had_ten_times_the_time_and_no_other_is() {
+    let pipeline = Pipeline::limited(|limits| limits.cpu = BUDGET).await;
+    for place in [0, 222] {
+        let transformed = pipeline.run(honest_but(300, [place], "spin")).await.unwrap();
+        check(&transformed, &[place], Stage::Trap, "one call takes more than 500 ms of CPU time");
+    }
+    // The CPU time of it: two whole runs, their shares on the way down, and ten times the time of a call.
+    assert!(pipeline.runs() < 50, "{} runs", pipeline.runs());
+}
+
+#[tokio::test]
+async fn records_that_are_slow_alone_or_together_are_no_poison() {
+    let pipeline = Pipeline::limited(|limits| limits.cpu = BUDGET).await;
+    let (alone, together) = (steps(BUDGET * 3).await, steps(BUDGET / 20).await);
+    let transformed = pipeline.run(honest_but(100, [40], &format!("work {alone}"))).await.unwrap();
+    check(&transformed, &[], Stage::Trap, "");
+    assert!(pipeline.runs() > 0, "it was not slow");
+    let runs = pipeline.runs();
+    let transformed = pipeline.run(vec![format!("work {together}"); 80]).await.unwrap();
+    check(&transformed, &[], Stage::Trap, "");
+    assert!(pipeline.runs() > runs, "it was not slow");
+}
+
+/// How many steps of `work` take about this long here and now.
+async fn steps(time: Duration) -> u64 {
+    const TRIED: u64 = 20_000_000;
+    let pipeline = Pipeline::limited(|limits| limits.cpu = Duration::from_secs(60)).await;
+    let before = tidegate::cpu::thread_time();
+    pipeline.run([format!("work {TRIED}")]).await.unwrap();
+    let took = tidegate::cpu::thread_time() - before;
+    (TRIED as f64 * time.as_secs_f64() / took.as_secs_f64()) as u64
+}
+
+#[tokio::test]
+async fn a_plugin_that_spins_on_everything_is_given_up_before_it_burns_much() {
+    let pipeline = Pipeline::limited(|limits| limits.cpu = BUDGET).await;
+    let before = tidegate::cpu::thread_time();
+    let failed = pipeline.run(vec!["spin"; 10_000]).await.unwrap_err();
+    let took = tidegate::cpu::thread_time() - before;
+    let Concerns::TooMany(found) = failed.concerns else { panic!("{failed}") };
+    assert!((4..=6).contains(&found), "{failed}");
+    assert!(failed.to_string().starts_with("looking for the records to blame took too much CPU time"), "{failed}");
+    assert!(took < BUDGET * 80, "{took:?}");
+    // Others of its ranges cost nothing more.
+    let runs = pipeline.runs();
+    pipeline.run(["ok 1"]).await.unwrap_err();
+    assert_eq!(pipeline.runs(), runs);
+}
+
+#[tokio::test]
+async fn output_lookups_and_log_lines_beyond_their_limits_are_named() {
+    let pipeline = Pipeline::limited(|limits| limits.output = ByteSize::mib(8)).await;
+    let transformed = pipeline.run(honest_but(50, [7], "output 20")).await.unwrap();
+    check(&transformed, &[7], Stage::Trap, "the plugin reached a limit: one call hands over more than 8 MiB");
+
+    let directory = tempfile::tempdir().unwrap();
+    let words = directory.path().join("words.csv");
+    std::fs::write(&words, "word,meaning\ntide,water\n").unwrap();
+    let lookups = Arc::new(cases::lookups([("words", words)]).unwrap());
+    let settings = r#"{"table":"words"}"#.to_owned();
+    let pipeline = Pipeline::of("unruly", InstanceSettings { lookups, settings, ..cases::instance() }).await;
+    let transformed = pipeline.run(honest_but(50, [7], "flood-lookup 1000000")).await.unwrap();
+    check(&transformed, &[7], Stage::Trap, "it asks lookup tables more than 100 times a record");
+
+    // Lines beyond the limit are left out, and no record is to blame.
+    let transformed = pipeline.run(honest_but(50, [], "")).await.unwrap();
+    check(&transformed, &[], Stage::Trap, "");
+    let transformed = pipeline.run(["ok 1", "logs 100000", "ok 1"]).await.unwrap();
+    assert_eq!((transformed.rejects.len(), transformed.dropped), (0, 1));
 }

@@ -89,12 +89,17 @@ impl Unruly {
                 }
                 out.emit(&Line { text: "looked up" });
             }
+            // So many questions to it.
+            "lookups" => {
+                let table = self.table.as_ref().ok_or_else(|| Reject::new("there is no table"))?;
+                for _ in 0..argument.parse::<u32>()? {
+                    black_box(table.get(&"tide".to_owned())?);
+                }
+                out.emit(&Line { text: "looked" });
+            }
             "log" => log::info(argument),
             // So many lines.
-            "flood-log" => {
-                (0..argument.parse::<u64>()?).for_each(|line| log::info(&format!("line {line}")));
-                out.emit(&Line { text: "logged" });
-            }
+            "logs" => (0..argument.parse()?).for_each(|line: u32| log::info(&format!("line {line}"))),
             "log-error" => log::error(argument),
             "panic" => fail(argument),
             // Ends without a word.
@@ -104,10 +109,15 @@ impl Unruly {
                 black_box(vec![1u8; argument.parse::<usize>()? << 20]);
                 out.emit(&Line { text: "grown" });
             }
-            // Takes this many MiB and never gives them back.
-            "leak" => {
-                black_box(Box::leak(vec![1u8; argument.parse::<usize>()? << 20].into_boxed_slice()));
-                out.emit(&Line { text: "leaked" });
+            // The same, and never lets go of them.
+            "keep" => {
+                black_box(vec![1u8; argument.parse::<usize>()? << 20].leak());
+                out.emit(&Line { text: "kept" });
+            }
+            // So many steps of work.
+            "work" => {
+                (0..argument.parse()?).for_each(|step: u64| _ = black_box(step));
+                out.emit(&Line { text: "worked" });
             }
             // So many rows of a mebibyte.
             "output" => {
