@@ -106,7 +106,7 @@ pub async fn isolate(plugin: Arc<dyn Plugin>, batch: Batch, isolation: &Isolatio
         poison = poison.len(), runs, cpu_ms = spent.as_millis(), "isolated"
     );
     match found {
-        Ok(collected) => Ok(collected.into_transformed(batch, poison)),
+        Ok(collected) => Ok(collected.into_transformed(&*plugin, batch, poison)),
         Err(Stop { records, fault, concerns }) => {
             let failed = Box::new(Failed { concerns, ..failed(batch, records, fault) });
             isolation.give_up(&failed);
