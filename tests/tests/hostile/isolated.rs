@@ -133,6 +133,9 @@ async fn every_second_record_and_clusters_are_isolated() {
         let transformed = pipeline.run(honest_but(1_000, hostile.iter().copied(), "trap")).await.unwrap();
         check(&transformed, &hostile, Stage::Trap, "unreachable");
         assert!(pipeline.runs() < 2_000, "{} runs", pipeline.runs());
+        // A few tell all of it, and all of them the cause.
+        let lengths: Vec<_> = transformed.rejects.iter().map(|reject| reject.reason.len()).collect();
+        assert_eq!(lengths.iter().filter(|length| **length > 600).count(), 100, "{lengths:?}");
     }
 }
 
