@@ -51,6 +51,17 @@ impl Limits {
         module_size: ByteSize::mib(32),
     };
 
+    /// Of a tenant whose section says nothing of them: as much as a pipeline's file can ask for.
+    pub const MOST: Self = Self {
+        memory: ByteSize::mib(4 << 10),
+        cpu: Duration::from_secs(600),
+        output: ByteSize::mib(4 << 10),
+        rows_per_record: 1_000_000_000,
+        log_lines: 1_000_000_000,
+        lookups_per_record: 1_000_000_000,
+        module_size: Self::LARGEST_MODULE,
+    };
+
     /// The largest file that is read at all.
     pub const LARGEST_MODULE: ByteSize = ByteSize(PluginFile::MOST_BYTES as usize);
 
