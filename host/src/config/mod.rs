@@ -9,6 +9,7 @@ mod fault;
 mod gateway;
 mod kafka;
 mod pipeline;
+mod refused;
 mod schedule;
 mod section;
 mod sink;

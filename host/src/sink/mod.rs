@@ -7,6 +7,7 @@ mod file;
 mod lines;
 mod postgres;
 mod stdout;
+mod turns;
 
 use std::sync::Arc;
 
@@ -68,6 +69,8 @@ pub trait Rule: Send + Sync {
 /// The rows of one route of a range.
 #[derive(Clone, Copy, Debug)]
 pub struct Write<'a> {
+    /// Whose rows they are: tenants take turns where a sink writes only so much at once.
+    pub tenant: &'a str,
     /// The same for every try of the same rows.
     pub token: &'a Token,
     /// Where they come from.
