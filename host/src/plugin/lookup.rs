@@ -54,7 +54,10 @@ impl LookupTable {
     /// # Errors
     /// As for [`Self::read_csv`], and where the file leads out of the folder.
     pub fn within(folder: &Path, path: &Path, key: &str) -> Result<Self, LookupFault> {
-        let bytes = confined::read(folder, path, Self::MOST_BYTES).map_err(LookupFault::Confined)?;
+        let bytes = confined::read(folder, path, Self::MOST_BYTES).map_err(|fault| match fault {
+            ConfinedFault::Io { path, problem } => LookupFault::File { path, problem: problem.into() },
+            fault => LookupFault::Confined(fault),
+        })?;
         Self::parse(path, csv::Reader::from_reader(bytes.as_slice()), key)
     }
 

@@ -24,7 +24,7 @@ pub use lookup::{LookupFault, LookupTable, Lookups};
 
 use bytes::Bytes;
 
-use crate::config::confined;
+use crate::config::confined::{self, ConfinedFault};
 use crate::pipeline::Range;
 
 /// A future that a worker may run.
@@ -100,7 +100,10 @@ impl PluginFile {
     /// # Errors
     /// Where it cannot be read, or leads out of the folder.
     pub fn within(folder: &Path, path: &Path) -> Result<Self, LoadFault> {
-        let bytes = confined::read(folder, path, Self::MOST_BYTES).map_err(LoadFault::Confined)?;
+        let bytes = confined::read(folder, path, Self::MOST_BYTES).map_err(|fault| match fault {
+            ConfinedFault::Io { path, problem } => LoadFault::File { path, problem },
+            fault => LoadFault::Confined(fault),
+        })?;
         Ok(Self { path: path.to_owned(), bytes: bytes.into() })
     }
 
