@@ -81,6 +81,7 @@ lint: ## formatting, clippy, docs and licences; warnings are errors
 
 RECORDS ?= 5000000
 ROUNDS ?= 5
+PIPELINES ?= 1000
 BENCH = $(SERVICES) run kafka clickhouse postgres -- $(CARGO_TARGET_DIR)/release/bench --records $(RECORDS) --rounds $(ROUNDS)
 
 .PHONY: bench-built
@@ -94,6 +95,11 @@ bench: bench-built ## what a record costs, against a bare poll loop; RECORDS= an
 .PHONY: bench-wide
 bench-wide: bench-built ## the same with 64 partitions
 	$(BENCH) --partitions 64 --summary target/bench/summary-wide.json
+
+.PHONY: bench-many
+bench-many: plugins services-needed ## what 1,000 pipelines cost in one gateway; PIPELINES= changes their number
+	cargo build --release -p tidegate -p tidegate-tests --bins
+	TIDEGATE_KAFKA_HEAP=2g $(SERVICES) run kafka -- $(CARGO_TARGET_DIR)/release/bench-many --pipelines $(PIPELINES)
 
 .PHONY: profile
 profile: bench-built ## where a record's time goes, guest functions by name, for `perf report`

@@ -95,7 +95,7 @@ impl Demonstration {
         output.write_settings(brokers, &settings.plugins)?;
         let gateway = GatewaySettings::read(&output.settings()).map_err(|faults| anyhow!("{faults}"))?;
         let gateway = Gateway::prepare(gateway, Profiling::Off).await?;
-        let watch = Watch::new(gateway.statuses(), &settings.plugins).context("read the pipeline files")?;
+        let watch = Watch::new(gateway.statuses().all(), &settings.plugins).context("read the pipeline files")?;
         let mut topics = watch.topics();
         topics.extend(["sales".to_owned(), "stock".to_owned()]);
         for topic in &topics {

@@ -149,7 +149,7 @@ fn table(pipeline: &PipelineFigures, lines: &mut Vec<Line>) {
 fn tone(phase: Phase) -> Tone {
     match phase {
         Phase::Running => Tone::Good,
-        Phase::Refused => Tone::Bad,
+        Phase::Refused | Phase::Paused => Tone::Bad,
         Phase::Starting | Phase::Stopped => Tone::Plain,
     }
 }

@@ -144,7 +144,7 @@ impl Watched {
             completed: metrics.completed.get(),
             routes,
             dropped: metrics.dropped.get(),
-            rejected: [Stage::Transform, Stage::Encode].map(|stage| metrics.rejects(stage.name()).get()).iter().sum(),
+            rejected: Stage::ALL.map(|stage| metrics.rejects(stage.name()).get()).iter().sum(),
             rate,
             lag,
             problems: problems.map(|(subject, text)| format!("{subject}: {text}")).collect(),

@@ -1,19 +1,21 @@
-//! A gateway: its shared parts and one task for every pipeline. `run` is the whole life of one.
+//! A gateway: its shared parts, and the directory of its pipelines. `run` is the whole life of one.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
+use tokio::sync::mpsc::unbounded_channel;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Claims, ConfigFaults, GatewaySettings, HttpSettings, PipelineName, discover};
+use crate::config::{GatewaySettings, HttpSettings};
+use crate::directory::Directory;
 use crate::http::{self, Served};
 use crate::kafka::KafkaSettings;
 use crate::metrics::Metrics;
-use crate::pipeline::{Phase, Pipeline, Shared, Status};
+use crate::pipeline::{Shared, Status, Statuses};
 use crate::plugin::{BoxFuture, Engine, InstanceSettings, LoadFault, Plugin, PluginFile, Profiling};
+use crate::watch::Watch;
 use crate::{StateFault, StateFolder};
 
 /// Turns files into plugins. Implemented by the WebAssembly engine, and natively where its cost is measured.
@@ -44,7 +46,8 @@ pub struct Gateway {
     state: StateFolder,
     listener: Option<TcpListener>,
     metrics: Arc<Metrics>,
-    statuses: Vec<(Arc<Status>, PathBuf)>,
+    watch: Watch,
+    statuses: Statuses,
     until_caught_up: bool,
 }
 
@@ -85,8 +88,9 @@ impl Gateway {
     pub async fn with_plugins(settings: GatewaySettings, plugins: Arc<dyn LoadPlugin>) -> Result<Self, GatewayFault> {
         let kafka = KafkaSettings::new(settings.kafka.clone())?;
         let state = StateFolder::open(&settings.state)?;
-        let found = discover(&settings.plugins)
-            .map_err(|problem| GatewayFault::Plugins { path: settings.plugins.clone(), problem })?;
+        let mut watch = Watch::new(settings.plugins.clone(), settings.settle);
+        let found =
+            watch.files().map_err(|problem| GatewayFault::Plugins { path: settings.plugins.clone(), problem })?;
         let listener = match settings.http {
             None => None,
             Some(HttpSettings { listen: address, .. }) => {
@@ -95,12 +99,12 @@ impl Gateway {
             }
         };
         let metrics = Metrics::new();
-        let status = |(name, file): (PipelineName, PathBuf)| {
+        let statuses = Statuses::default();
+        for (name, file) in found {
             let counted = metrics.pipeline(&name.tenant, &name.pipeline);
-            (Arc::new(Status::new(name, counted)), file)
-        };
-        let statuses = found.into_iter().map(status).collect();
-        Ok(Self { settings, kafka, plugins, state, listener, metrics, statuses, until_caught_up: false })
+            statuses.insert(Arc::new(Status::new(name, file, counted)));
+        }
+        Ok(Self { settings, kafka, plugins, state, listener, metrics, watch, statuses, until_caught_up: false })
     }
 
     /// Lets it end by itself, once every pipeline has completed what there was in its topics when it started, or has failed to:
@@ -109,9 +113,9 @@ impl Gateway {
         Self { until_caught_up: true, ..self }
     }
 
-    /// The state of every pipeline, in the order of their names.
-    pub fn statuses(&self) -> Vec<Arc<Status>> {
-        self.statuses.iter().map(|(status, _)| status.clone()).collect()
+    /// The states of all pipelines that there are, also of those that come later.
+    pub fn statuses(&self) -> Statuses {
+        self.statuses.clone()
     }
 
     /// Where metrics and health are served, if they are.
@@ -127,38 +131,24 @@ impl Gateway {
         let shared = Shared::new(&self.settings, self.kafka, self.plugins, stop.clone());
         let shared = shared.map_err(GatewayFault::Threads)?;
         let shared = Shared { until_caught_up: self.until_caught_up, state: Some(self.state), ..shared };
-        let statuses: Vec<_> = self.statuses.iter().map(|(status, _)| status.clone()).collect();
         if self.settings.tenants.are_unlimited() {
             tracing::info!(
                 "there are no [tenants] in the gateway's file: every pipeline may name every topic and table"
             );
         }
-        if statuses.is_empty() {
-            tracing::warn!(plugins = %self.settings.plugins.display(), "there are no pipeline files");
+        let statuses = self.statuses;
+        if statuses.all().is_empty() {
+            tracing::warn!(plugins = %self.settings.plugins.display(), "there are no pipeline files yet");
         }
         let served = CancellationToken::new();
         let http = self.listener.zip(self.settings.http).map(|(listener, settings)| {
-            let metrics = self.metrics;
+            let (metrics, statuses) = (self.metrics.clone(), statuses.clone());
             tokio::spawn(http::serve(listener, Served { settings, metrics, statuses, stop: served.clone() }))
         });
-        let mut pipelines = JoinSet::new();
-        let claims = Claims::of(
-            &self.statuses.iter().map(|(status, file)| (status.name().clone(), file.clone())).collect::<Vec<_>>(),
-            &self.settings.tenants,
-        );
-        for (status, file) in self.statuses {
-            let faults = claims.faults(&file);
-            if !faults.is_empty() {
-                status.enter(Phase::Refused);
-                status.problem("files", &ConfigFaults { file, faults: faults.to_vec() }.to_string());
-                continue;
-            }
-            pipelines.spawn(Pipeline::new(status.name().clone(), file, shared.clone(), status).run());
-        }
-        while pipelines.join_next().await.is_some() {}
-        // Pipelines that were refused end early; the gateway stays up for the others and to say so.
-        if !self.until_caught_up {
-            stop.cancelled().await;
+        let directory = Directory::new(shared.clone(), self.metrics, statuses);
+        match self.until_caught_up {
+            true => once(directory, self.watch).await,
+            false => follow(directory, self.watch, &stop).await?,
         }
         served.cancel();
         if let Some(mut http) = http
@@ -171,6 +161,40 @@ impl Gateway {
         let _ = tokio::task::spawn_blocking(move || drop(shared)).await;
         Ok(())
     }
+}
+
+/// Runs what lies in the directory, each pipeline until it ends by itself.
+async fn once(mut directory: Directory, mut watch: Watch) {
+    loop {
+        directory.apply(watch.look());
+        match watch.settles_in() {
+            Some(wait) => tokio::time::sleep(wait).await,
+            None => break,
+        }
+    }
+    while directory.ended().await.is_some() {}
+}
+
+/// Runs what lies in the directory and what comes there, until `stop` is cancelled and all is drained.
+async fn follow(mut directory: Directory, watch: Watch, stop: &CancellationToken) -> Result<(), GatewayFault> {
+    let (changed, mut changes) = unbounded_channel();
+    watch.start(changed).map_err(GatewayFault::Threads)?;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            found = changes.recv() => match found {
+                Some(found) => directory.apply(found),
+                None => {
+                    tracing::error!("nobody looks at the plugin directory any more, which is a defect; what runs goes on");
+                    stop.cancelled().await;
+                }
+            },
+            Some(()) = directory.ended() => {}
+        }
+    }
+    drop(changes);
+    while directory.ended().await.is_some() {}
+    Ok(())
 }
 
 impl LoadPlugin for Engine {

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::HttpSettings;
 use crate::metrics::Metrics;
-use crate::pipeline::{Phase, Status};
+use crate::pipeline::{Phase, Statuses};
 use crate::tap::{self, Access, Taps};
 
 /// How long the other end of a connection may take nothing of what is sent to it: less than a person waits before a
@@ -30,7 +30,7 @@ pub struct Served {
     /// Of the gateway.
     pub metrics: Arc<Metrics>,
     /// Of all pipelines.
-    pub statuses: Vec<Arc<Status>>,
+    pub statuses: Statuses,
     /// Cancelled when serving shall end.
     pub stop: CancellationToken,
 }
@@ -48,7 +48,7 @@ pub async fn serve(listener: TcpListener, served: Served) {
         .route("/metrics", get(encode))
         .route("/livez", get(|| async { "alive\n" }))
         .route("/readyz", get(ready))
-        .with_state(Arc::new(statuses))
+        .with_state(statuses)
         .merge(tap::router(taps));
     let listener = listener.tap_io(|connection| limit_waiting(connection));
     let served = axum::serve(listener, router).with_graceful_shutdown(async move { stop.cancelled().await }).await;
@@ -66,19 +66,25 @@ fn limit_waiting(connection: &TcpStream) {
     let _ = (connection, UNREAD);
 }
 
-/// Ready once every pipeline has got past its start: it consumes, or its files are refused, which another try would not
+/// Ready once every pipeline that was there at the start has got past its own: it consumes, or its files are refused, which another try would not
 /// change. The text has a line for every pipeline, one for what it waits for by its schedule, and one for everything that is
 /// wrong.
-async fn ready(State(statuses): State<Arc<Vec<Arc<Status>>>>) -> impl IntoResponse {
+async fn ready(State(statuses): State<Statuses>) -> impl IntoResponse {
     let mut text = String::new();
     let mut code = StatusCode::OK;
-    for status in statuses.iter() {
+    for status in statuses.all() {
         let phase = status.phase();
-        if matches!(phase, Phase::Starting | Phase::Stopped) {
+        if matches!(phase, Phase::Starting | Phase::Stopped) && !status.is_late() {
             code = StatusCode::SERVICE_UNAVAILABLE;
         }
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{}: {}", status.name(), phase.name());
+        if let Some(running) = status.versions().running {
+            let probation = if running.on_probation { ", on probation" } else { "" };
+            let since = running.since.format("%Y-%m-%d %H:%M:%S");
+            let (name, version) = (running.name, running.version);
+            let _ = writeln!(text, "  version: {name} {version} ({:.12}) since {since} UTC{probation}", running.plugin);
+        }
         for (subject, note) in status.notes() {
             let _ = writeln!(text, "  {subject}: {note}");
         }

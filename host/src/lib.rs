@@ -2,7 +2,7 @@
 //!
 //! A record's path, in the order of its steps: [`kafka`] fetches it into a range, [`pipeline`] carries the range as a batch,
 //! [`plugin`] makes rows of it, [`rows`] checks them, [`sink`] writes them, and `pipeline` completes the range.
-//! Around the path: [`config`] is what operators write, [`gateway`](Gateway) what holds all pipelines, [`metrics`] and `http`
+//! Around the path: [`config`] is what operators write, [`watch`] what becomes of it in the plugin directory, [`gateway`](Gateway) what holds all pipelines, [`metrics`] and `http`
 //! what they see, [`tap`] shows them samples of records and rows. [`check`] looks at all of it before anything runs.
 //! [`workers`] are the threads that run plugins, [`tenants`] whose pipelines share what, [`StateFolder`] is what outlives the process.
 
@@ -13,6 +13,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod cpu;
+mod directory;
 mod gateway;
 mod http;
 pub mod kafka;
@@ -25,6 +26,7 @@ pub mod sink;
 mod state;
 pub mod tap;
 pub mod tenants;
+pub mod watch;
 pub mod workers;
 
 pub use tidegate_rows as rows;

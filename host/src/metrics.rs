@@ -25,6 +25,8 @@ pub struct Metrics {
     ranges: Family<PipelineLabels, Counter>,
     rows: Family<RouteLabels, Counter>,
     rejects: Family<RejectLabels, Counter>,
+    traps: Family<PipelineLabels, Counter>,
+    isolation_runs: Family<PipelineLabels, Counter>,
     retries: Family<StageLabels, Counter>,
     seconds: Family<StageLabels, Seconds>,
     cpu_seconds: Family<StageLabels, Seconds>,
@@ -32,8 +34,10 @@ pub struct Metrics {
     lost: Family<PartitionLabels, Counter>,
     in_flight: Family<PipelineLabels, Number>,
     running: Family<PipelineLabels, Number>,
+    parked: Family<PipelineLabels, Number>,
     problems: Family<PipelineLabels, Number>,
     tenant_memory: Family<TenantLabels, Number>,
+    swaps: Family<SwapLabels, Counter>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -76,6 +80,32 @@ struct PartitionLabels {
     partition: i32,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct SwapLabels {
+    tenant: String,
+    pipeline: String,
+    outcome: &'static str,
+}
+
+/// What became of a version that was to take over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Swap {
+    Live,
+    Refused,
+    RolledBack,
+}
+
+impl Swap {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Refused => "refused",
+            Self::RolledBack => "rolled_back",
+        }
+    }
+}
+
 /// Where a pipeline's time goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
@@ -112,10 +142,16 @@ pub struct PipelineMetrics {
     pub completed: Counter,
     /// Ranges that are complete.
     pub ranges: Counter,
+    /// Ranges that the plugin failed on.
+    pub traps: Counter,
+    /// Runs that were made to find out which records a plugin fails on.
+    pub isolation_runs: Counter,
     /// Bytes between fetching and completing.
     pub in_flight: Number,
     /// 1 while records are consumed.
     pub running: Number,
+    /// 1 while it waits outside of its group for records.
+    pub parked: Number,
     /// What is wrong just now.
     pub problems: Number,
 }
@@ -133,6 +169,8 @@ impl Metrics {
             ranges: Family::default(),
             rows: Family::default(),
             rejects: Family::default(),
+            traps: Family::default(),
+            isolation_runs: Family::default(),
             retries: Family::default(),
             seconds: Family::new_with_constructor(Seconds::default),
             cpu_seconds: Family::new_with_constructor(Seconds::default),
@@ -140,8 +178,10 @@ impl Metrics {
             lost: Family::default(),
             in_flight: Family::default(),
             running: Family::default(),
+            parked: Family::default(),
             problems: Family::default(),
             tenant_memory: Family::default(),
+            swaps: Family::default(),
         };
         registry.register("records", "Records fetched from Kafka", metrics.records.clone());
         registry.register_with_unit(
@@ -159,6 +199,12 @@ impl Metrics {
         registry.register("ranges", "Ranges of offsets that are complete", metrics.ranges.clone());
         registry.register("rows", "Rows written, by route", metrics.rows.clone());
         registry.register("rejects", "Records rejected, by the stage that refused them", metrics.rejects.clone());
+        registry.register("traps", "Ranges that the plugin failed on", metrics.traps.clone());
+        registry.register(
+            "isolation_runs",
+            "Runs of parts of ranges to find the records that a plugin fails on",
+            metrics.isolation_runs.clone(),
+        );
         registry.register("retries", "Tries that failed and are made again", metrics.retries.clone());
         let help = "Time spent, waiting included";
         registry.register_with_unit("stage", help, Unit::Seconds, metrics.seconds.clone());
@@ -176,6 +222,11 @@ impl Metrics {
             metrics.in_flight.clone(),
         );
         registry.register("running", "1 while the pipeline consumes records", metrics.running.clone());
+        registry.register(
+            "parked",
+            "1 while the pipeline has nothing to read and waits outside of its group",
+            metrics.parked.clone(),
+        );
         registry.register("problems", "What is wrong with the pipeline just now, counted", metrics.problems.clone());
         registry.register_with_unit(
             "tenant_memory",
@@ -183,6 +234,8 @@ impl Metrics {
             Unit::Bytes,
             metrics.tenant_memory.clone(),
         );
+        let help = "Versions that were to take over, by what became of them";
+        registry.register("swaps", help, metrics.swaps.clone());
         *metrics.registry.lock() = registry;
         Arc::new(metrics)
     }
@@ -204,8 +257,11 @@ impl Metrics {
             dropped: self.dropped.get_or_create_owned(&labels),
             completed: self.completed.get_or_create_owned(&labels),
             ranges: self.ranges.get_or_create_owned(&labels),
+            traps: self.traps.get_or_create_owned(&labels),
+            isolation_runs: self.isolation_runs.get_or_create_owned(&labels),
             in_flight: self.in_flight.get_or_create_owned(&labels),
             running: self.running.get_or_create_owned(&labels),
+            parked: self.parked.get_or_create_owned(&labels),
             problems: self.problems.get_or_create_owned(&labels),
             all: self.clone(),
             labels,
@@ -224,6 +280,19 @@ impl PipelineMetrics {
     pub fn rejects(&self, stage: &'static str) -> Counter {
         let PipelineLabels { tenant, pipeline } = self.labels.clone();
         self.all.rejects.get_or_create_owned(&RejectLabels { tenant, pipeline, stage })
+    }
+
+    /// What became of a version that was to take over.
+    pub fn swapped(&self, outcome: Swap) {
+        let PipelineLabels { tenant, pipeline } = self.labels.clone();
+        self.all.swaps.get_or_create(&SwapLabels { tenant, pipeline, outcome: outcome.name() }).inc();
+    }
+
+    /// The pipeline is gone: what says how it is goes with it. What was counted stays, as the sums of others would move back else.
+    pub fn forget(&self) {
+        for gauge in [&self.all.in_flight, &self.all.running, &self.all.problems] {
+            gauge.remove(&self.labels);
+        }
     }
 
     /// A try of a stage failed.

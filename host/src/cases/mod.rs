@@ -11,7 +11,7 @@ mod outcome;
 mod print;
 mod run;
 
-pub use case::{Case, files};
+pub use case::{Case, files, files_in};
 pub use fact::Fact;
 pub use outcome::Outcome;
 pub use run::{Ran, instance, lookups, run, transform};

@@ -45,7 +45,9 @@ impl Outcome {
         for reject in &transformed.rejects {
             match reject.stage {
                 Stage::Transform => outcome.reject(reject.record, &reject.reason),
-                Stage::Encode => outcome.reject(reject.record, &format!("by the gateway: {}", reject.reason)),
+                Stage::Encode | Stage::Trap => {
+                    outcome.reject(reject.record, &format!("by the gateway: {}", reject.reason))
+                }
             }
         }
         Ok(outcome)

@@ -22,6 +22,7 @@ use crate::kafka::{KafkaSettings, missing_topics};
 use crate::pipeline::{Destination, Preparation, Shared};
 use crate::plugin::{Engine, LoadFault, Profiling};
 use crate::sink::SinkFault;
+use crate::watch::Source;
 
 /// How far a check goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +120,8 @@ impl Check<'_> {
         let prepare = |(name, file): &(PipelineName, PathBuf)| {
             let (name, file) = (name.clone(), file.clone());
             async move {
-                let preparation = tokio::time::timeout(timeout, Preparation::of(&name, &file, shared)).await;
+                let source = Source::read(&name, &file);
+                let preparation = tokio::time::timeout(timeout, Preparation::of(&source, shared)).await;
                 (name, file, preparation.ok())
             }
         };

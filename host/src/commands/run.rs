@@ -64,14 +64,14 @@ fn serve(config: &Path, settings: GatewaySettings, profiling: Profiling, end: En
         let stop = signal::stop_token()?;
         let gateway = Gateway::prepare(settings, profiling).await?;
         let http = gateway.address().map(|address| format!("http://{address}")).unwrap_or_default();
-        tracing::info!(config = %config.display(), http, pipelines = gateway.statuses().len(), "tidegate starts");
+        tracing::info!(config = %config.display(), http, pipelines = gateway.statuses().all().len(), "tidegate starts");
         let statuses = gateway.statuses();
         match end {
             End::BySignal => gateway.run(stop).await?,
             End::WhenCaughtUp => gateway.until_caught_up().run(stop).await?,
         }
         tracing::info!("tidegate has stopped");
-        let complete = end == End::BySignal || all_caught_up(&statuses);
+        let complete = end == End::BySignal || all_caught_up(&statuses.all());
         Ok(if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     })
 }

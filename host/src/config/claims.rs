@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::document::Places;
+use super::document::{Draft, Places};
 use super::fault::Fault;
 use super::pipeline::{PipelineName, PipelineSettings};
 use super::tenants::Grants;
@@ -13,14 +13,33 @@ use super::tenants::Grants;
 #[derive(Debug, Default)]
 pub struct Claims(BTreeMap<PathBuf, Vec<Fault>>);
 
+/// A pipeline file, and what it says as far as it could be read.
+#[derive(Clone, Copy)]
+pub struct Claimant<'a> {
+    /// The pipeline's name.
+    pub name: &'a PipelineName,
+    /// Its file.
+    pub file: &'a Path,
+    /// What it says.
+    pub draft: &'a Draft<PipelineSettings>,
+}
+
 impl Claims {
     /// Of all pipeline files of a gateway. Files that cannot be read claim no more than their name, and one of the pipelines
     /// that their tenant may have.
     pub fn of(found: &[(PipelineName, PathBuf)], grants: &Grants) -> Self {
+        let drafts: Vec<_> = found.iter().map(|(name, file)| PipelineSettings::draft(name, file)).collect();
+        let claimants = found.iter().zip(&drafts).map(|((name, file), draft)| Claimant { name, file, draft });
+        Self::among(&claimants.collect::<Vec<_>>(), grants)
+    }
+
+    /// As [`Self::of`], of files that were read already.
+    pub fn among(claimants: &[Claimant<'_>], grants: &Grants) -> Self {
         let mut claims = Self::default();
-        claims.names(found);
-        claims.groups(found);
-        grants.too_many(found).into_iter().for_each(|(file, fault)| claims.add(&file, fault));
+        claims.names(claimants);
+        claims.groups(claimants);
+        let found: Vec<_> = claimants.iter().map(|claimant| (claimant.name, claimant.file)).collect();
+        grants.too_many(&found).into_iter().for_each(|(file, fault)| claims.add(file, fault));
         claims
     }
 
@@ -30,9 +49,9 @@ impl Claims {
     }
 
     /// `sales.toml` and `default/sales.toml` are both `default/sales`.
-    fn names(&mut self, found: &[(PipelineName, PathBuf)]) {
+    fn names(&mut self, claimants: &[Claimant<'_>]) {
         let mut files = BTreeMap::<_, Vec<_>>::new();
-        for (name, file) in found {
+        for Claimant { name, file, .. } in claimants {
             files.entry(name).or_default().push(file);
         }
         for (name, files) in files.into_iter().filter(|(_, files)| files.len() > 1) {
@@ -45,14 +64,12 @@ impl Claims {
     }
 
     /// Two pipelines of one group would share a topic's partitions, and each would miss what the other got.
-    fn groups(&mut self, found: &[(PipelineName, PathBuf)]) {
-        let mut members = BTreeMap::<_, BTreeMap<PathBuf, (PipelineName, Places)>>::new();
-        for (name, file) in found {
-            let draft = PipelineSettings::draft(name, file);
-            let Some(settings) = draft.value else { continue };
-            for topic in settings.topics {
-                let of_topic = members.entry((settings.group.clone(), topic)).or_default();
-                of_topic.insert(file.clone(), (name.clone(), draft.places.clone()));
+    fn groups(&mut self, claimants: &[Claimant<'_>]) {
+        let mut members = BTreeMap::<_, BTreeMap<&Path, (&PipelineName, &Places)>>::new();
+        for Claimant { name, file, draft } in claimants {
+            let Some(settings) = &draft.value else { continue };
+            for topic in &settings.topics {
+                members.entry((&settings.group, topic)).or_default().insert(file, (name, &draft.places));
             }
         }
         for ((group, topic), of_topic) in members {

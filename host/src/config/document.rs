@@ -16,6 +16,7 @@ pub struct Document {
 }
 
 /// What a file says as far as it can be read, and all that is wrong with it.
+#[derive(Clone)]
 pub struct Draft<T> {
     /// None where what is wrong leaves nothing to go on with.
     pub value: Option<T>,
@@ -31,6 +32,16 @@ pub struct Draft<T> {
 pub struct Places(BTreeMap<String, usize>);
 
 impl<T> Draft<T> {
+    /// Of a file in which nothing could be read.
+    pub fn unread(file: &Path, line: usize, problem: String) -> Self {
+        Self {
+            value: None,
+            faults: vec![Fault { line, key: String::new(), problem, statement: None }],
+            places: Places::default(),
+            file: file.to_owned(),
+        }
+    }
+
     /// The value of a file without faults.
     ///
     /// # Errors
@@ -56,6 +67,11 @@ impl Places {
         }
     }
 
+    /// Whether the file has this key.
+    pub fn has(&self, key: &str) -> bool {
+        self.0.contains_key(key)
+    }
+
     /// A fault of a key, at its line.
     pub fn fault(&self, key: &str, problem: String) -> Fault {
         Fault { line: self.line(key), key: key.to_owned(), problem, statement: None }
@@ -73,26 +89,15 @@ impl Document {
 
     /// Reads the file as far as it can be read, for who wants to go on and find what else is wrong.
     pub fn draft<T>(file: &Path, read: impl FnOnce(&Section<'_>) -> Option<T>) -> Draft<T> {
-        let text = std::fs::read_to_string(file).map_err(|problem| format!("cannot be read: {problem}"));
-        Self::draft_of(file, text, read)
+        match std::fs::read_to_string(file) {
+            Ok(text) => Self::draft_of(file, text, read),
+            Err(problem) => Draft::unread(file, 1, format!("cannot be read: {problem}")),
+        }
     }
 
-    /// The same of a text that was read already, or could not be.
-    pub fn draft_of<T>(
-        file: &Path,
-        text: Result<String, String>,
-        read: impl FnOnce(&Section<'_>) -> Option<T>,
-    ) -> Draft<T> {
-        let unread = |line, problem| Draft {
-            value: None,
-            faults: vec![Fault { line, key: String::new(), problem, statement: None }],
-            places: Places::default(),
-            file: file.to_owned(),
-        };
-        let text = match text {
-            Ok(text) => text,
-            Err(problem) => return unread(1, problem),
-        };
+    /// As [`Self::draft`], of a file that was read already.
+    pub fn draft_of<T>(file: &Path, text: String, read: impl FnOnce(&Section<'_>) -> Option<T>) -> Draft<T> {
+        let unread = |line, problem| Draft::unread(file, line, problem);
         let document = Self { text, faults: RefCell::default() };
         let table = match DeTable::parse(&document.text) {
             Ok(table) => table,

@@ -24,6 +24,8 @@ pub struct GatewaySettings {
     pub plugins: PathBuf,
     /// The gateway's own folder: what it keeps from one start to the next. Nobody else may write there.
     pub state: PathBuf,
+    /// For how long the files of a pipeline must not have changed to count as whole.
+    pub settle: Duration,
     /// Where metrics and health are served; nowhere without it.
     pub http: Option<HttpSettings>,
     /// How long records under way may take after a signal to stop.
@@ -34,6 +36,8 @@ pub struct GatewaySettings {
     pub in_flight: ByteSize,
     /// What each tenant may do.
     pub tenants: Grants,
+    /// How long a pipeline has nothing to do before it leaves its group until there is something; it stays without it.
+    pub park_after: Option<Duration>,
 }
 
 /// The listener for whoever watches the gateway.
@@ -44,6 +48,12 @@ pub struct HttpSettings {
     /// Whether records are shown there; without it, on loopback only.
     pub tap: Option<bool>,
 }
+
+/// Long enough that a pipeline with a record now and then stays in its group, where that record waits for nothing.
+const PARK_AFTER: Duration = Duration::from_secs(60);
+
+/// Joining a group takes up to some seconds, and moves the partitions of others.
+const LEAST_PARK_AFTER: Duration = Duration::from_secs(1);
 
 impl GatewaySettings {
     /// Reads the file; paths in it are relative to its folder.
@@ -88,13 +98,39 @@ impl GatewaySettings {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = top.integer("workers", 1..=1024).unwrap_or(cores);
         let in_flight = top.size("in_flight", ByteSize::mib(1)).unwrap_or(ByteSize::mib(64));
+        let settle = top.duration("settle").unwrap_or(Duration::from_millis(200));
+        let park_after = park_after(top);
         let state = base.join(top.string("state").unwrap_or("state"));
-        Some(Self { kafka: kafka?, sinks: sinks?, plugins, state, http, drain, workers, in_flight, tenants: tenants? })
+        Some(Self {
+            kafka: kafka?,
+            sinks: sinks?,
+            plugins,
+            state,
+            settle,
+            http,
+            drain,
+            workers,
+            in_flight,
+            park_after,
+            tenants: tenants?,
+        })
     }
 }
 
 fn plugins(top: &Section<'_>, base: &Path) -> PathBuf {
     base.join(top.string("plugins").unwrap_or("plugins"))
+}
+
+fn park_after(top: &Section<'_>) -> Option<Duration> {
+    const KEY: &str = "park_after";
+    if top.has(KEY) && top.string(KEY) == Some("off") {
+        return None;
+    }
+    let after = top.duration(KEY).unwrap_or(PARK_AFTER);
+    if after < LEAST_PARK_AFTER {
+        top.fault(KEY, "is shorter than joining a group takes; expected at least \"1 s\", or \"off\"");
+    }
+    Some(after)
 }
 
 impl HttpSettings {

@@ -9,6 +9,7 @@ use super::batch::{self, BatchLimits};
 use super::confined;
 use super::document::{Document, Draft};
 use super::fault::ConfigFaults;
+use super::probation::{self, Probation};
 use super::schedule::Schedule;
 use super::section::{Section, shown};
 use super::start::Start;
@@ -42,6 +43,8 @@ pub struct PipelineSettings {
     pub batch: BatchLimits,
     /// When records are taken; whenever there are some without it.
     pub schedule: Option<Schedule>,
+    /// How a new version shows that it is no worse than the one before.
+    pub probation: Probation,
     /// From the plugin's routes to tables.
     pub routes: BTreeMap<String, Target>,
     /// A JSON object for the plugin.
@@ -103,20 +106,26 @@ pub fn discover(plugins: &Path) -> std::io::Result<Vec<(PipelineName, PathBuf)>>
     Ok(found)
 }
 
-fn entries(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
+pub(crate) fn entries(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
     let visible = |path: &PathBuf| !path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
     let paths: std::io::Result<Vec<_>> =
         std::fs::read_dir(directory)?.map(|entry| entry.map(|entry| entry.path())).collect();
     Ok(paths?.into_iter().filter(visible).collect())
 }
 
-fn named(tenant: &str, file: PathBuf) -> Option<(PipelineName, PathBuf)> {
+pub(crate) fn named(tenant: &str, file: PathBuf) -> Option<(PipelineName, PathBuf)> {
     let is_pipeline = file.is_file() && file.extension().is_some_and(|ending| ending == "toml");
     let pipeline = file.file_stem()?.to_string_lossy().into_owned();
     is_pipeline.then(|| (PipelineName { tenant: tenant.to_owned(), pipeline }, file))
 }
 
 impl PipelineSettings {
+    /// What is read, as whom, from where on and when: what a membership of the group is begun with. For comparing.
+    pub fn subscription(&self) -> String {
+        let Self { topics, group, start, schedule, .. } = self;
+        format!("{topics:?} {group} {start:?} {schedule:?}")
+    }
+
     /// Reads a pipeline file; paths in it are relative to its folder.
     ///
     /// # Errors
@@ -127,8 +136,27 @@ impl PipelineSettings {
 
     /// Reads a pipeline file as far as it can be read.
     pub fn draft(name: &PipelineName, file: &Path) -> Draft<Self> {
+        match Self::text(file) {
+            Ok(text) => Self::draft_of(name, file, text),
+            Err(problem) => Draft::unread(file, 1, format!("cannot be read: {problem}")),
+        }
+    }
+
+    /// A pipeline file's text. It may be a link, as long as it stays in its folder: what is wrong with a file is shown, and what
+    /// lies elsewhere is not its tenant's to see.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or leads out of its folder.
+    pub fn text(file: &Path) -> std::io::Result<String> {
+        /// Far beyond any pipeline file; all of it is in memory while it is read.
+        const MOST_BYTES: u64 = 1 << 20;
+        confined::read_text(file.parent().unwrap_or(Path::new("")), file, MOST_BYTES)
+    }
+
+    /// As [`Self::draft`], of a file that was read already.
+    pub fn draft_of(name: &PipelineName, file: &Path, text: String) -> Draft<Self> {
         let base = file.parent().unwrap_or(Path::new("")).to_owned();
-        Document::draft_of(file, text(&base, file), |top| {
+        Document::draft_of(file, text, |top| {
             let topics = topics(top);
             let group = group(top, name);
             let plugin = top.string("plugin").map_or_else(|| format!("{}.wasm", name.pipeline), str::to_owned);
@@ -144,6 +172,7 @@ impl PipelineSettings {
             }
             let batch = top.section("batch").map(|section| batch::read(&section));
             let (batch, schedule) = batch.unwrap_or((BatchLimits::DEFAULT, None));
+            let probation = top.section("probation").map_or(Probation::DEFAULT, |section| probation::read(&section));
             let routes = match top.section("routes") {
                 Some(section) => routes(&section),
                 None => {
@@ -166,6 +195,7 @@ impl PipelineSettings {
                 on_reject: on_reject?,
                 batch,
                 schedule,
+                probation,
                 routes: routes?,
                 settings,
                 lookups: lookups?,
@@ -174,16 +204,6 @@ impl PipelineSettings {
         })
     }
 }
-
-/// The file's text. It may be a link, as long as it stays in its folder: what is wrong with a file is shown, and what lies
-/// elsewhere is not its tenant's to see.
-fn text(folder: &Path, file: &Path) -> Result<String, String> {
-    let bytes = confined::read(folder, file, MOST_BYTES).map_err(|fault| fault.to_string())?;
-    String::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned())
-}
-
-/// Far beyond any pipeline file; all of it is in memory while it is read.
-const MOST_BYTES: u64 = 1 << 20;
 
 fn topics(top: &Section<'_>) -> Option<Vec<String>> {
     if !top.has("topics") {

@@ -7,7 +7,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer};
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 
 use super::files;
 use super::settings::KafkaSettings;
@@ -17,7 +17,8 @@ use super::trouble::Troubles;
 pub struct DeadLetters {
     topic: String,
     settings: KafkaSettings,
-    producer: OnceCell<FutureProducer<Context>>,
+    /// Made when it first writes.
+    producer: Mutex<Option<FutureProducer<Context>>>,
     troubles: Arc<Troubles>,
 }
 
@@ -48,10 +49,10 @@ pub struct DeadLetterFault {
 const AT_ONCE: usize = 256;
 
 impl DeadLetters {
-    /// For the topic; a producer is made when it first writes.
+    /// For the topic.
     pub fn new(settings: &KafkaSettings, topic: &str) -> Self {
         let troubles = Arc::new(Troubles::new(settings));
-        Self { topic: topic.to_owned(), settings: settings.clone(), producer: OnceCell::new(), troubles }
+        Self { topic: topic.to_owned(), settings: settings.clone(), producer: Mutex::default(), troubles }
     }
 
     /// Writes letters and waits until the broker has them. Returns the indexes of those that it has not, with the first reason.
@@ -101,15 +102,28 @@ impl DeadLetters {
     }
 
     /// A producer, once it can be made: a file that it needs may come later.
-    async fn producer(&self) -> Result<&FutureProducer<Context>, DeadLetterFault> {
-        let make = || async {
-            let context = Context { troubles: self.troubles.clone() };
-            self.settings.producer().create_with_context(context)
-        };
-        self.producer.get_or_try_init(make).await.map_err(|problem: KafkaError| DeadLetterFault {
+    async fn producer(&self) -> Result<FutureProducer<Context>, DeadLetterFault> {
+        let mut producer = self.producer.lock().await;
+        if let Some(producer) = &*producer {
+            return Ok(producer.clone());
+        }
+        let context = Context { troubles: self.troubles.clone() };
+        let made = self.settings.producer().create_with_context(context);
+        let made: FutureProducer<Context> = made.map_err(|problem: KafkaError| DeadLetterFault {
             topic: self.topic.clone(),
             problem: files::reason(&self.settings, &problem.to_string()),
-        })
+        })?;
+        *producer = Some(made.clone());
+        Ok(made)
+    }
+
+    /// Closes the connections, until there are letters again. All that were written must have been awaited.
+    pub async fn close(&self) {
+        let producer = self.producer.lock().await.take();
+        // Its threads are joined where waiting is allowed.
+        if producer.is_some() {
+            let _ = tokio::task::spawn_blocking(move || drop(producer)).await;
+        }
     }
 
     fn record<'a>(&'a self, letter: &DeadLetter<'a>) -> FutureRecord<'a, [u8], [u8]> {
@@ -147,7 +161,7 @@ fn explain(fault: &KafkaError, troubles: &Troubles) -> String {
 impl Drop for DeadLetters {
     fn drop(&mut self) {
         // Every letter was awaited; what is left belongs to ranges that will be read again.
-        if let Some(producer) = self.producer.get() {
+        if let Some(producer) = self.producer.get_mut() {
             producer.purge(rdkafka::producer::PurgeConfig::default().queue().inflight());
         }
     }

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -86,10 +86,10 @@ impl<T> Drop for Inquiry<T> {
 
 /// The broker's answers, one a partition.
 #[derive(Default)]
-struct Offsets {
-    known: Ends,
+pub(super) struct Offsets {
+    pub known: Ends,
     /// Why there is no answer, of those that the broker gave none of: a partition without a leader, most likely.
-    unknown: BTreeMap<TopicPartition, String>,
+    pub unknown: BTreeMap<TopicPartition, String>,
 }
 
 impl Offsets {
@@ -219,33 +219,41 @@ impl Asker {
         Ok(committed)
     }
 
-    /// Offsets of times, in one request a broker. `Offset::Beginning` and `Offset::End` stand for the times that Kafka's
-    /// protocol means by the same numbers: the oldest record, and behind the newest that can be read. A time that no record
-    /// has reached has no offset.
     fn offsets<'p>(&self, times: impl Iterator<Item = (&'p TopicPartition, Offset)>) -> Result<Offsets, String> {
-        let mut list = TopicPartitionList::new();
-        for (TopicPartition { topic, partition }, time) in times {
-            list.add_partition_offset(topic, *partition, time).map_err(|fault| fault.to_string())?;
-        }
-        if list.count() == 0 {
-            return Ok(Offsets::default());
-        }
-        let list = self.consumer.offsets_for_times(list, self.remaining());
-        let list = list.map_err(|fault| format!("read the partitions' offsets: {fault}"))?;
-        let mut offsets = Offsets::default();
-        for element in list.elements() {
-            let partition = TopicPartition { topic: element.topic().into(), partition: element.partition() };
-            match (element.error(), element.offset()) {
-                (Err(fault), _) => _ = offsets.unknown.insert(partition, fault.to_string()),
-                (Ok(()), Offset::Offset(offset)) => _ = offsets.known.insert(partition, offset),
-                (Ok(()), _) => {}
-            }
-        }
-        Ok(offsets)
+        offsets(&self.consumer, times, self.remaining())
     }
 
     fn remaining(&self) -> Duration {
         // librdkafka takes no time at all for a poll of what is there already.
         self.deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
     }
+}
+
+/// Offsets of times, in one request a broker. `Offset::Beginning` and `Offset::End` stand for the times that Kafka's
+/// protocol means by the same numbers: the oldest record, and behind the newest that can be read. A time that no record
+/// has reached has no offset.
+pub(super) fn offsets<'p, C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    times: impl Iterator<Item = (&'p TopicPartition, Offset)>,
+    timeout: Duration,
+) -> Result<Offsets, String> {
+    let mut list = TopicPartitionList::new();
+    for (TopicPartition { topic, partition }, time) in times {
+        list.add_partition_offset(topic, *partition, time).map_err(|fault| fault.to_string())?;
+    }
+    if list.count() == 0 {
+        return Ok(Offsets::default());
+    }
+    let list = consumer.offsets_for_times(list, timeout);
+    let list = list.map_err(|fault| format!("read the partitions' offsets: {fault}"))?;
+    let mut offsets = Offsets::default();
+    for element in list.elements() {
+        let partition = TopicPartition { topic: element.topic().into(), partition: element.partition() };
+        match (element.error(), element.offset()) {
+            (Err(fault), _) => _ = offsets.unknown.insert(partition, fault.to_string()),
+            (Ok(()), Offset::Offset(offset)) => _ = offsets.known.insert(partition, offset),
+            (Ok(()), _) => {}
+        }
+    }
+    Ok(offsets)
 }

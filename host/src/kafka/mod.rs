@@ -5,12 +5,14 @@ mod beginning;
 mod certificate;
 mod cluster;
 mod dead_letter;
+mod ends;
 mod files;
 mod inquiry;
 mod membership;
 mod native;
 mod position;
 mod settings;
+mod standing;
 mod trouble;
 
 use std::fmt;
@@ -19,11 +21,13 @@ use std::sync::Arc;
 pub use beginning::Beginning;
 pub use cluster::missing_topics;
 pub use dead_letter::{DeadLetter, DeadLetterFault, DeadLetters};
+pub use ends::{Watch, Watcher};
 pub use inquiry::{Ends, Inquiry, Positions, Progress};
 pub use membership::{Commit, Event, JoinFault, Membership, Queue, Subscription};
-pub use native::{Bound, FetchFault, Fetched, Wake};
+pub use native::{Bound, FetchFault, Fetched, GroupOffsets, Wake};
 pub use position::{Moved, NotYet, Position};
 pub use settings::{KafkaSettings, SettingsFault};
+pub use standing::Standing;
 
 /// A partition of a topic.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

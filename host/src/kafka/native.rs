@@ -1,10 +1,12 @@
-//! What librdkafka has and rdkafka does not wrap: fetching a thousand records a call into flat memory, and a commit that is
-//! answered.
+//! What librdkafka has and rdkafka does not wrap: fetching a thousand records a call into flat memory, a commit that is
+//! answered, and the offsets of groups that one is no member of.
 //!
 //! The one place with `unsafe` in the host. Fetching earns it: taking messages one by one doubles what consuming costs
 //! (`make bench`: `consume` against `librdkafka`). The commit needs it: rdkafka's asynchronous commit is never answered.
 
 #![allow(unsafe_code)]
+
+mod groups;
 
 use std::ffi::{CString, c_void};
 use std::ptr;
@@ -16,6 +18,9 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::types::{RDKafka, RDKafkaMessage, RDKafkaQueue, RDKafkaRespErr};
 use rdkafka::{Offset, TopicPartitionList};
+
+pub use groups::GroupOffsets;
+pub(super) use groups::group_offsets;
 
 use super::TopicPartition;
 use crate::pipeline::{RecordRef, Records};

@@ -92,6 +92,13 @@ impl Permit {
         self.used.fetch_add(bytes, Ordering::Relaxed);
         self.held.set(self.held.bytes() + bytes);
     }
+
+    /// Gives back what is beyond `bytes`: what a batch has shrunk to.
+    pub fn shrink_to(&mut self, bytes: usize) {
+        let beyond = self.held.bytes().saturating_sub(bytes);
+        self.used.fetch_sub(beyond, Ordering::Relaxed);
+        self.held.set(self.held.bytes() - beyond);
+    }
 }
 
 impl Drop for Permit {
@@ -111,6 +118,10 @@ mod tests {
         permit.grow(4);
         assert_eq!(budget.used(), 12);
         assert_eq!(budget.spent(), Some(Spent::Pipeline));
+        permit.shrink_to(20);
+        assert_eq!(budget.used(), 12);
+        permit.shrink_to(7);
+        assert_eq!(budget.used(), 7);
         drop(permit);
         assert_eq!((budget.used(), budget.tenant().used(), budget.spent()), (0, 0, None));
     }

@@ -1,4 +1,4 @@
-//! From a batch to a complete range: transform, write every route's rows, write the dead letters, in that order. A range is
+//! From a batch to a complete range: transform (`probation`), write every route's rows, write the dead letters, in that order. A range is
 //! complete when all of it is where it belongs; until then every step is tried again.
 
 use std::panic::AssertUnwindSafe;
@@ -9,28 +9,24 @@ use futures_util::future::{FutureExt, join_all};
 use tokio_util::sync::CancellationToken;
 
 use super::batch::{Batch, Token};
+use super::deployment::Deployment;
+use super::probation::Made;
 use super::range::Range;
 use super::status::Status;
-use super::transform::{Reject, TransformFault, Transformed, transform};
-use crate::config::{OnReject, Target};
+use super::transform::{Failed, Reject, Transformed};
+use super::versions::Versions;
+use crate::config::OnReject;
 use crate::cpu::Metered;
-use crate::kafka::{DeadLetter, DeadLetters};
+use crate::kafka::DeadLetter;
 use crate::metrics::Timed;
-use crate::plugin::{Plugin, PluginHash};
-use crate::sink::{Backoff, Table, Write};
-use crate::tap::Tap;
+use crate::plugin::PluginHash;
+use crate::sink::{Backoff, Write};
 use crate::tenants::Tenant;
 
 /// All that the batches of a pipeline need.
 pub struct Delivery {
-    /// What transforms them.
-    pub plugin: Arc<dyn Plugin>,
-    /// Where the rows of each route go, in the plugin's order.
-    pub tables: Vec<(Target, Arc<dyn Table>)>,
-    /// What becomes of rejects.
-    pub on_reject: OnReject,
-    /// Where they go, if they go anywhere.
-    pub dead_letters: Option<DeadLetters>,
+    /// What transforms them, and where their rows go.
+    pub versions: Arc<Versions>,
     /// Whose pipeline it is: guests run in its share of the workers.
     pub tenant: Tenant,
     /// Where troubles are told.
@@ -54,6 +50,8 @@ pub struct Done {
     pub range: Range,
     /// As in the job.
     pub assignment: u64,
+    /// Of the versions, when it began.
+    pub turn: u64,
     /// How it ended.
     pub outcome: Outcome,
 }
@@ -65,21 +63,27 @@ pub enum Outcome {
     Complete,
     /// It cannot become rows, and nothing behind it may be committed: why.
     Stopped(String),
+    /// No range can become rows, since the plugin fails on everything: why.
+    Paused(String),
     /// It was cancelled.
     Abandoned,
 }
 
 impl Delivery {
-    /// Lets people look at what the pipeline makes.
-    pub fn open_tap(&self) {
-        let targets = self.tables.iter().map(|(target, _)| target.clone()).collect();
-        self.status.tap().open(self.plugin.clone(), targets);
+    /// Gives back what only records need, when none are to be expected soon. It is made anew with the next.
+    pub async fn rest(&self) {
+        for version in [self.versions.current(), self.versions.proven()] {
+            version.plugin.release_idle();
+            if let Some(dead_letters) = &version.dead_letters {
+                dead_letters.close().await;
+            }
+        }
     }
 
     /// Brings a batch to its end.
     pub async fn deliver(&self, job: Job) -> Done {
         let Job { batch, assignment, cancel } = job;
-        let range = batch.range.clone();
+        let (range, turn) = (batch.range.clone(), self.versions.turn());
         let outcome = tokio::select! {
             // Where both are ready, what is done counts as done.
             biased;
@@ -90,36 +94,35 @@ impl Delivery {
             }),
             () = cancel.cancelled() => Outcome::Abandoned,
         };
-        Done { range, assignment, outcome }
+        Done { range, assignment, turn, outcome }
     }
 
     async fn complete(&self, batch: Batch) -> Outcome {
-        let started = Instant::now();
-        let tables = self.tables.iter().map(|(_, table)| table.clone()).collect();
-        let (range, tap) = (batch.range.clone(), self.status.tap().clone());
-        let rows = rows_of(self.plugin.clone(), batch, tables);
-        let task = self.tenant.workers.spawn(Metered::new(async move { shown(&tap, &range, rows.await) }));
-        let (transformed, cpu) = task.await;
-        self.status.metrics().spent(Timed::Transform, started.elapsed(), cpu);
-        let transformed = match transformed {
-            Ok(transformed) => transformed,
-            Err(fault) => {
-                return Outcome::Stopped(format!("{fault}; the partition stops here, nothing behind is read"));
+        let range = batch.range.clone();
+        let Made { by, transformed } = match self.make(batch).await {
+            Ok(made) => made,
+            Err(failed) => {
+                self.shown(&range, &failed);
+                return match failed.concerns.is_plugin() {
+                    true => Outcome::Paused(format!("{failed}; nothing is read until its files change")),
+                    false => Outcome::Stopped(format!("{failed}; the partition stops here, nothing behind is read")),
+                };
             }
         };
-        if let (OnReject::Stop, Some(reject)) = (&self.on_reject, transformed.rejects.first()) {
+        let transformed = self.show(&by, transformed).await;
+        if let (OnReject::Stop, Some(reject)) = (by.on_reject(), transformed.rejects.first()) {
             let offset = transformed.batch.records.offsets.get(reject.record).copied().unwrap_or_default();
             let reason = &reject.reason;
             return Outcome::Stopped(format!("record {offset} is rejected, and on_reject is \"stop\": {reason}"));
         }
-        join_all((0..self.tables.len()).map(|route| self.write(&transformed, route))).await;
-        self.write_dead_letters(&transformed).await;
-        self.count(&transformed);
+        join_all((0..by.tables.len()).map(|route| self.write(&by, &transformed, route))).await;
+        self.write_dead_letters(&by, &transformed).await;
+        self.count(&by, &transformed);
         Outcome::Complete
     }
 
-    async fn write(&self, transformed: &Transformed, route: usize) {
-        let (Some((target, table)), Some(rows)) = (self.tables.get(route), transformed.routes.get(route)) else {
+    async fn write(&self, by: &Deployment, transformed: &Transformed, route: usize) {
+        let (Some((target, table)), Some(rows)) = (by.tables.get(route), transformed.routes.get(route)) else {
             return;
         };
         if rows.rows == 0 {
@@ -144,12 +147,12 @@ impl Delivery {
         }
     }
 
-    async fn write_dead_letters(&self, transformed: &Transformed) {
-        let Some(dead_letters) = &self.dead_letters else { return };
+    async fn write_dead_letters(&self, by: &Deployment, transformed: &Transformed) {
+        let Some(dead_letters) = &by.dead_letters else { return };
         if transformed.rejects.is_empty() {
             return;
         }
-        let plugin = self.plugin.hash();
+        let plugin = by.plugin.hash();
         let mut letters: Vec<_> =
             transformed.rejects.iter().map(|reject| letter(transformed, reject, plugin)).collect();
         let mut backoff = Backoff::default();
@@ -172,9 +175,32 @@ impl Delivery {
         }
     }
 
-    fn count(&self, transformed: &Transformed) {
+    /// Shows whoever taps the pipeline what came of a range, where anybody does, on the workers: it takes CPU time.
+    async fn show(&self, by: &Arc<Deployment>, transformed: Transformed) -> Transformed {
+        let tap = self.status.tap();
+        if !tap.is_tapped() {
+            return transformed;
+        }
+        let (tap, shown) = (tap.clone(), by.shown.clone());
+        let show = async move {
+            // A defect of what only looks on costs no more than the look.
+            let _ = std::panic::catch_unwind(AssertUnwindSafe(|| tap.show(&shown, &transformed)));
+            transformed
+        };
+        self.tenant.workers.spawn(show).await
+    }
+
+    /// Shows whoever taps the pipeline that nothing came of a range.
+    fn shown(&self, range: &Range, failed: &Failed) {
+        let tap = self.status.tap();
+        if tap.is_tapped() {
+            let _ = std::panic::catch_unwind(AssertUnwindSafe(|| tap.show_fault(range, &failed.fault)));
+        }
+    }
+
+    fn count(&self, by: &Deployment, transformed: &Transformed) {
         let metrics = self.status.metrics();
-        for (route, rows) in self.plugin.description().routes.iter().zip(&transformed.routes) {
+        for (route, rows) in by.plugin.description().routes.iter().zip(&transformed.routes) {
             metrics.rows(&route.name).inc_by(u64::try_from(rows.rows).unwrap_or_default());
         }
         for reject in &transformed.rejects {
@@ -184,37 +210,6 @@ impl Delivery {
         metrics.completed.inc_by(u64::try_from(transformed.batch.records.len()).unwrap_or_default());
         metrics.ranges.inc();
     }
-}
-
-/// Shows whoever taps the pipeline what came of a range, where anybody does.
-fn shown(
-    tap: &Tap,
-    range: &Range,
-    transformed: Result<Transformed, TransformFault>,
-) -> Result<Transformed, TransformFault> {
-    if tap.is_tapped() {
-        // A defect of what only looks on costs no more than the look.
-        let _ = std::panic::catch_unwind(AssertUnwindSafe(|| match &transformed {
-            Ok(transformed) => tap.show(transformed),
-            Err(fault) => tap.show_fault(range, fault),
-        }));
-    }
-    transformed
-}
-
-/// The rows of a batch that its tables can hold.
-async fn rows_of(
-    plugin: Arc<dyn Plugin>,
-    batch: Batch,
-    tables: Vec<Arc<dyn Table>>,
-) -> Result<Transformed, TransformFault> {
-    let mut transformed = transform(plugin.clone(), batch).await?;
-    for (index, (table, route)) in tables.iter().zip(&plugin.description().routes).enumerate() {
-        if let Some(rule) = table.rule() {
-            transformed.reject_refused(index, &route.name, rule)?;
-        }
-    }
-    Ok(transformed)
 }
 
 /// A letter: the record as it came, and headers that say where from, by which plugin, at which stage and why.

@@ -2,27 +2,45 @@
 //!
 //! `partition` -> `range` -> `batch` -> `transform` (the plugin) -> `deliver` (sinks, dead letters) -> `complete`
 //!
-//! `prepare` makes ready what a pipeline consists of, `reader` is the thread that fetches and commits, `runner` begins pipelines and ends them. Data goes one way; only `complete`
-//! moves the group's offset.
+//! `prepare` makes ready what a pipeline consists of, a `deployment` is a version of it that is ready, `versions` says which of them transforms
+//! the next range, `probation` compares a new one with the former. `runner` is the life of a pipeline, `consume` its memberships, `reader` the thread
+//! that fetches and commits, `park` is where idle ones wait. Data goes one way; only `complete` moves the group's offset.
 
+mod answers;
 mod batch;
 mod budget;
 mod complete;
+mod consume;
 mod deliver;
-mod lookups;
+mod deployment;
+mod golden;
+mod isolate;
+mod kept;
 mod pace;
+mod park;
 mod partition;
 mod prepare;
+mod probation;
 mod range;
 mod reader;
+mod report;
 mod runner;
+mod search;
+mod shared;
+mod slices;
 mod status;
+mod statuses;
 mod transform;
+mod versions;
 
 pub use batch::{Batch, Bundle, Lineage, Token};
 pub use budget::{Budget, Permit, Spent};
+pub use kept::renamed_from;
 pub use prepare::{Destination, Preparation};
 pub use range::{Range, RecordRef, Records, Strings};
-pub use runner::{Pipeline, Shared};
+pub use report::{RefusedVersion, RunningVersion, VersionReport};
+pub use runner::{Pipeline, Wanted};
+pub use shared::Shared;
 pub use status::{Phase, Status};
-pub use transform::{Chunk, Reject, RouteRows, Stage, TransformFault, Transformed, transform};
+pub use statuses::Statuses;
+pub use transform::{Chunk, Concerns, Failed, Reject, RouteRows, Stage, TransformFault, Transformed, transform};

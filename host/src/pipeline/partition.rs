@@ -62,7 +62,8 @@ enum Standing {
     Stopped,
     /// It goes to another member.
     Leaving,
-    /// The log does not have its position any more. It begins anew when all is committed that is under way.
+    /// The log does not have its position any more, or it had stopped and may go on. It begins anew when all is committed that is
+    /// under way.
     Adrift,
 }
 
@@ -175,6 +176,12 @@ impl Partition {
         }
     }
 
+    /// Whether it is known where it begins, and all that was fetched is complete and committed.
+    pub fn is_at_rest(&self) -> bool {
+        let drained = self.in_flight == 0 && self.open.is_none() && self.completion.to_commit().is_none();
+        drained && self.standing == Standing::Sound && self.completion.has_begun()
+    }
+
     /// The next offset to fetch, once it is known.
     pub fn position(&self) -> Option<i64> {
         self.position
@@ -189,6 +196,13 @@ impl Partition {
     pub fn stop(&mut self) {
         self.standing = Standing::Stopped;
         self.open = None;
+    }
+
+    /// What stopped it is over: it begins anew from what is committed, once nothing of it is under way.
+    pub fn resume(&mut self) {
+        if self.standing == Standing::Stopped {
+            self.standing = Standing::Adrift;
+        }
     }
 
     /// Whether it was stopped.

@@ -1,19 +1,20 @@
-//! From a pipeline's file to all that it needs before it consumes anything: lookups, the plugin, a sink for every route, tables.
+//! From a pipeline's files to all that it needs before it consumes anything: lookups, the plugin, a sink for every route, tables.
 //! Called by `runner`, and by `check`, which asks for nothing else than what is wrong. Everything is looked at, also behind a
 //! fault: who mends files wants to hear of all of it at once.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
 
-use super::lookups::{LookupFiles, read_lookups};
-use super::runner::Shared;
+use super::shared::Shared;
 use crate::PluginRequest;
-use crate::config::{ConfigFaults, Fault, PipelineName, PipelineSettings, Places, Target};
-use crate::plugin::{Description, InstanceSettings, LoadFault, Lookups, Plugin, PluginFile};
+use crate::config::{ConfigFaults, Fault, PipelineSettings, Places, Target};
+use crate::plugin::{Description, InstanceSettings, LoadFault, LookupTable, Lookups, Plugin};
 use crate::rows::{Column, nearest};
 use crate::sink::{Sink, SinkFault, Table};
+use crate::watch::{LookupFile, Source};
 
 /// What became of a pipeline's files.
 pub struct Preparation {
@@ -29,8 +30,6 @@ pub struct Preparation {
     pub plugin: Option<Arc<dyn Plugin>>,
     /// In the order of the plugin's routes; those without faults.
     pub destinations: Vec<Destination>,
-    /// As they were read.
-    pub lookups: LookupFiles,
 }
 
 /// What a pipeline without faults is made of.
@@ -41,8 +40,6 @@ pub struct Prepared {
     pub plugin: Arc<dyn Plugin>,
     /// For every route of the plugin, in its order.
     pub destinations: Vec<Destination>,
-    /// As they were read.
-    pub lookups: LookupFiles,
 }
 
 /// Where a route's rows go.
@@ -72,27 +69,26 @@ pub async fn open(destinations: &[Destination]) -> Vec<Result<Arc<dyn Table>, Si
 }
 
 impl Preparation {
-    /// Reads the file and all that it names. Compiles the plugin, which takes seconds, on the workers.
-    pub async fn of(name: &PipelineName, file: &Path, shared: &Shared) -> Self {
-        let draft = PipelineSettings::draft(name, file);
+    /// Makes ready what was read. Compiles the plugin, which takes a while.
+    pub async fn of(source: &Source, shared: &Shared) -> Self {
+        let draft = source.draft.clone();
         let mut preparation = Self {
-            file: file.to_owned(),
+            file: source.file.clone(),
             places: draft.places,
             faults: draft.faults,
             settings: draft.value,
             plugin: None,
             destinations: Vec::new(),
-            lookups: LookupFiles::default(),
         };
         if let Some(settings) = preparation.settings.clone() {
-            let refused = shared.tenants.grants().faults(name, &settings, &preparation.places);
+            let refused = shared.tenants.grants().faults(&source.name, &settings, &preparation.places);
             if !refused.is_empty() {
                 // Nothing of it is loaded: what it asks for is not its tenant's to ask.
                 preparation.faults.extend(refused);
                 return preparation;
             }
-            let lookups = preparation.read_lookups(&settings).await;
-            let routes = preparation.load(name, &settings, lookups, shared).await;
+            let lookups = preparation.lookups(source, &settings).await;
+            let routes = preparation.load(source, &settings, lookups, shared).await;
             preparation.match_routes(&settings, routes, shared);
         }
         preparation
@@ -105,7 +101,7 @@ impl Preparation {
     pub fn complete(self) -> Result<Prepared, ConfigFaults> {
         match (self.settings, self.plugin) {
             (Some(settings), Some(plugin)) if self.faults.is_empty() => {
-                Ok(Prepared { settings, plugin, destinations: self.destinations, lookups: self.lookups })
+                Ok(Prepared { settings, plugin, destinations: self.destinations })
             }
             _ => Err(ConfigFaults { file: self.file, faults: self.faults }),
         }
@@ -116,42 +112,62 @@ impl Preparation {
     }
 
     /// None where a table is missing: the plugin may then refuse to begin for no fault of its own.
-    async fn read_lookups(&mut self, settings: &PipelineSettings) -> Option<Lookups> {
-        let (folder, named) = (folder(&self.file), settings.lookups.clone());
-        // Files may be large, or lie where reading takes its time.
-        let read = tokio::task::spawn_blocking(move || read_lookups(&folder, &named)).await;
-        let (lookups, files, faults) = read.ok()?;
-        self.lookups = files;
-        let complete = faults.is_empty();
-        for (name, fault) in faults {
-            self.fault(&format!("lookups.{name}"), fault.to_string());
+    async fn lookups(&mut self, source: &Source, settings: &PipelineSettings) -> Option<Lookups> {
+        let named: Vec<_> = source
+            .lookups
+            .iter()
+            .filter_map(|(name, file)| Some((name.clone(), file.clone(), settings.lookups.get(name)?.key.clone())))
+            .collect();
+        // Files may be large.
+        let read = tokio::task::spawn_blocking(move || {
+            let read = |(name, file, key): (String, LookupFile, String)| {
+                let table = file
+                    .bytes
+                    .and_then(|bytes| LookupTable::of_csv(&file.path, &bytes, &key).map_err(|fault| fault.to_string()));
+                (name, table)
+            };
+            named.into_iter().map(read).collect::<Vec<_>>()
+        });
+        let mut tables = BTreeMap::new();
+        let mut complete = true;
+        for (name, table) in read.await.ok()? {
+            match table {
+                Ok(table) => _ = tables.insert(name, table),
+                Err(problem) => {
+                    self.fault(&format!("lookups.{name}"), problem);
+                    complete = false;
+                }
+            }
         }
-        complete.then_some(lookups)
+        complete.then(|| Lookups::new(tables))
     }
 
     /// What the plugin says of its routes, also where it does not begin; none where it does not come so far.
     async fn load(
         &mut self,
-        name: &PipelineName,
+        source: &Source,
         settings: &PipelineSettings,
         lookups: Option<Lookups>,
         shared: &Shared,
     ) -> Option<Vec<Described>> {
+        let file = match source.plugin.as_ref()? {
+            Ok(file) => file.clone(),
+            Err(problem) => {
+                self.fault("plugin", problem.clone());
+                return None;
+            }
+        };
         let lacks_lookups = lookups.is_none();
         let instance = InstanceSettings {
-            pipeline: name.to_string(),
+            pipeline: source.name.to_string(),
             settings: settings.settings.clone(),
             lookups: Arc::new(lookups.unwrap_or_default()),
             memory: settings.memory.0,
         };
-        let (folder, path) = (folder(&self.file), settings.plugin.clone());
-        let plugins = shared.plugins.clone();
+        let (plugins, workers) = (shared.plugins.clone(), shared.tenants.of(&source.name.tenant).workers);
         // Guests describe themselves on the workers, where a spinning one holds nobody.
-        let loaded = shared.tenants.of(&name.tenant).workers.spawn(async move {
-            let file = PluginFile::within(&folder, &path)?;
-            plugins.load(PluginRequest { file, instance }).await
-        });
-        let fault = match loaded.await {
+        let request = PluginRequest { file, instance };
+        let fault = match workers.spawn(async move { plugins.load(request).await }).await {
             Ok(plugin) => {
                 let routes = described(plugin.description());
                 self.plugin = Some(plugin);
@@ -196,11 +212,6 @@ impl Preparation {
             }
         }
     }
-}
-
-/// The folder that all which a pipeline file names must lie in: its own.
-fn folder(file: &Path) -> PathBuf {
-    file.parent().unwrap_or(Path::new("")).to_owned()
 }
 
 /// A route's name and columns.

@@ -1,6 +1,7 @@
 //! A range: what a partition delivered between two boundaries, first and next offset. Closed once; its boundaries never
 //! change after. The records lie flat in the contract's layout from the moment they are fetched.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -17,6 +18,12 @@ pub struct Range {
     pub first: i64,
     /// The offset that follows the last record and whatever is no record behind it; committed when the range is complete.
     pub next: i64,
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{} {}-{}", self.topic, self.partition, self.first, self.next)
+    }
 }
 
 impl Range {

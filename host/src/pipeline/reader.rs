@@ -5,6 +5,7 @@
 mod assignment;
 mod commits;
 mod fetching;
+mod idling;
 mod pacing;
 
 use std::collections::BTreeMap;
@@ -18,15 +19,17 @@ use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
 
 use self::assignment::Beginnings;
+use self::idling::Idleness;
 use self::pacing::Questions;
-use super::batch::Bundle;
 use super::budget::Budget;
 use super::deliver::{Done, Job, Outcome};
 use super::pace::Pace;
+use super::park::Entrance;
 use super::partition::Partition;
-use super::status::Status;
+use super::status::{Phase, Status};
+use super::versions::Versions;
 use crate::config::{BatchLimits, ByteSize};
-use crate::kafka::{Event, Inquiry, Membership, TopicPartition};
+use crate::kafka::{Event, GroupOffsets, Inquiry, Membership, TopicPartition};
 use crate::metrics::Timed;
 
 /// How often completed ranges are committed: each commit is a request to the broker, and at worst this much is read twice.
@@ -56,13 +59,17 @@ pub struct Reader {
     /// When records are taken. How far that is outlives a membership.
     pub pace: Arc<Mutex<Pace>>,
     /// What processes the batches.
-    pub bundle: Arc<Bundle>,
+    pub versions: Arc<Versions>,
     /// Where troubles are told.
     pub status: Arc<Status>,
     /// Cancelled when the pipeline shall drain and end.
     pub stop: CancellationToken,
     /// How long draining may take.
     pub drain: Duration,
+    /// After how long without anything to do the membership ends; never without it.
+    pub park_after: Option<Duration>,
+    /// The right to join, until there are partitions.
+    pub entrance: Option<Entrance>,
     /// What is read just now.
     pub state: State,
 }
@@ -75,8 +82,11 @@ pub struct State {
     revocations: Vec<Revocation>,
     beginnings: Beginnings,
     questions: Questions,
+    idleness: Idleness,
     /// Which partition is looked at first; moves on, so that none is always last.
     turn: usize,
+    /// Of the versions, when it was looked at last.
+    version: u64,
     assignments: u64,
     in_flight: usize,
     /// One commit is outstanding at a time.
@@ -92,6 +102,14 @@ pub struct State {
     cpu: Duration,
 }
 
+/// How a reader ended whose membership did not fail.
+pub enum Ending {
+    /// It was stopped, or has done all that it was to do.
+    Drained,
+    /// There is nothing to do for the group just now, and this is what it has committed.
+    Idle(GroupOffsets),
+}
+
 struct Revocation {
     partitions: Vec<TopicPartition>,
     deadline: Instant,
@@ -101,11 +119,11 @@ impl Reader {
     /// How many ranges may be under way at once, however small they are.
     pub const MOST_RANGES: usize = 256;
 
-    /// Reads until it is stopped, or has done all that it was to do, and drained.
+    /// Reads until it is stopped, or has done all that it was to do, and drained; or until there is nothing to do.
     ///
     /// # Errors
     /// Where the membership is over and another must be begun; what was under way is cancelled.
-    pub fn run(mut self) -> Result<(), String> {
+    pub fn run(mut self) -> Result<Ending, String> {
         let (bytes, in_flight) = (self.limits.bytes, ByteSize(self.budget.limit()));
         if bytes > in_flight {
             tracing::warn!(pipeline = %self.status.name(), %bytes, %in_flight, "`in_flight` closes ranges before `batch.bytes` does");
@@ -123,12 +141,14 @@ impl Reader {
         result
     }
 
-    fn read(&mut self) -> Result<(), String> {
+    fn read(&mut self) -> Result<Ending, String> {
         // Asked once in any case: a broker that takes the connection and says nothing causes no trouble that is told.
         self.state.trouble_probed_at = Some(Instant::now());
+        self.state.version = self.versions.turn();
         let mut has_ended = false;
         loop {
             let now = Instant::now();
+            self.follow_versions();
             for event in self.membership.poll() {
                 self.handle(event, now)?;
             }
@@ -140,10 +160,13 @@ impl Reader {
             has_ended = has_ended || self.keep_pace(now)?;
             self.housekeep(now);
             if (has_ended || self.stop.is_cancelled()) && self.has_drained(now) {
-                return Ok(());
+                return Ok(Ending::Drained);
             }
             let fetched = if self.state.draining.is_some() { 0 } else { self.fetch(now) };
             self.close_due(now);
+            if let Some(committed) = self.find_idle(fetched, now) {
+                return Ok(Ending::Idle(committed));
+            }
             if fetched == 0 {
                 std::thread::park_timeout(self.wait(now));
             }
@@ -165,12 +188,31 @@ impl Reader {
         Ok(())
     }
 
+    /// Another version may close ranges at other limits, and may do what the one before could not: what had stopped begins anew.
+    fn follow_versions(&mut self) {
+        let turn = self.versions.turn();
+        if turn == self.state.version {
+            return;
+        }
+        self.state.version = turn;
+        self.limits = self.versions.limits();
+        for (key, partition) in self.state.partitions.iter_mut().filter(|(_, partition)| partition.is_stopped()) {
+            partition.resume();
+            self.status.solved(&subject(key));
+        }
+        if self.status.phase() == Phase::Paused {
+            self.status.solved("plugin");
+            self.status.enter(Phase::Running);
+        }
+    }
+
     /// What is done now and then: commits, figures, questions to Kafka.
     fn housekeep(&mut self, now: Instant) {
         if self.state.committed_at.is_some_and(|last| now < last + COMMIT_INTERVAL) {
             return;
         }
         self.state.committed_at = Some(now);
+        self.entrance.take_if(|entrance| entrance.is_over(now));
         self.state.partitions.values_mut().for_each(Partition::pass_marks);
         self.commit(now);
         let metrics = self.status.metrics();

@@ -1,332 +1,387 @@
-//! Begins a pipeline, keeps it going and ends it: loads the plugin, opens the tables, starts the reader, and begins again where
-//! the membership was lost for good.
+//! The life of a pipeline: finds a version that can run, consumes, and puts another version in its place when the files in the plugin directory
+//! change. What is refused changes nothing of what runs.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
-use std::time::Duration;
 
 use chrono::Utc;
 use parking_lot::Mutex;
-use tokio::sync::mpsc::channel;
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::watch;
 
 use super::batch::Bundle;
-use super::budget::Budget;
-use super::deliver::{Delivery, Job};
-use super::lookups::LookupFiles;
-use super::pace::{Pace, Slots, Targets};
+use super::consume::Consumer;
+use super::deliver::Delivery;
+use super::deployment::Deployment;
+use super::golden;
+use super::isolate::Isolation;
+use super::kept::Kept;
 use super::prepare::{Destination, Preparation, Prepared, open};
-use super::reader::Reader;
+use super::report::{self, RefusedVersion, RunningVersion};
+use super::shared::Shared;
 use super::status::{Phase, Status};
-use crate::config::{GatewaySettings, OnReject, PipelineName, PipelineSettings, Target};
-use crate::kafka::{DeadLetters, KafkaSettings, Membership, Subscription, Wake};
-use crate::plugin::PluginHash;
-use crate::sink::{self, Backoff, Sink, Table};
-use crate::tenants::Tenants;
-use crate::workers::Workers;
-use crate::{LoadPlugin, StateFolder};
+use super::versions::{Turned, Versions};
+use crate::config::{ConfigFaults, Fault, OnReject, PipelineSettings, Target};
+use crate::kafka::DeadLetters;
+use crate::metrics::Swap;
+use crate::sink::{Backoff, Table};
+use crate::tap;
+use crate::watch::Source;
 
-/// What all pipelines of a gateway share.
+/// What is to become of a pipeline.
 #[derive(Clone)]
-pub struct Shared {
-    /// The cluster.
-    pub kafka: KafkaSettings,
-    /// By the names of the gateway's file.
-    pub sinks: BTreeMap<String, Arc<dyn Sink>>,
-    /// Whose pipelines share what; each has its share of the threads where guests run.
-    pub tenants: Arc<Tenants>,
-    /// Turns files into plugins.
-    pub plugins: Arc<dyn LoadPlugin>,
-    /// What outlives the process; none where nothing is to be kept.
-    pub state: Option<StateFolder>,
-    /// Bytes that a pipeline may hold.
-    pub in_flight: usize,
-    /// How long draining may take.
-    pub drain: Duration,
-    /// Whether pipelines end when they have completed what there is.
-    pub until_caught_up: bool,
-    /// Cancelled when the gateway shall drain and end.
-    pub stop: CancellationToken,
+pub enum Wanted {
+    /// These files are to run; what is wrong with them beside others is found already.
+    Run(Arc<Source>, Vec<Fault>),
+    /// Its file is gone: it drains and ends.
+    Removed,
 }
 
-impl Shared {
-    /// What the gateway's file says, with threads for guests. Connects to nothing yet.
-    ///
-    /// # Errors
-    /// Where threads cannot be started.
-    pub fn new(
-        settings: &GatewaySettings,
-        kafka: KafkaSettings,
-        plugins: Arc<dyn LoadPlugin>,
-        stop: CancellationToken,
-    ) -> std::io::Result<Self> {
-        let workers = Arc::new(Workers::start(settings.workers)?);
-        let sinks = settings.sinks.iter().map(|(name, settings)| (name.clone(), sink::new(settings))).collect();
-        Ok(Self {
-            kafka,
-            sinks,
-            tenants: Arc::new(Tenants::new(settings.tenants.clone(), workers)),
-            plugins,
-            state: None,
-            in_flight: settings.in_flight.0,
-            drain: settings.drain,
-            until_caught_up: false,
-            stop,
-        })
-    }
-}
-
-/// A pipeline from its file on.
+/// A pipeline from its files on.
 pub struct Pipeline {
-    name: PipelineName,
-    file: PathBuf,
     shared: Shared,
     status: Arc<Status>,
+    kept: Option<Mutex<Kept>>,
 }
 
-/// How often lookup files are looked at: an operator who changed one hears of it soon, and a look costs nothing.
-const LOOKUP_INTERVAL: Duration = Duration::from_secs(2);
-
-/// A pipeline that can consume.
-struct Started {
-    settings: PipelineSettings,
-    delivery: Delivery,
-    lookups: LookupFiles,
+/// What comes after a version.
+enum Next {
+    /// This one, between two ranges.
+    Swap(Arc<Deployment>),
+    /// This one, which subscribes to something else: the pipeline drains and joins anew.
+    Anew(Arc<Deployment>),
+    /// Nothing.
+    Removed,
 }
 
-/// Why a pipeline does not start. Its files must be mended.
-#[derive(Debug, thiserror::Error)]
-enum StartFault {
-    #[error("{0}")]
-    File(String),
-    #[error("the gateway is stopping")]
-    Stopping,
+/// What a version is made for.
+#[derive(Clone, Copy)]
+enum Making {
+    /// Nothing runs yet.
+    First,
+    /// It takes another's place.
+    Swap,
 }
 
 impl Pipeline {
     /// A pipeline that was found but not looked at yet.
-    pub fn new(name: PipelineName, file: PathBuf, shared: Shared, status: Arc<Status>) -> Self {
-        Self { name, file, shared, status }
+    pub fn new(shared: Shared, status: Arc<Status>) -> Self {
+        let kept = shared.state.as_ref().map(|state| Mutex::new(Kept::open(state, status.name())));
+        Self { shared, status, kept }
     }
 
-    /// Runs until the gateway stops. Faults of its files end it, with the reason in its status; all else is tried again.
-    pub async fn run(self) {
-        let started = tokio::select! {
-            started = self.start() => started,
-            // Whatever a start waits for, a plugin or a database, ends with it.
-            () = self.shared.stop.cancelled() => Err(StartFault::Stopping),
-        };
-        match started {
-            Ok(Started { settings, delivery, lookups }) => {
-                delivery.open_tap();
-                self.status.enter(Phase::Running);
-                tokio::select! {
-                    () = self.consume(&settings, delivery) => {}
-                    () = self.watch(lookups) => {}
-                }
-                self.status.enter(Phase::Stopped);
+    /// Runs until the gateway stops or the pipeline is removed. Faults of its files are told, and what ran goes on.
+    pub async fn run(self, mut wanted: watch::Receiver<Wanted>) {
+        let mut next = None;
+        loop {
+            let version = match next.take() {
+                Some(version) => version,
+                None => match self.begin(&mut wanted).await {
+                    Some(version) => version,
+                    None => break,
+                },
+            };
+            next = self.serve(version, &mut wanted).await;
+            if next.is_none() {
+                break;
             }
-            Err(StartFault::Stopping) => self.status.enter(Phase::Stopped),
-            Err(StartFault::File(text)) => {
-                self.status.enter(Phase::Refused);
-                self.status.problem("files", &text);
+        }
+        self.status.enter(Phase::Stopped);
+        if matches!(&*wanted.borrow(), Wanted::Removed) {
+            report::remove(self.status.file());
+        }
+    }
+
+    /// The first version that can run; none where the pipeline ends before there is one.
+    async fn begin(&self, wanted: &mut watch::Receiver<Wanted>) -> Option<Arc<Deployment>> {
+        loop {
+            let Wanted::Run(source, faults) = wanted.borrow_and_update().clone() else { return None };
+            self.status.enter(Phase::Starting);
+            tokio::select! {
+                version = self.first(&source, &faults) => match version {
+                    Some(version) => return Some(version),
+                    None => self.status.enter(Phase::Refused),
+                },
+                changed = wanted.changed() => match changed {
+                    Ok(()) => continue,
+                    Err(_) => return None,
+                },
+                // Whatever a start waits for, a plugin or a database, ends with it.
+                () = self.shared.stop.cancelled() => return None,
+            }
+            if self.shared.until_caught_up {
+                // Nobody looks at the directory any more.
+                return None;
+            }
+            tokio::select! {
+                changed = wanted.changed() => if changed.is_err() { return None },
+                () = self.shared.stop.cancelled() => return None,
             }
         }
     }
 
-    async fn start(&self) -> Result<Started, StartFault> {
-        let prepared = Preparation::of(&self.name, &self.file, &self.shared).await.complete();
-        let Prepared { settings, plugin, destinations, lookups } =
-            prepared.map_err(|faults| StartFault::File(faults.to_string()))?;
-        let description = plugin.description();
-        tracing::info!(
-            pipeline = %self.name, plugin = %plugin.hash(), name = description.name, version = description.version,
-            stateless = description.stateless, "plugin loaded"
-        );
-        let tables = self.open(&destinations).await;
+    /// The last good version, where these files are others: they take over like any other swap, or do not. Else what these files make.
+    async fn first(&self, source: &Arc<Source>, faults: &[Fault]) -> Option<Arc<Deployment>> {
+        let good = self.last_good(source).map(Arc::new);
+        let alike = good.as_ref().is_some_and(|good| subscribes_like(good, source));
+        if let Some(good) = good.as_ref().filter(|_| alike)
+            && let Some(version) = self.again(good).await
+        {
+            return Some(version);
+        }
+        match self.make(source, faults, Making::First).await {
+            Ok(version) => {
+                self.accept();
+                return Some(version);
+            }
+            Err(reason) => self.refuse(source, &reason),
+        }
+        match good.filter(|_| !alike) {
+            Some(good) => self.again(&good).await,
+            None => None,
+        }
+    }
+
+    /// A version that ran before.
+    async fn again(&self, good: &Arc<Source>) -> Option<Arc<Deployment>> {
+        let made = self.make(good, &[], Making::First).await;
+        made.inspect_err(|reason| tracing::warn!(pipeline = %self.status.name(), "the last good version: {reason}"))
+            .ok()
+    }
+
+    /// The version to begin with where these files are not known to be good.
+    fn last_good(&self, source: &Source) -> Option<Source> {
+        // A run that ends by itself is about these files and no others.
+        let kept = self.kept.as_ref().filter(|_| !self.shared.until_caught_up)?.lock();
+        kept.good().filter(|good| good.hash() != source.hash())
+    }
+
+    /// Makes files ready to run, or says why they cannot.
+    async fn make(&self, source: &Arc<Source>, faults: &[Fault], making: Making) -> Result<Arc<Deployment>, String> {
+        if let Some(rolled_back) = self.kept.as_ref().and_then(|kept| kept.lock().rolled_back(source).cloned()) {
+            return Err(rolled_back.reason);
+        }
+        if !faults.is_empty() {
+            return Err(ConfigFaults { file: source.file.clone(), faults: faults.to_vec() }.to_string());
+        }
+        let prepared = Preparation::of(source, &self.shared).await.complete();
+        let Prepared { settings, plugin, destinations } = prepared.map_err(|faults| faults.to_string())?;
+        if let (Some(cases), Some(Ok(file))) = (&source.cases, &source.plugin) {
+            golden::check(cases.clone(), source, file.clone(), &self.shared).await?;
+        }
+        let tables = self.open(&destinations, source, making).await;
         let dead_letters = match &settings.on_reject {
             OnReject::DeadLetter(topic) => Some(DeadLetters::new(&self.shared.kafka, topic)),
             OnReject::Stop | OnReject::Drop => None,
         };
-        let delivery = Delivery {
+        let targets = tables.iter().map(|(target, _)| target.clone()).collect();
+        Ok(Arc::new(Deployment {
+            bundle: Arc::new(Bundle::of(source, &settings, plugin.hash())),
+            shown: Arc::new(tap::Source { plugin: plugin.clone(), targets }),
+            source: source.clone(),
+            settings,
             plugin,
+            isolation: Isolation::new(self.status.clone()),
             tables,
-            on_reject: settings.on_reject.clone(),
             dead_letters,
-            tenant: self.shared.tenants.of(&self.name.tenant),
-            status: self.status.clone(),
-        };
-        Ok(Started { settings, delivery, lookups })
+            since: Utc::now(),
+        }))
     }
 
     /// Opens all tables, however long it takes until they can be: an operator may mend them meanwhile.
-    async fn open(&self, destinations: &[Destination]) -> Vec<(Target, Arc<dyn Table>)> {
+    async fn open(
+        &self,
+        destinations: &[Destination],
+        source: &Source,
+        making: Making,
+    ) -> Vec<(Target, Arc<dyn Table>)> {
         let mut backoff = Backoff::default();
         loop {
-            let mut tables = Vec::with_capacity(destinations.len());
+            let (mut tables, mut waits) = (Vec::with_capacity(destinations.len()), Vec::new());
             for (Destination { target, .. }, opened) in destinations.iter().zip(open(destinations).await) {
                 let subject = format!("sink {target}");
-                match opened {
-                    Ok(table) => {
+                match (opened, making) {
+                    (Ok(table), _) => {
                         self.status.solved(&subject);
                         tables.push((target.clone(), table));
                     }
-                    Err(fault) => self.status.problem(&subject, &fault.to_string()),
+                    (Err(fault), Making::First) => self.status.problem(&subject, &fault.to_string()),
+                    // The version that runs has its own word on the same table.
+                    (Err(fault), Making::Swap) => waits.push(format!("{subject}: {fault}")),
                 }
             }
             if tables.len() == destinations.len() {
                 return tables;
+            }
+            if !waits.is_empty() {
+                self.tell_refused(source, &format!("waits for its tables: {}", waits.join("; ")));
             }
             let wait = backoff.next(&mut rand::rng());
             tokio::time::sleep(wait).await;
         }
     }
 
-    /// Tells of lookup files that change. Never ends.
-    async fn watch(&self, mut lookups: LookupFiles) {
-        const SUBJECT: &str = "lookups";
+    /// Consumes with a version, and with those that take its place, until the pipeline ends or a version needs another membership.
+    async fn serve(&self, version: Arc<Deployment>, wanted: &mut watch::Receiver<Wanted>) -> Option<Arc<Deployment>> {
+        let versions = Arc::new(Versions::new(version.clone()));
+        self.take_over(&versions, "runs");
+        self.prove(&version);
+        self.status.enter(Phase::Running);
+        let stop = self.shared.stop.child_token();
+        let consumer = Consumer {
+            shared: self.shared.clone(),
+            settings: version.settings.clone(),
+            delivery: Arc::new(Delivery {
+                versions: versions.clone(),
+                tenant: self.shared.tenants.of(&self.status.name().tenant),
+                status: self.status.clone(),
+            }),
+            stop: stop.clone(),
+        };
+        drop(version);
+        let mut consume = std::pin::pin!(consumer.run());
         loop {
-            if lookups.is_empty() {
+            let mut next = std::pin::pin!(self.next(wanted, &versions));
+            let next = loop {
+                tokio::select! {
+                    () = &mut consume => return None,
+                    turned = versions.turned() => self.turned(turned, &versions),
+                    next = &mut next => break next,
+                }
+            };
+            match next {
+                Next::Swap(version) => {
+                    let probation = version.settings.probation;
+                    versions.swap(version, probation);
+                    self.status.metrics().swapped(Swap::Live);
+                    self.take_over(&versions, "live");
+                    if !versions.is_on_probation() {
+                        self.prove(&versions.current());
+                    }
+                }
+                Next::Anew(version) => {
+                    tracing::info!(pipeline = %self.status.name(), "drains and joins anew, for another subscription");
+                    stop.cancel();
+                    consume.await;
+                    self.status.metrics().swapped(Swap::Live);
+                    return Some(version);
+                }
+                Next::Removed => {
+                    stop.cancel();
+                    consume.await;
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// The next version that can run.
+    async fn next(&self, wanted: &mut watch::Receiver<Wanted>, versions: &Versions) -> Next {
+        loop {
+            let Wanted::Run(source, faults) = wanted.borrow_and_update().clone() else { return Next::Removed };
+            let current = versions.current();
+            let hash = source.hash();
+            let proven = versions.proven();
+            if hash == current.source.hash() && faults.is_empty() {
+                self.accept();
+            } else if hash == proven.source.hash() && faults.is_empty() {
+                // Somebody thought better of it while the new version was on probation.
+                self.accept();
+                return Next::Swap(proven);
+            } else {
+                tokio::select! {
+                    made = self.make(&source, &faults, Making::Swap) => match made {
+                        Ok(version) if version.bundle == current.bundle => {
+                            // Other words for the same: nothing takes over.
+                            self.accept();
+                            self.prove_in(&version, versions);
+                        }
+                        Ok(version) => {
+                            self.accept();
+                            return if version.subscribes_like(&current) { Next::Swap(version) } else { Next::Anew(version) };
+                        }
+                        Err(reason) => self.refuse(&source, &reason),
+                    },
+                    changed = wanted.changed() => match changed {
+                        Ok(()) => continue,
+                        Err(_) => std::future::pending().await,
+                    },
+                }
+            }
+            if wanted.changed().await.is_err() {
+                // The gateway is ending.
                 std::future::pending::<()>().await;
             }
-            tokio::time::sleep(LOOKUP_INTERVAL).await;
-            let looked = tokio::task::spawn_blocking(move || {
-                let changes = lookups.changes();
-                (lookups, changes)
-            });
-            // The runtime is ending.
-            let Ok((files, changes)) = looked.await else { return std::future::pending().await };
-            lookups = files;
-            match changes {
-                Some(text) => self.status.problem(SUBJECT, &text),
-                None => self.status.solved(SUBJECT),
+        }
+    }
+
+    fn turned(&self, turned: Turned, versions: &Versions) {
+        match turned {
+            Turned::Proven(version) => {
+                self.take_over(versions, "proven");
+                self.prove(&version);
             }
-        }
-    }
-
-    async fn consume(&self, settings: &PipelineSettings, delivery: Delivery) {
-        let delivery = Arc::new(delivery);
-        let bundle = Arc::new(Bundle {
-            plugin: delivery.plugin.hash(),
-            settings: PluginHash::of(format!("{settings:?}").as_bytes()),
-        });
-        let pace = Arc::new(Mutex::new(self.pace(settings)));
-        let mut backoff = Backoff::default();
-        while !self.shared.stop.is_cancelled() {
-            let Err(fault) = self.membership(settings, &delivery, &bundle, &pace).await else { return };
-            self.status.problem("kafka", &fault);
-            let wait = backoff.next(&mut rand::rng());
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                () = self.shared.stop.cancelled() => return,
-            }
-        }
-    }
-
-    fn pace(&self, settings: &PipelineSettings) -> Pace {
-        match &settings.schedule {
-            // What there is is taken now: whoever starts this is the schedule.
-            _ if self.shared.until_caught_up => Pace::UntilCaughtUp(Targets::default()),
-            Some(schedule) => Pace::Scheduled(Slots::new(schedule.clone(), Utc::now())),
-            None => Pace::Stream,
-        }
-    }
-
-    /// One membership from joining to leaving.
-    async fn membership(
-        &self,
-        settings: &PipelineSettings,
-        delivery: &Arc<Delivery>,
-        bundle: &Arc<Bundle>,
-        pace: &Arc<Mutex<Pace>>,
-    ) -> Result<(), String> {
-        let (jobs, mut received) = channel::<Job>(Reader::MOST_RANGES);
-        let (finished, done) = sync_channel(Reader::MOST_RANGES);
-        let (woken, wake) = tokio::sync::oneshot::channel();
-        let reader = self.reader(settings, bundle.clone(), pace.clone());
-        let thread = std::thread::Builder::new().name(format!("reader {}", self.name)).spawn(move || {
-            let wake = Wake::this_thread();
-            // The other end waits for this; where it does not, the pipeline is ending.
-            let _ = woken.send(wake.clone());
-            reader(wake, jobs, done)
-        });
-        let thread = thread.map_err(|fault| format!("start the reader's thread: {fault}"))?;
-        let Ok(wake) = wake.await else { return Err("the reader's thread ended at once".to_owned()) };
-        let mut under_way = JoinSet::new();
-        let mut told = false;
-        loop {
-            tokio::select! {
-                job = received.recv() => match job {
-                    Some(job) => {
-                        let delivery = delivery.clone();
-                        under_way.spawn(async move { delivery.deliver(job).await });
-                    }
-                    // The reader has ended.
-                    None => break,
-                },
-                Some(ended) = under_way.join_next() => {
-                    if let Ok(done) = ended {
-                        // There is room for as many as may be in flight.
-                        let _ = finished.try_send(done);
-                    }
-                    wake.wake();
+            Turned::RolledBack(refused, reason) => {
+                self.status.metrics().swapped(Swap::RolledBack);
+                if let Some(kept) = &self.kept
+                    && let Err(problem) = kept.lock().roll_back(&refused.source, refused.bundle.plugin, &reason)
+                {
+                    self.status.problem("state", &format!("what was rolled back cannot be kept: {problem}"));
                 }
-                () = self.shared.stop.cancelled(), if !told => {
-                    told = true;
-                    wake.wake();
-                }
+                self.take_over(versions, "runs again");
+                self.tell_refused(&refused.source, &reason);
             }
-        }
-        // Nothing that is left can be committed any more.
-        under_way.shutdown().await;
-        let ended = tokio::task::spawn_blocking(move || thread.join()).await;
-        match ended {
-            Ok(Ok(result)) => result,
-            _ => Err("the reader's thread ended by a panic, which is a defect".to_owned()),
         }
     }
 
-    /// What the reader's thread runs. The membership begins on that thread, since only it may poll.
-    fn reader(
-        &self,
-        settings: &PipelineSettings,
-        bundle: Arc<Bundle>,
-        pace: Arc<Mutex<Pace>>,
-    ) -> impl FnOnce(
-        Wake,
-        tokio::sync::mpsc::Sender<Job>,
-        std::sync::mpsc::Receiver<super::deliver::Done>,
-    ) -> Result<(), String>
-    + Send
-    + 'static {
-        let subscription = Subscription {
-            group: settings.group.clone(),
-            topics: settings.topics.clone(),
-            start: settings.start.clone(),
-            bounded: pace.lock().is_bounded(),
-        };
-        let (shared, status, limits) = (self.shared.clone(), self.status.clone(), settings.batch);
-        let memory = shared.tenants.of(&self.name.tenant).memory;
-        move |wake, jobs, done| {
-            let membership =
-                Membership::join(&shared.kafka, &subscription, &wake).map_err(|fault| fault.to_string())?;
-            let reader = Reader {
-                membership,
-                jobs,
-                done,
-                budget: Budget::within(memory, shared.in_flight),
-                limits,
-                pace,
-                bundle,
-                status,
-                stop: shared.stop,
-                drain: shared.drain,
-                state: super::reader::State::default(),
-            };
-            reader.run()
+    /// A version has taken over.
+    fn take_over(&self, versions: &Versions, how: &str) {
+        let (version, on_probation) = (versions.current(), versions.is_on_probation());
+        let running = RunningVersion::of(&version, on_probation);
+        tracing::info!(
+            pipeline = %self.status.name(), plugin = running.plugin, name = running.name, version = running.version,
+            on_probation, stateless = version.plugin.description().stateless, "version {how}"
+        );
+        self.status.tap().open(version.shown.clone());
+        self.status.report(|report| report.running = Some(running));
+    }
+
+    /// A version is as good as can be known: it is what the next start begins with.
+    fn prove(&self, version: &Deployment) {
+        let Some(kept) = &self.kept else { return };
+        match kept.lock().keep(&version.source, &version.settings) {
+            Ok(()) => self.status.solved("state"),
+            Err(problem) => self.status.problem("state", &format!("the running version cannot be kept: {problem}")),
         }
     }
+
+    /// The same version in other words is proven where that one is.
+    fn prove_in(&self, version: &Deployment, versions: &Versions) {
+        if !versions.is_on_probation() {
+            self.prove(version);
+        }
+    }
+
+    /// What lies there cannot run.
+    fn refuse(&self, source: &Source, reason: &str) {
+        self.status.metrics().swapped(Swap::Refused);
+        self.tell_refused(source, reason);
+    }
+
+    fn tell_refused(&self, source: &Source, reason: &str) {
+        let plugin = source.plugin.iter().flatten().next().map(|file| file.hash().to_string());
+        self.status.problem("files", reason);
+        let refused = RefusedVersion { plugin, since: Utc::now(), reason: reason.to_owned() };
+        self.status.report(|report| report.refused = Some(refused));
+    }
+
+    /// What lies there is what runs, or is about to.
+    fn accept(&self) {
+        self.status.solved("files");
+        self.status.report(|report| report.refused = None);
+    }
+}
+
+/// Whether the files say the same of what is read, and as whom.
+fn subscribes_like(one: &Source, other: &Source) -> bool {
+    let subscription = |source: &Source| source.draft.value.as_ref().map(PipelineSettings::subscription);
+    subscription(one).is_some_and(|of_one| subscription(other).is_none_or(|of_other| of_one == of_other))
 }

@@ -2,10 +2,13 @@
 //! at every try.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
+use super::report::{self, VersionReport};
 use crate::config::PipelineName;
 use crate::metrics::PipelineMetrics;
 use crate::tap::Tap;
@@ -13,8 +16,11 @@ use crate::tap::Tap;
 /// The state of one pipeline, for logs, metrics and people.
 pub struct Status {
     name: PipelineName,
+    /// The pipeline's file, beside which its versions are reported.
+    file: PathBuf,
     metrics: PipelineMetrics,
     tap: Arc<Tap>,
+    late: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -24,6 +30,7 @@ struct State {
     problems: BTreeMap<String, String>,
     notes: BTreeMap<&'static str, String>,
     caught_up: bool,
+    versions: VersionReport,
 }
 
 /// How far a pipeline is.
@@ -34,21 +41,61 @@ pub enum Phase {
     Starting,
     /// Records are consumed.
     Running,
-    /// Its files have faults: it consumes nothing until they are mended.
+    /// Its files have faults, and no version ran before: it consumes nothing until they are mended.
     Refused,
+    /// Its plugin fails on everything: it consumes nothing until its files change.
+    Paused,
     /// It has drained.
     Stopped,
 }
 
 impl Status {
     /// A pipeline that starts.
-    pub fn new(name: PipelineName, metrics: PipelineMetrics) -> Self {
-        Self { name, metrics, tap: Arc::default(), state: Mutex::default() }
+    pub fn new(name: PipelineName, file: PathBuf, metrics: PipelineMetrics) -> Self {
+        Self { name, file, metrics, tap: Arc::default(), late: AtomicBool::new(false), state: Mutex::default() }
     }
 
     /// The pipeline's name.
     pub fn name(&self) -> &PipelineName {
         &self.name
+    }
+
+    /// It came after the gateway had started, which is ready without it.
+    pub fn came_late(&self) {
+        self.late.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it came after the gateway had started.
+    pub fn is_late(&self) -> bool {
+        self.late.load(Ordering::Relaxed)
+    }
+
+    /// The pipeline's file.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Which version runs, and which was refused.
+    pub fn versions(&self) -> VersionReport {
+        self.state.lock().versions.clone()
+    }
+
+    /// Something about its versions is otherwise than before: written beside its file.
+    pub fn report(&self, change: impl FnOnce(&mut VersionReport)) {
+        let mut state = self.state.lock();
+        let before = state.versions.clone();
+        change(&mut state.versions);
+        // What was refused before for the same reason was not refused anew.
+        if let (Some(before), Some(now)) = (&before.refused, &mut state.versions.refused)
+            && (&before.plugin, &before.reason) == (&now.plugin, &now.reason)
+        {
+            now.since = before.since;
+        }
+        let now = state.versions.clone();
+        drop(state);
+        if now != before {
+            report::write(&self.file, &now);
+        }
     }
 
     /// The pipeline's metrics.
@@ -103,8 +150,8 @@ impl Status {
         }
     }
 
-    /// What was noted of `subject` holds no more.
-    pub fn withdraw(&self, subject: &'static str) {
+    /// What was to be known of `subject` is over.
+    pub fn forget_note(&self, subject: &'static str) {
         self.state.lock().notes.remove(subject);
     }
 
@@ -137,6 +184,7 @@ impl Phase {
             Self::Starting => "starting",
             Self::Running => "running",
             Self::Refused => "refused",
+            Self::Paused => "paused",
             Self::Stopped => "stopped",
         }
     }

@@ -84,12 +84,25 @@ impl Plugin for WasmPlugin {
         })
     }
 
+    fn fresh_guest<'a>(&'a self, range: &'a Range) -> BoxFuture<'a, Result<Box<dyn Guest>, GuestFault>> {
+        Box::pin(async move {
+            let mut guest = self.instantiate.initialised().await?;
+            guest.store.data_mut().begin(range);
+            Ok(Box::new(guest) as Box<dyn Guest>)
+        })
+    }
+
     fn give_back(&self, guest: Box<dyn Guest>) {
         if self.description.stateless
             && let Ok(guest) = guest.into_any().downcast::<WasmGuest>()
         {
             self.idle.lock().push(*guest);
         }
+    }
+
+    fn release_idle(&self) {
+        // Dropped outside of the lock: giving memory back takes its time.
+        drop(std::mem::take(&mut *self.idle.lock()));
     }
 }
 

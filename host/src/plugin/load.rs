@@ -20,8 +20,6 @@ pub enum LoadFault {
     Engine(String),
     #[error("read plugin `{path}`: {problem}")]
     File { path: PathBuf, problem: std::io::Error },
-    #[error("plugin {0}")]
-    Confined(crate::config::confined::ConfinedFault),
     #[error("plugin `{path}` is not WebAssembly: it is {found}, and a module begins with the bytes 00 61 73 6d")]
     NotWasm { path: PathBuf, found: String },
     #[error("plugin `{path}` is not a Tidegate plugin: {problem}")]

@@ -1,10 +1,7 @@
 //! Read-only tables that plugins look things up in, read whole from a CSV file beside the pipeline.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::Read;
 use std::path::{Path, PathBuf};
-
-use crate::config::confined::{self, ConfinedFault};
 
 /// The tables of one pipeline, by name.
 #[derive(Debug, Default)]
@@ -26,8 +23,6 @@ pub struct LookupTable {
 pub enum LookupFault {
     #[error("read lookup file `{path}`: {problem}")]
     File { path: PathBuf, problem: csv::Error },
-    #[error("lookup file {0}")]
-    Confined(ConfinedFault),
     #[error("lookup file `{path}` is empty; expected a first row that names the columns, `{key}` among them")]
     Empty { path: PathBuf, key: String },
     #[error("lookup file `{path}` has no column `{key}` to look up by; its first row names the columns {columns}")]
@@ -44,28 +39,18 @@ impl LookupTable {
     /// # Errors
     /// Where the file cannot be read, is not CSV of equally long rows in UTF-8, lacks the column, or repeats a column or a key.
     pub fn read_csv(path: &Path, key: &str) -> Result<Self, LookupFault> {
-        let reader = csv::Reader::from_path(path);
-        let reader = reader.map_err(|problem| LookupFault::File { path: path.to_owned(), problem })?;
-        Self::parse(path, reader, key)
+        let file = |problem| LookupFault::File { path: path.to_owned(), problem };
+        let bytes = std::fs::read(path).map_err(|problem| file(problem.into()))?;
+        Self::of_csv(path, &bytes, key)
     }
 
-    /// The same of a file that must lie in a pipeline's folder.
+    /// As [`Self::read_csv`], of a file that was read already.
     ///
     /// # Errors
-    /// As for [`Self::read_csv`], and where the file leads out of the folder.
-    pub fn within(folder: &Path, path: &Path, key: &str) -> Result<Self, LookupFault> {
-        let bytes = confined::read(folder, path, Self::MOST_BYTES).map_err(|fault| match fault {
-            ConfinedFault::Io { path, problem } => LookupFault::File { path, problem: problem.into() },
-            fault => LookupFault::Confined(fault),
-        })?;
-        Self::parse(path, csv::Reader::from_reader(bytes.as_slice()), key)
-    }
-
-    /// The table is in memory as a whole: this bounds what a pipeline's file can make the gateway take.
-    const MOST_BYTES: u64 = 256 << 20;
-
-    fn parse(path: &Path, mut reader: csv::Reader<impl Read>, key: &str) -> Result<Self, LookupFault> {
+    /// As there.
+    pub fn of_csv(path: &Path, bytes: &[u8], key: &str) -> Result<Self, LookupFault> {
         let file = |problem| LookupFault::File { path: path.to_owned(), problem };
+        let mut reader = csv::Reader::from_reader(bytes);
         let columns: Vec<String> = reader.headers().map_err(file)?.iter().map(str::to_owned).collect();
         if columns.is_empty() {
             return Err(LookupFault::Empty { path: path.to_owned(), key: key.to_owned() });

@@ -15,6 +15,7 @@ mod lookup;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::time::Duration;
 
 pub use description::{Description, DescriptionFault, Route};
 pub use engine::{Engine, InstanceSettings, Profiling};
@@ -24,7 +25,6 @@ pub use lookup::{LookupFault, LookupTable, Lookups};
 
 use bytes::Bytes;
 
-use crate::config::confined::{self, ConfinedFault};
 use crate::pipeline::Range;
 
 /// A future that a worker may run.
@@ -46,8 +46,24 @@ pub trait Plugin: Send + Sync {
     /// Where no instance can be made, or its initialisation fails.
     fn guest<'a>(&'a self, range: &'a Range) -> BoxFuture<'a, Result<Box<dyn Guest>, GuestFault>>;
 
+    /// The same, but for certain one that no other range has used.
+    ///
+    /// # Errors
+    /// As for [`Self::guest`].
+    fn fresh_guest<'a>(&'a self, range: &'a Range) -> BoxFuture<'a, Result<Box<dyn Guest>, GuestFault>> {
+        self.guest(range)
+    }
+
+    /// The CPU time that a guest may use for one call, unless [`Guest::set_cpu_budget`] says otherwise; none where there is no limit.
+    fn cpu_budget(&self) -> Option<Duration> {
+        None
+    }
+
     /// Takes a guest back after a range that ended well, so that a stateless one can be used again.
     fn give_back(&self, guest: Box<dyn Guest>);
+
+    /// Lets go of guests that wait for the next range: it may be long in coming.
+    fn release_idle(&self) {}
 }
 
 /// An instance of a plugin, working on one range.
@@ -63,6 +79,9 @@ pub trait Guest: Send {
     /// # Errors
     /// As for `transform`.
     fn finish(&mut self) -> BoxFuture<'_, Result<contract::Output, GuestFault>>;
+
+    /// Changes the CPU time that each of the next calls may use.
+    fn set_cpu_budget(&mut self, _budget: Duration) {}
 
     /// For [`Plugin::give_back`], which gets the guest that the same plugin handed out.
     fn into_any(self: Box<Self>) -> Box<dyn std::any::Any>;
@@ -85,6 +104,34 @@ pub enum GuestFault {
     Contract(String),
 }
 
+impl GuestFault {
+    /// Whether a call took more CPU time than it may, which says little before it had a chance to take more.
+    pub fn is_timeout(&self) -> bool {
+        false
+    }
+
+    /// The same with its text cut in the middle where it is longer than `most` bytes: what was wrong stands at the beginning or, behind a
+    /// backtrace, at the end.
+    pub fn shortened(self, most: usize) -> Self {
+        match self {
+            Self::Trap(text) => Self::Trap(cut(text, most)),
+            Self::Init(text) => Self::Init(cut(text, most)),
+            Self::Finish(text) => Self::Finish(cut(text, most)),
+            Self::Contract(text) => Self::Contract(cut(text, most)),
+        }
+    }
+}
+
+fn cut(mut text: String, most: usize) -> String {
+    if text.len() > most {
+        let end = text.floor_char_boundary(most / 4 * 3);
+        let from = text.ceil_char_boundary(text.len() - most / 4);
+        text.replace_range(end..from, " ... ");
+    }
+    text.shrink_to_fit();
+    text
+}
+
 /// A plugin's file as it was read.
 #[derive(Clone)]
 pub struct PluginFile {
@@ -95,22 +142,7 @@ pub struct PluginFile {
 }
 
 impl PluginFile {
-    /// Reads a file that must lie in a pipeline's folder.
-    ///
-    /// # Errors
-    /// Where it cannot be read, or leads out of the folder.
-    pub fn within(folder: &Path, path: &Path) -> Result<Self, LoadFault> {
-        let bytes = confined::read(folder, path, Self::MOST_BYTES).map_err(|fault| match fault {
-            ConfinedFault::Io { path, problem } => LoadFault::File { path, problem },
-            fault => LoadFault::Confined(fault),
-        })?;
-        Ok(Self { path: path.to_owned(), bytes: bytes.into() })
-    }
-
-    /// Far beyond any plugin; all of it is in memory while it is compiled.
-    const MOST_BYTES: u64 = 256 << 20;
-
-    /// Reads a file, wherever it lies.
+    /// Reads a file.
     ///
     /// # Errors
     /// Where it cannot be read.

@@ -1,6 +1,7 @@
 //! Sinks: where rows go. A sink opens tables; opening compares the declared columns with the live ones.
 
 mod backoff;
+mod bounded;
 mod clickhouse;
 mod fault;
 mod file;
@@ -12,6 +13,7 @@ mod turns;
 use std::sync::Arc;
 
 pub use backoff::Backoff;
+use bounded::Bounded;
 pub use clickhouse::ClickHouse;
 pub use fault::{Mismatch, Problem, SinkFault};
 pub use file::FileSink;
@@ -82,8 +84,8 @@ pub struct Write<'a> {
 /// Opens the sink of these settings. Connects to nothing yet.
 pub fn new(settings: &SinkSettings) -> Arc<dyn Sink> {
     match settings {
-        SinkSettings::ClickHouse(settings) => Arc::new(ClickHouse::new(settings.clone())),
-        SinkSettings::Postgres(settings) => Arc::new(Postgres::new(settings.clone())),
+        SinkSettings::ClickHouse(settings) => Arc::new(Bounded::new(ClickHouse::new(settings.clone()))),
+        SinkSettings::Postgres(settings) => Arc::new(Bounded::new(Postgres::new(settings.clone()))),
         SinkSettings::Stdout => Arc::new(StdoutSink),
         SinkSettings::File { path } => Arc::new(FileSink::new(path.clone())),
     }

@@ -25,8 +25,6 @@ const MOST_BYTES: usize = 4 << 20;
 /// The workers' end.
 pub(super) struct Listener {
     wanted: Wanted,
-    /// The index of the route that is wanted.
-    route: Option<usize>,
     /// Held for a moment only: never while samples are looked for or made.
     sampler: Mutex<Sampler>,
     lines: Sender<String>,
@@ -43,13 +41,12 @@ pub(super) struct Queue {
 }
 
 impl Listener {
-    pub fn new(wanted: Wanted, route: Option<usize>) -> (Self, Queue) {
+    pub fn new(wanted: Wanted) -> (Self, Queue) {
         let (sender, receiver) = channel(MOST_LINES);
         let waiting = Arc::<AtomicUsize>::default();
         let listener = Self {
             sampler: Mutex::new(Sampler::new(wanted.per_second, Instant::now())),
             wanted,
-            route,
             lines: sender,
             waiting: waiting.clone(),
             records: AtomicU64::new(0),
@@ -92,9 +89,17 @@ impl Listener {
 
     /// Makes at most so many samples, one by one until their bytes are spent or the queue is full. Returns how many were due.
     fn sample(&self, material: &Material<'_>, most: usize) -> usize {
-        let Self { wanted, route, .. } = self;
-        let found = find::records(material.transformed, wanted, *route);
-        let of_range = find::range_rows(material.transformed, wanted, *route);
+        let wanted = &self.wanted;
+        // By its name in the version that made the range: a later one may have it elsewhere, or not at all.
+        let route = match &wanted.route {
+            None => None,
+            Some(name) => match material.description.route(name) {
+                None => return 0,
+                found => found,
+            },
+        };
+        let found = find::records(material.transformed, wanted, route);
+        let of_range = find::range_rows(material.transformed, wanted, route);
         // The first range to come shall not take all that its neighbours could show.
         let most = if found.len() > most { most.div_ceil(3) } else { most };
         // Where there is one place for both, records come more often than the range as a whole.
@@ -195,7 +200,7 @@ mod tests {
         let (transformed, description) = dropped(records);
         let material = Material { transformed: &transformed, description: &description, targets: &[] };
         let wanted = Wanted { per_second: 1_000.0, extent: Extent::Whole, ..Wanted::default() };
-        let (listener, mut queue) = Listener::new(wanted, None);
+        let (listener, mut queue) = Listener::new(wanted);
 
         let start = Instant::now();
         listener.show(&material, start);
@@ -215,7 +220,7 @@ mod tests {
         (0..500).for_each(|offset| records.push(RecordRef { offset, timestamp: -1, key: None, value: None }));
         let (transformed, description) = dropped(records);
         let material = Material { transformed: &transformed, description: &description, targets: &[] };
-        let (listener, mut queue) = Listener::new(Wanted { per_second: 1_000.0, ..Wanted::default() }, None);
+        let (listener, mut queue) = Listener::new(Wanted { per_second: 1_000.0, ..Wanted::default() });
         let start = Instant::now();
         listener.show(&material, start);
         listener.show(&material, start);

@@ -14,8 +14,8 @@ mod sampler;
 mod serve;
 mod wanted;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use parking_lot::Mutex;
@@ -46,13 +46,16 @@ pub struct Tap {
     /// How many listen; what a range looks at first.
     listening: AtomicUsize,
     listeners: Mutex<Vec<Arc<Listener>>>,
-    source: OnceLock<Source>,
+    /// Of the version that runs.
+    source: Mutex<Option<Arc<Source>>>,
 }
 
 /// What makes the rows, and where they go.
-struct Source {
-    plugin: Arc<dyn Plugin>,
-    targets: Vec<Target>,
+pub struct Source {
+    /// The plugin.
+    pub plugin: Arc<dyn Plugin>,
+    /// For each of its routes.
+    pub targets: Vec<Target>,
 }
 
 /// Why a pipeline cannot be listened to.
@@ -74,9 +77,9 @@ pub(crate) struct Listening {
 }
 
 impl Tap {
-    /// Says what makes the rows and where they go. The first time counts.
-    pub fn open(&self, plugin: Arc<dyn Plugin>, targets: Vec<Target>) {
-        let _ = self.source.set(Source { plugin, targets });
+    /// Says what makes the rows from now on, and where they go.
+    pub fn open(&self, source: Arc<Source>) {
+        *self.source.lock() = Some(source);
     }
 
     /// Whether anybody listens. Who begins to listen is shown ranges from a moment later on.
@@ -85,9 +88,9 @@ impl Tap {
         self.listening.load(Ordering::Relaxed) > 0
     }
 
-    /// Shows what came of a range, before it goes to the sinks. Never waits.
-    pub fn show(&self, transformed: &Transformed) {
-        let Some(Source { plugin, targets }) = self.source.get() else { return };
+    /// Shows what came of a range, and what made it, before it goes to the sinks. Never waits.
+    pub fn show(&self, source: &Source, transformed: &Transformed) {
+        let Source { plugin, targets } = source;
         let material = Material { transformed, description: plugin.description(), targets };
         for listener in self.present() {
             listener.show(&material, Instant::now());
@@ -107,9 +110,11 @@ impl Tap {
 
     /// Begins to listen.
     pub(crate) fn listen(self: &Arc<Self>, wanted: Wanted) -> Result<Listening, ListenFault> {
-        let source = self.source.get().ok_or(ListenFault::NotOpen)?;
-        let route = wanted.route.as_deref().map(|name| source.route(name)).transpose()?;
-        let (listener, queue) = Listener::new(wanted, route);
+        let source = self.source.lock().clone().ok_or(ListenFault::NotOpen)?;
+        if let Some(name) = &wanted.route {
+            source.check_route(name)?;
+        }
+        let (listener, queue) = Listener::new(wanted);
         let listener = Arc::new(listener);
         let mut listeners = self.listeners.lock();
         if listeners.len() >= MOST_LISTENERS {
@@ -123,16 +128,17 @@ impl Tap {
 
     /// Where the rows of each route go.
     fn routes(&self) -> Vec<RouteLine> {
-        let Some(Source { plugin, targets }) = self.source.get() else { return Vec::new() };
+        let Some(source) = self.source.lock().clone() else { return Vec::new() };
+        let Source { plugin, targets } = &*source;
         let routes = plugin.description().routes.iter().zip(targets);
         routes.map(|(route, target)| RouteLine { route: route.name.clone(), table: target.to_string() }).collect()
     }
 }
 
 impl Source {
-    fn route(&self, name: &str) -> Result<usize, ListenFault> {
+    fn check_route(&self, name: &str) -> Result<(), ListenFault> {
         let description = self.plugin.description();
-        description.route(name).ok_or_else(|| {
+        description.route(name).map(drop).ok_or_else(|| {
             let names: Vec<&str> = description.routes.iter().map(|route| route.name.as_str()).collect();
             let hint = match nearest(name, &names) {
                 Some(nearest) => format!("the nearest is `{nearest}`"),

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::line::{Count, End, Line, ProblemLine, Start};
 use super::{ListenFault, Listening, Wanted};
 use crate::config::{DEFAULT_TENANT, HttpSettings, PipelineName};
-use crate::pipeline::{Phase, Status};
+use crate::pipeline::{Phase, Status, Statuses};
 use crate::rows::nearest;
 
 /// How long a stream says nothing: short enough that a person sees that it lives, and that a connection which is gone is noticed.
@@ -94,7 +94,7 @@ fn is_of_a_page(headers: &HeaderMap) -> bool {
 /// The taps of a gateway.
 pub struct Taps {
     /// Of all pipelines.
-    pub statuses: Vec<Arc<Status>>,
+    pub statuses: Statuses,
     /// Who may listen.
     pub access: Access,
     /// Cancelled when streams shall end.
@@ -135,9 +135,8 @@ async fn by_name(
 ) -> Result<Response, Refusal> {
     taps.access.check(&headers)?;
     let name = PipelineName { tenant, pipeline };
-    let found = taps.statuses.iter().find(|status| *status.name() == name);
-    let status = found.ok_or_else(|| taps.unknown(&name.to_string()))?;
-    taps.stream(status, query.as_deref().unwrap_or_default())
+    let status = taps.statuses.get(&name).ok_or_else(|| taps.unknown(&name.to_string()))?;
+    taps.stream(&status, query.as_deref().unwrap_or_default())
 }
 
 async fn by_pipeline(
@@ -148,18 +147,19 @@ async fn by_pipeline(
 ) -> Result<Response, Refusal> {
     taps.access.check(&headers)?;
     let status = taps.named(&pipeline)?;
-    taps.stream(status, query.as_deref().unwrap_or_default())
+    taps.stream(&status, query.as_deref().unwrap_or_default())
 }
 
 impl Taps {
     /// The pipeline of this name of the default tenant, or the only one.
-    fn named(&self, pipeline: &str) -> Result<&Arc<Status>, Refusal> {
-        let all: Vec<_> = self.statuses.iter().filter(|status| status.name().pipeline == pipeline).collect();
+    fn named(&self, pipeline: &str) -> Result<Arc<Status>, Refusal> {
+        let all = self.statuses.all();
+        let all: Vec<_> = all.into_iter().filter(|status| status.name().pipeline == pipeline).collect();
         if let Some(status) = all.iter().find(|status| status.name().tenant == DEFAULT_TENANT) {
-            return Ok(status);
+            return Ok(status.clone());
         }
         match all.as_slice() {
-            [status] => Ok(status),
+            [status] => Ok(status.clone()),
             [] => Err(self.unknown(pipeline)),
             several => {
                 let names: Vec<_> = several.iter().map(|status| format!("`{}`", status.name())).collect();
@@ -171,7 +171,7 @@ impl Taps {
     }
 
     fn unknown(&self, wrong: &str) -> Refusal {
-        let full: Vec<String> = self.statuses.iter().map(|status| status.name().to_string()).collect();
+        let full: Vec<String> = self.statuses.all().iter().map(|status| status.name().to_string()).collect();
         let hint = match nearest_name(wrong, &full) {
             _ if full.is_empty() => "; the gateway has none".to_owned(),
             Some(name) => format!("; the nearest is `{name}`"),

@@ -53,7 +53,7 @@ fn main() -> anyhow::Result<()> {
             Mode::Discard => Arc::new(Discard),
         };
         let gateway = Gateway::with_plugins(settings, plugins).await?;
-        let statuses = gateway.statuses();
+        let statuses = gateway.statuses().all();
         let status = statuses.first().ok_or_else(|| anyhow::anyhow!("there is no pipeline in {}", config.display()))?;
         let metrics = status.metrics().clone();
         let stop = CancellationToken::new();

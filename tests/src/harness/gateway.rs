@@ -163,15 +163,28 @@ impl Gateway {
         })
     }
 
-    /// Waits until all pipelines run without a problem.
+    /// Waits until all pipelines run without a problem; that one is parked is none.
     ///
     /// # Errors
     /// Where they never do.
     pub fn is_well(&self) -> anyhow::Result<()> {
         eventually("all pipelines run without a problem", || {
             let answer = self.ready()?;
-            let well = answer.text.lines().all(|line| line.ends_with(": running"));
+            let mut lines = answer.text.lines().filter(|line| !line.starts_with("  parked: "));
+            let well = lines.all(|line| line.ends_with(": running"));
             ensure!(answer.status == 200 && well, "{} {}", answer.status, answer.text);
+            Ok(())
+        })
+    }
+
+    /// Waits until so many pipelines are parked.
+    ///
+    /// # Errors
+    /// Where they never are.
+    pub fn has_parked(&self, pipelines: usize) -> anyhow::Result<()> {
+        eventually("idle pipelines are parked", || {
+            let parked = self.metric("tidegate_parked", &[])?;
+            ensure!(parked == pipelines as f64, "{parked} are parked, not {pipelines}: {}", self.ready()?.text);
             Ok(())
         })
     }

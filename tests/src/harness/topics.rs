@@ -28,6 +28,7 @@ pub struct Kafka {
 
 /// A consumer group's offsets, seen from outside of it.
 pub struct Group {
+    name: String,
     consumer: BaseConsumer,
     topic: String,
 }
@@ -215,7 +216,7 @@ impl Kafka {
     /// # Errors
     /// Where librdkafka refuses the names.
     pub fn group(&self, group: &str, topic: &str) -> anyhow::Result<Group> {
-        Ok(Group { consumer: self.consumer(group)?, topic: topic.to_owned() })
+        Ok(Group { name: group.to_owned(), consumer: self.consumer(group)?, topic: topic.to_owned() })
     }
 
     fn client(&self) -> ClientConfig {
@@ -247,6 +248,15 @@ impl Group {
             _ => None,
         };
         Ok(committed.elements().iter().map(|element| offset(element.offset())).collect())
+    }
+
+    /// How many members it has.
+    ///
+    /// # Errors
+    /// Where the broker does not say.
+    pub fn members(&self) -> anyhow::Result<usize> {
+        let list = self.consumer.fetch_group_list(Some(&self.name), TIMEOUT).context("read the group's members")?;
+        Ok(list.groups().iter().map(|group| group.members().len()).sum())
     }
 
     /// Fails until all records of the topic are committed; a topic without records has none to wait for.

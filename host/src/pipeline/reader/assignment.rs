@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Partition, REVOKE_DEADLINE, Reader, Revocation, subject};
 use crate::kafka::{Inquiry, Positions, TopicPartition};
+use crate::pipeline::status::Phase;
 
 /// How long to wait before Kafka is asked once more where partitions begin.
 const RETRY: Duration = Duration::from_secs(2);
@@ -21,6 +22,7 @@ pub(super) struct Beginnings {
 
 impl Reader {
     pub(super) fn assign(&mut self, partitions: &[TopicPartition]) -> Result<(), String> {
+        self.entrance = None;
         for assigned in partitions {
             self.begin_anew(assigned);
         }
@@ -31,7 +33,11 @@ impl Reader {
     /// The partition is ours, and nothing is known of it.
     fn begin_anew(&mut self, key: &TopicPartition) {
         self.state.assignments += 1;
-        self.state.partitions.insert(key.clone(), Partition::new(key, self.state.assignments));
+        let mut partition = Partition::new(key, self.state.assignments);
+        if self.status.phase() == Phase::Paused {
+            partition.stop();
+        }
+        self.state.partitions.insert(key.clone(), partition);
         self.state.beginnings.again_at = None;
     }
 

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Done, Outcome, Reader, subject};
+use super::{Done, Outcome, Partition, Reader, subject};
 use crate::kafka::TopicPartition;
+use crate::pipeline::status::Phase;
 
 /// How long commits may fail before somebody is told: in a rebalance one is refused now and then.
 const COMMIT_PATIENCE: Duration = Duration::from_secs(5);
@@ -21,12 +22,31 @@ impl Reader {
         match done.outcome {
             Outcome::Complete => partition.completion.complete(&done.range),
             Outcome::Abandoned => partition.completion.abandon(&done.range),
+            // A version that took over meanwhile may do what the one before could not.
+            Outcome::Stopped(_) | Outcome::Paused(_) if done.turn != self.versions.turn() => {
+                partition.completion.abandon(&done.range);
+                partition.stop();
+                partition.resume();
+            }
             Outcome::Stopped(reason) => {
                 partition.completion.abandon(&done.range);
                 partition.stop();
                 self.status.problem(&subject(&key), &reason);
             }
+            Outcome::Paused(reason) => {
+                partition.completion.abandon(&done.range);
+                self.pause(&reason);
+            }
         }
+    }
+
+    /// Fetches nothing more of any partition, and stays in the group: ranges that are under way come to their end.
+    fn pause(&mut self, reason: &str) {
+        self.state.partitions.values_mut().for_each(Partition::stop);
+        if self.status.phase() != Phase::Paused {
+            self.status.enter(Phase::Paused);
+        }
+        self.status.problem("plugin", reason);
     }
 
     pub(super) fn committed(&mut self, offsets: &[(TopicPartition, i64)], answer: Result<(), String>, now: Instant) {

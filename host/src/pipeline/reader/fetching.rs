@@ -74,7 +74,7 @@ impl Reader {
                 format!("waits: the pipelines of tenant `{}` hold {used} of the {limit} that are granted", name.tenant);
             self.status.note(SUBJECT, &text);
         } else if self.state.waits_for_tenant {
-            self.status.withdraw(SUBJECT);
+            self.status.forget_note(SUBJECT);
         }
         self.state.waits_for_tenant = waits;
     }
@@ -104,7 +104,8 @@ impl Reader {
         let Some(partition) = self.state.partitions.get_mut(key) else { return };
         let Some((range, records)) = partition.close(&self.limits) else { return };
         let permit = self.budget.take(records.bytes());
-        let batch = Batch { range, records, lineage: partition.lineage, bundle: self.bundle.clone(), permit };
+        let bundle = self.versions.current().bundle.clone();
+        let batch = Batch { range, records, lineage: partition.lineage, bundle, permit };
         let job = Job { batch, assignment: partition.assignment, cancel: partition.cancel.clone() };
         self.state.in_flight += 1;
         // There is room for as many as may be in flight. Where the other end is gone the pipeline is ending, and the range

@@ -1,0 +1,66 @@
+//! A version of a pipeline that can run: what it was made of, and what that is ready to do. Nothing of it changes; a swap puts another in
+//! its place.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::batch::Bundle;
+use super::isolate::Isolation;
+use crate::config::{BatchLimits, OnReject, PipelineSettings, Target};
+use crate::kafka::DeadLetters;
+use crate::plugin::{Plugin, PluginHash};
+use crate::sink::Table;
+use crate::tap;
+use crate::watch::Source;
+
+/// A version that is loaded, checked, and whose tables are open.
+pub struct Deployment {
+    /// The files that it was made of.
+    pub source: Arc<Source>,
+    /// What they say.
+    pub settings: PipelineSettings,
+    /// What transforms records.
+    pub plugin: Arc<dyn Plugin>,
+    /// What is known of its failures.
+    pub isolation: Isolation,
+    /// Where the rows of each route go, in the plugin's order.
+    pub tables: Vec<(Target, Arc<dyn Table>)>,
+    /// Where rejects go, if they go anywhere.
+    pub dead_letters: Option<DeadLetters>,
+    /// Which version it is.
+    pub bundle: Arc<Bundle>,
+    /// How people look at what it makes.
+    pub shown: Arc<tap::Source>,
+    /// When it was ready.
+    pub since: DateTime<Utc>,
+}
+
+impl Deployment {
+    /// What becomes of rejects.
+    pub fn on_reject(&self) -> &OnReject {
+        &self.settings.on_reject
+    }
+
+    /// When ranges are closed.
+    pub fn limits(&self) -> BatchLimits {
+        self.settings.batch
+    }
+
+    /// Whether both read the same records by the same membership, so that one can take the other's place between two ranges.
+    pub fn subscribes_like(&self, other: &Self) -> bool {
+        self.settings.subscription() == other.settings.subscription()
+    }
+}
+
+impl Bundle {
+    /// The version that these files and settings make. What is said in other words, or in comments, is no other version.
+    pub fn of(source: &Source, settings: &PipelineSettings, plugin: PluginHash) -> Self {
+        let mut effective = format!("{settings:?}").into_bytes();
+        for (name, lookup) in &source.lookups {
+            effective.extend_from_slice(name.as_bytes());
+            effective.extend_from_slice(&PluginHash::of(lookup.bytes.as_deref().unwrap_or_default()).0);
+        }
+        Self { plugin, settings: PluginHash::of(&effective) }
+    }
+}
