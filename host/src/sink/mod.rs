@@ -3,6 +3,7 @@
 mod backoff;
 mod bounded;
 mod clickhouse;
+mod discard;
 mod fault;
 mod file;
 mod lines;
@@ -87,6 +88,7 @@ pub fn new(settings: &SinkSettings) -> Arc<dyn Sink> {
         SinkSettings::ClickHouse(settings) => Arc::new(Bounded::new(ClickHouse::new(settings.clone()))),
         SinkSettings::Postgres(settings) => Arc::new(Bounded::new(Postgres::new(settings.clone()))),
         SinkSettings::Stdout => Arc::new(StdoutSink),
+        SinkSettings::Discard => Arc::new(discard::DiscardSink),
         SinkSettings::File { path } => Arc::new(FileSink::new(path.clone())),
     }
 }
