@@ -164,6 +164,7 @@ impl Preparation {
             lookups: Arc::new(lookups.unwrap_or_default()),
             limits: settings.limits,
             usage: Arc::default(),
+            state: settings.state,
         };
         let plugins = shared.plugins.clone();
         // Guests describe themselves on the workers, where a spinning one holds nobody.
