@@ -9,7 +9,7 @@ use anyhow::Context;
 
 use super::case::{Case, Lookup, MOST_BYTES};
 use super::outcome::Outcome;
-use crate::config::{Limits, confined};
+use crate::config::{Limits, PluginState, confined};
 use crate::pipeline::{self, Batch, Budget, Bundle, Lineage, Range, Records, TransformFault, Transformed};
 use crate::plugin::{InstanceSettings, LookupTable, Lookups, Plugin, PluginHash};
 
@@ -69,6 +69,7 @@ pub fn instance() -> InstanceSettings {
         lookups: Arc::default(),
         limits: Limits::DEFAULT,
         usage: Arc::default(),
+        state: PluginState::Range,
     }
 }
 

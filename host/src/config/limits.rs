@@ -114,7 +114,7 @@ impl Limits {
         let cpu = (shown_duration(self.cpu), shown_duration(ceiling.cpu));
         [
             beyond("memory", self.memory, ceiling.memory),
-            (self.cpu > ceiling.cpu).then(|| Exceeding { key: "cpu", wanted: cpu.0, ceiling: cpu.1 }),
+            (self.cpu > ceiling.cpu).then_some(Exceeding { key: "cpu", wanted: cpu.0, ceiling: cpu.1 }),
             beyond("output", self.output, ceiling.output),
             beyond("rows_per_record", self.rows_per_record, ceiling.rows_per_record),
             beyond("log_lines", self.log_lines, ceiling.log_lines),

@@ -53,6 +53,8 @@ pub struct PipelineSettings {
     pub lookups: BTreeMap<String, LookupSettings>,
     /// What the plugin may take.
     pub limits: Limits,
+    /// What its instances keep.
+    pub state: PluginState,
 }
 
 /// What becomes of a rejected record.
@@ -64,6 +66,16 @@ pub enum OnReject {
     Stop,
     /// It is counted and dropped.
     Drop,
+}
+
+/// How long the instance of a plugin that is not stateless lives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PluginState {
+    /// For one range. The same range gives the same rows, whenever it is replayed.
+    #[default]
+    Range,
+    /// For all ranges of a partition, one after the other, as long as it is assigned.
+    Kept,
 }
 
 /// A table of a sink, written `SINK:TABLE`.
@@ -138,7 +150,7 @@ impl PipelineSettings {
     pub fn draft(name: &PipelineName, file: &Path) -> Draft<Self> {
         match Self::text(file) {
             Ok(text) => Self::draft_of(name, file, text),
-            Err(format!("cannot be read: {problem}")) => Draft::unread(file, 1, problem),
+            Err(problem) => Draft::unread(file, 1, format!("cannot be read: {problem}")),
         }
     }
 
@@ -161,6 +173,7 @@ impl PipelineSettings {
             let group = group(top, name);
             let plugin = top.string("plugin").map_or_else(|| format!("{}.wasm", name.pipeline), str::to_owned);
             let start = Start::read(top, topics.as_deref().unwrap_or_default());
+            let state = top.choice("state", &[("range", PluginState::Range), ("kept", PluginState::Kept)]);
             top.choice("delivery", &[("at-least-once", ())]);
             let on_reject = on_reject(top);
             if let (Some(topics), Some(OnReject::DeadLetter(dead_letter))) = (&topics, &on_reject)
@@ -199,6 +212,7 @@ impl PipelineSettings {
                 settings,
                 lookups: lookups?,
                 limits,
+                state: state.unwrap_or_default(),
             })
         })
     }

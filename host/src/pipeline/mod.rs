@@ -32,6 +32,7 @@ mod slices;
 mod status;
 mod statuses;
 mod transform;
+mod turns;
 mod versions;
 
 pub use batch::{Batch, Bundle, Lineage, Token};

@@ -164,6 +164,7 @@ impl Preparation {
             lookups: Arc::new(lookups.unwrap_or_default()),
             limits: settings.limits,
             usage: Arc::default(),
+            state: settings.state,
         };
         let (plugins, workers) = (shared.plugins.clone(), shared.tenants.of(&source.name.tenant).workers);
         // Guests describe themselves on the workers, where a spinning one holds nobody.

@@ -18,6 +18,7 @@ use super::prepare::{Destination, Preparation, Prepared, open};
 use super::report::{self, RefusedVersion, RunningVersion};
 use super::shared::Shared;
 use super::status::{Phase, Status};
+use super::turns::Turns;
 use super::versions::{Turned, Versions};
 use crate::config::{ConfigFaults, Fault, OnReject, PipelineSettings, Target};
 use crate::kafka::DeadLetters;
@@ -236,6 +237,7 @@ impl Pipeline {
                 versions: versions.clone(),
                 tenant: self.shared.tenants.of(&self.status.name().tenant),
                 status: self.status.clone(),
+                turns: Turns::default(),
             }),
             stop: stop.clone(),
         };

@@ -139,6 +139,8 @@ impl Unruly {
             }
             "random" => out.emit(&Line { text: &RandomState::new().hash_one(0).to_string() }),
             "environment" => out.emit(&Line { text: &std::env::vars().count().to_string() }),
+            "arguments" => out.emit(&Line { text: &std::env::args().count().to_string() }),
+            "connect" => drop(std::net::TcpStream::connect(argument)?),
             "file" => out.emit(&Line { text: &std::fs::read_to_string(argument)? }),
             _ => return Err(Reject::new(format!("there is no command {command}"))),
         }
