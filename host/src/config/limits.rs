@@ -51,6 +51,17 @@ impl Limits {
         module_size: ByteSize::mib(32),
     };
 
+    /// Of a tenant whose section says nothing of them: as much as a pipeline's file can ask for.
+    pub const MOST: Self = Self {
+        memory: ByteSize::mib(4 << 10),
+        cpu: Duration::from_secs(600),
+        output: ByteSize::mib(4 << 10),
+        rows_per_record: 1_000_000_000,
+        log_lines: 1_000_000_000,
+        lookups_per_record: 1_000_000_000,
+        module_size: Self::LARGEST_MODULE,
+    };
+
     /// The largest file that is read at all.
     pub const LARGEST_MODULE: ByteSize = ByteSize(PluginFile::MOST_BYTES as usize);
 
@@ -103,7 +114,7 @@ impl Limits {
         let cpu = (shown_duration(self.cpu), shown_duration(ceiling.cpu));
         [
             beyond("memory", self.memory, ceiling.memory),
-            (self.cpu > ceiling.cpu).then(|| Exceeding { key: "cpu", wanted: cpu.0, ceiling: cpu.1 }),
+            (self.cpu > ceiling.cpu).then_some(Exceeding { key: "cpu", wanted: cpu.0, ceiling: cpu.1 }),
             beyond("output", self.output, ceiling.output),
             beyond("rows_per_record", self.rows_per_record, ceiling.rows_per_record),
             beyond("log_lines", self.log_lines, ceiling.log_lines),

@@ -53,6 +53,8 @@ pub struct PipelineSettings {
     pub lookups: BTreeMap<String, LookupSettings>,
     /// What the plugin may take.
     pub limits: Limits,
+    /// What its instances keep.
+    pub state: PluginState,
 }
 
 /// What becomes of a rejected record.
@@ -64,6 +66,16 @@ pub enum OnReject {
     Stop,
     /// It is counted and dropped.
     Drop,
+}
+
+/// How long the instance of a plugin that is not stateless lives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PluginState {
+    /// For one range. The same range gives the same rows, whenever it is replayed.
+    #[default]
+    Range,
+    /// For all ranges of a partition, one after the other, as long as it is assigned.
+    Kept,
 }
 
 /// A table of a sink, written `SINK:TABLE`.
@@ -134,23 +146,23 @@ impl PipelineSettings {
         Self::draft(name, file).complete()
     }
 
-    /// The text of a pipeline file. It may be a link, as long as it stays in its folder: what is wrong with a file is shown, and what
-    /// lies elsewhere is not its tenant's to see.
-    ///
-    /// # Errors
-    /// Why there is none.
-    pub fn text(file: &Path) -> Result<String, String> {
-        let folder = file.parent().unwrap_or(Path::new(""));
-        let bytes = confined::read(folder, file, MOST_BYTES).map_err(|fault| fault.to_string())?;
-        String::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned())
-    }
-
     /// Reads a pipeline file as far as it can be read.
     pub fn draft(name: &PipelineName, file: &Path) -> Draft<Self> {
         match Self::text(file) {
             Ok(text) => Self::draft_of(name, file, text),
-            Err(problem) => Draft::unread(file, 1, problem),
+            Err(problem) => Draft::unread(file, 1, format!("cannot be read: {problem}")),
         }
+    }
+
+    /// A pipeline file's text. It may be a link, as long as it stays in its folder: what is wrong with a file is shown, and what
+    /// lies elsewhere is not its tenant's to see.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or leads out of its folder.
+    pub fn text(file: &Path) -> std::io::Result<String> {
+        /// Far beyond any pipeline file; all of it is in memory while it is read.
+        const MOST_BYTES: u64 = 1 << 20;
+        confined::read_text(file.parent().unwrap_or(Path::new("")), file, MOST_BYTES)
     }
 
     /// As [`Self::draft`], of a file that was read already.
@@ -161,6 +173,7 @@ impl PipelineSettings {
             let group = group(top, name);
             let plugin = top.string("plugin").map_or_else(|| format!("{}.wasm", name.pipeline), str::to_owned);
             let start = Start::read(top, topics.as_deref().unwrap_or_default());
+            let state = top.choice("state", &[("range", PluginState::Range), ("kept", PluginState::Kept)]);
             top.choice("delivery", &[("at-least-once", ())]);
             let on_reject = on_reject(top);
             if let (Some(topics), Some(OnReject::DeadLetter(dead_letter))) = (&topics, &on_reject)
@@ -199,13 +212,11 @@ impl PipelineSettings {
                 settings,
                 lookups: lookups?,
                 limits,
+                state: state.unwrap_or_default(),
             })
         })
     }
 }
-
-/// Far beyond any pipeline file; all of it is in memory while it is read.
-const MOST_BYTES: u64 = 1 << 20;
 
 fn topics(top: &Section<'_>) -> Option<Vec<String>> {
     if !top.has("topics") {

@@ -32,10 +32,12 @@ mod slices;
 mod status;
 mod statuses;
 mod transform;
+mod turns;
 mod versions;
 
 pub use batch::{Batch, Bundle, Lineage, Token};
 pub use budget::{Budget, Permit, Spent};
+pub use isolate::{Isolation, isolate};
 pub use kept::renamed_from;
 pub use prepare::{Destination, Preparation};
 pub use range::{Range, RecordRef, Records, Strings};

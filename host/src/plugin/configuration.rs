@@ -146,12 +146,12 @@ fn memory(config: &mut Config) {
     config.guard_before_linear_memory(true);
     // The reservation is all that 32 bits can reach, so the base can be trusted to stay.
     config.memory_may_move(false);
-    // A fresh instance's memory is mapped from the compiled file and copied where it is written: see `docs/architecture.md`.
+    // A fresh instance's memory is mapped from the compiled file and copied where it is written: see `docs/sandbox.md`.
     config.memory_init_cow(true);
     // Functions that are called by address get into the table when they are first called, not at every fresh instance.
     config.table_lazy_init(true);
     // Instances are made when they are needed. A pool would reserve for the most that could ever be needed, of all pipelines
-    // together, and refuse what lies beyond; it saves a part of what a fresh instance costs: see `docs/architecture.md`.
+    // together, and refuse what lies beyond; it saves a part of what a fresh instance costs: see `docs/sandbox.md`.
     config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
     // Deep recursion traps long before the fibre's stack ends; the host's functions run on what is left.
     config.max_wasm_stack(512 << 10).async_stack_size(1 << 20);

@@ -17,7 +17,7 @@ use super::load::{self, LoadFault};
 use super::lookup::Lookups;
 use super::usage::Usage;
 use crate::StateFolder;
-use crate::config::Limits;
+use crate::config::{Limits, PluginState};
 
 /// How often a running guest lets others run. Shorter ticks cost more than they give: a yield is some microseconds.
 const EPOCH: Duration = Duration::from_millis(5);
@@ -139,6 +139,8 @@ pub struct InstanceSettings {
     pub limits: Limits,
     /// What it takes.
     pub usage: Arc<Usage>,
+    /// How long an instance lives.
+    pub state: PluginState,
 }
 
 impl Drop for Inner {

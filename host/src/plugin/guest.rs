@@ -1,5 +1,6 @@
 //! Instances of a WebAssembly plugin: made, initialised, called, used again.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ use super::imports::GuestState;
 use super::limit::LimitReached;
 use super::log_lines::LogLines;
 use super::{BoxFuture, Guest, GuestFault, Plugin, PluginHash, Usage};
+use crate::config::PluginState;
 use crate::pipeline::Range;
 
 /// A plugin compiled from a file.
@@ -22,7 +24,12 @@ pub struct WasmPlugin {
     hash: PluginHash,
     /// Instances of a stateless plugin between two ranges: at most as many as ranges were ever transformed at once.
     idle: Mutex<Vec<WasmGuest>>,
+    /// Where state is kept: the instance of each partition between two of its ranges.
+    kept: Mutex<HashMap<PartitionKey, WasmGuest>>,
 }
+
+/// A topic and a partition of it.
+type PartitionKey = (Arc<str>, i32);
 
 /// All that is needed to make an instance.
 pub(super) struct Instantiate {
@@ -36,12 +43,18 @@ pub(super) struct Instantiate {
 pub(super) struct WasmGuest {
     store: Store<GuestState>,
     exports: contract::Plugin,
+    /// Whose range it is at.
+    partition: Option<PartitionKey>,
 }
 
 impl WasmPlugin {
     pub(super) fn new(instantiate: Instantiate, description: Description, hash: PluginHash, first: WasmGuest) -> Self {
         let idle = Mutex::new(if description.stateless { vec![first] } else { Vec::new() });
-        Self { instantiate, description, hash, idle }
+        Self { instantiate, description, hash, idle, kept: Mutex::default() }
+    }
+
+    fn keeps_state(&self) -> bool {
+        !self.description.stateless && self.instantiate.instance.state == PluginState::Kept
     }
 }
 
@@ -56,12 +69,15 @@ impl Plugin for WasmPlugin {
 
     fn guest<'a>(&'a self, range: &'a Range) -> BoxFuture<'a, Result<Box<dyn Guest>, GuestFault>> {
         Box::pin(async move {
-            let idle = self.idle.lock().pop();
+            let idle = match self.keeps_state() {
+                true => self.kept.lock().remove(&partition(range)),
+                false => self.idle.lock().pop(),
+            };
             let mut guest = match idle {
                 Some(guest) => guest,
                 None => self.instantiate.initialised().await?,
             };
-            guest.store.data_mut().begin(range);
+            guest.begin(range);
             Ok(Box::new(guest) as Box<dyn Guest>)
         })
     }
@@ -69,17 +85,25 @@ impl Plugin for WasmPlugin {
     fn fresh_guest<'a>(&'a self, range: &'a Range) -> BoxFuture<'a, Result<Box<dyn Guest>, GuestFault>> {
         Box::pin(async move {
             let mut guest = self.instantiate.initialised().await?;
-            guest.store.data_mut().begin(range);
+            guest.begin(range);
             Ok(Box::new(guest) as Box<dyn Guest>)
         })
     }
 
     fn give_back(&self, guest: Box<dyn Guest>) {
-        if self.description.stateless
-            && let Ok(guest) = guest.into_any().downcast::<WasmGuest>()
-        {
+        let Ok(guest) = guest.into_any().downcast::<WasmGuest>() else { return };
+        if self.description.stateless {
             self.idle.lock().push(*guest);
+        } else if self.keeps_state()
+            && let Some(partition) = guest.partition.clone()
+        {
+            self.kept.lock().insert(partition, *guest);
         }
+    }
+
+    fn forget(&self, range: &Range) {
+        let forgotten = self.kept.lock().remove(&partition(range));
+        drop(forgotten);
     }
 
     fn release_idle(&self) {
@@ -144,13 +168,22 @@ impl Instantiate {
             Ok(UpdateDeadline::Yield(1))
         });
         match cpu.run(self.pre.instantiate_async(&mut store)).await {
-            Ok(exports) => Ok(WasmGuest { store, exports }),
+            Ok(exports) => Ok(WasmGuest { store, exports, partition: None }),
             Err(fault) => Err(fault_of(store.data_mut(), &fault)),
         }
     }
 }
 
+fn partition(range: &Range) -> PartitionKey {
+    (range.topic.clone(), range.partition)
+}
+
 impl WasmGuest {
+    fn begin(&mut self, range: &Range) {
+        self.store.data_mut().begin(range);
+        self.partition = Some(partition(range));
+    }
+
     fn fault(&mut self, fault: &wasmtime::Error) -> GuestFault {
         fault_of(self.store.data_mut(), fault)
     }

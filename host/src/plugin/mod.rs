@@ -74,6 +74,12 @@ pub trait Plugin: Send + Sync {
     /// Takes a guest back after a range that ended well, so that a stateless one can be used again.
     fn give_back(&self, guest: Box<dyn Guest>);
 
+    /// Throws away what a guest has kept of the range's partition: see [`PluginState::Kept`](crate::config::PluginState::Kept).
+    fn forget(&self, range: &Range) {
+        // Who keeps nothing has nothing to throw away.
+        let _ = range;
+    }
+
     /// Lets go of guests that wait for the next range: it may be long in coming.
     fn release_idle(&self) {}
     /// How many rows a record may become.

@@ -5,7 +5,7 @@
 use std::io::{Read, Write};
 use std::process::ExitCode;
 
-use rustix::process::{Resource, Rlimit, nice, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, nice, set_parent_process_death_signal, setrlimit};
 
 use super::{ARGUMENT, Answer};
 use crate::plugin::configuration::{self, Role};
@@ -47,6 +47,8 @@ fn limit_itself(cpu_seconds: u64, memory: u64) -> std::io::Result<()> {
     // Neither files nor a memory image in one.
     setrlimit(Resource::Fsize, at_most(0))?;
     setrlimit(Resource::Core, at_most(0))?;
+    // The thread that started it waits for it: where that is gone, the gateway is.
+    set_parent_process_death_signal(Some(Signal::KILL))?;
     // The lowest there is.
     nice(19)?;
     Ok(())
