@@ -28,10 +28,13 @@ const GROUPS_AT_ONCE: usize = 200;
 const PARTITIONS_AT_ONCE: usize = 250;
 
 /// How long an answer may take; the end of a gateway waits for it.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How long a group's offsets may take: groups that have no coordinator just now must not keep the others waiting.
 const OFFSETS_PATIENCE: Duration = Duration::from_secs(2);
+
+/// More than a client says of a few brokers between two looks; what is left is heard with the next.
+const MOST_WORDS: usize = 16;
 
 /// What the broker said.
 pub(super) struct Looked {
@@ -78,8 +81,7 @@ impl Client {
 
     /// Asks what is due. Offsets before ends: where both are the same, all was read when the ends were told.
     pub fn look(&mut self, groups: &BTreeMap<u64, Group>) -> Result<Looked, String> {
-        // Errors of connections are told within a poll.
-        let _ = self.consumer.poll(Duration::ZERO);
+        self.hear();
         let looked = self.read_partitions(groups).and_then(|()| {
             let committed = self.read_committed(groups);
             let ends = self.read_ends()?;
@@ -92,9 +94,16 @@ impl Client {
             }
             Err(fault) => {
                 self.partitions_read_at = None;
-                let _ = self.consumer.poll(Duration::ZERO);
+                self.hear();
                 Err(self.consumer.context().troubles.of_silence(&fault))
             }
+        }
+    }
+
+    /// Lets librdkafka say what is wrong with its connections, which it does within polls, a word in each.
+    fn hear(&self) {
+        for _ in 0..MOST_WORDS {
+            let _ = self.consumer.poll(Duration::ZERO);
         }
     }
 
