@@ -37,12 +37,14 @@ plugins: toolchain ## build the shop's plugins into target/plugins, all other ex
 
 .PHONY: test-guests
 test-guests: toolchain ## build the plugins that only tests load into target/test-guests
-	cargo build --quiet --profile plugin --target wasm32-unknown-unknown -p unruly -p counter -p objects
+	cargo build --quiet --profile plugin --target wasm32-unknown-unknown -p unruly -p counter -p objects -p picky -p liar
 	cargo build --quiet --profile plugin --target wasm32-wasip2 -p unruly
 	@mkdir -p $(TEST_GUESTS)
 	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/unruly.wasm $(TEST_GUESTS)/
 	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/counter.wasm $(TEST_GUESTS)/
 	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/objects.wasm $(TEST_GUESTS)/
+	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/picky.wasm $(TEST_GUESTS)/
+	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/liar.wasm $(TEST_GUESTS)/
 	@cp $(CARGO_TARGET_DIR)/wasm32-wasip2/plugin/unruly.wasm $(TEST_GUESTS)/unruly-wasip2.wasm
 
 DATASET := $(CURDIR)/target/dataset
@@ -100,6 +102,13 @@ bench-wide: bench-built ## the same with 64 partitions
 bench-many: plugins services-needed ## what 1,000 pipelines cost in one gateway; PIPELINES= changes their number
 	cargo build --release -p tidegate -p tidegate-tests --bins
 	TIDEGATE_KAFKA_HEAP=2g $(SERVICES) run kafka -- $(CARGO_TARGET_DIR)/release/bench-many --pipelines $(PIPELINES)
+
+SWAPS ?= 100
+
+.PHONY: bench-swap
+bench-swap: plugins test-guests services-needed ## versions that take over under 100,000 records/s; SWAPS= changes how many
+	cargo build --release -p tidegate -p tidegate-tests --bins
+	$(SERVICES) run kafka clickhouse -- $(CARGO_TARGET_DIR)/release/bench-swap --swaps $(SWAPS)
 
 .PHONY: bench-tenants
 bench-tenants: plugins test-guests services-needed ## what a tenant keeps of its throughput beside hostile neighbours; ROUNDS= changes how often

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use clap::{Args, Parser, Subcommand};
+use tidegate::plugin::compile_if_asked;
 use tidegate::signal;
 use tidegate_demo::demonstration::{Demonstration, Settings};
 use tidegate_demo::examples::Example;
@@ -106,6 +107,9 @@ fn share(text: &str) -> Result<f64, String> {
 const MALFORMED: f64 = 0.02;
 
 fn main() -> ExitCode {
+    if let Some(code) = compile_if_asked() {
+        return code;
+    }
     let started = Instant::now();
     let ended = match Arguments::parse().command {
         Command::Demo { plugins, output, rate, seconds } => {

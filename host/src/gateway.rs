@@ -14,7 +14,7 @@ use crate::http::{self, Served};
 use crate::kafka::KafkaSettings;
 use crate::metrics::Metrics;
 use crate::pipeline::{Shared, Status, Statuses};
-use crate::plugin::{BoxFuture, Engine, InstanceSettings, LoadFault, Plugin, PluginFile, Profiling};
+use crate::plugin::{BoxFuture, Engine, EngineSettings, InstanceSettings, LoadFault, Plugin, PluginFile, Profiling};
 use crate::watch::Watch;
 use crate::{StateFault, StateFolder};
 
@@ -77,7 +77,8 @@ impl Gateway {
     /// # Errors
     /// Where nothing could run at all; a single pipeline's faults are its own.
     pub async fn prepare(settings: GatewaySettings, profiling: Profiling) -> Result<Self, GatewayFault> {
-        let engine = Engine::new(profiling)?;
+        let compiled = StateFolder::open(&settings.state)?.folder("compiled")?;
+        let engine = Engine::new(EngineSettings { profiling, compiled: Some(compiled), ..EngineSettings::default() })?;
         Self::with_plugins(settings, Arc::new(engine)).await
     }
 

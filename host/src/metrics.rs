@@ -36,8 +36,9 @@ pub struct Metrics {
     running: Family<PipelineLabels, Number>,
     parked: Family<PipelineLabels, Number>,
     problems: Family<PipelineLabels, Number>,
-    tenant_memory: Family<TenantLabels, Number>,
+    limited: Family<LimitLabels, Counter>,
     swaps: Family<SwapLabels, Counter>,
+    tenant_memory: Family<TenantLabels, Number>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -63,6 +64,13 @@ struct RejectLabels {
     tenant: String,
     pipeline: String,
     stage: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct LimitLabels {
+    tenant: String,
+    pipeline: String,
+    limit: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -180,8 +188,9 @@ impl Metrics {
             running: Family::default(),
             parked: Family::default(),
             problems: Family::default(),
-            tenant_memory: Family::default(),
+            limited: Family::default(),
             swaps: Family::default(),
+            tenant_memory: Family::default(),
         };
         registry.register("records", "Records fetched from Kafka", metrics.records.clone());
         registry.register_with_unit(
@@ -228,14 +237,15 @@ impl Metrics {
             metrics.parked.clone(),
         );
         registry.register("problems", "What is wrong with the pipeline just now, counted", metrics.problems.clone());
+        registry.register("limited", "Times that a limit of the plugin stopped something", metrics.limited.clone());
+        let help = "Versions that were to take over, by what became of them";
+        registry.register("swaps", help, metrics.swaps.clone());
         registry.register_with_unit(
             "tenant_memory",
             "Held by a tenant's pipelines together: between fetching and completing, and by instances of plugins",
             Unit::Bytes,
             metrics.tenant_memory.clone(),
         );
-        let help = "Versions that were to take over, by what became of them";
-        registry.register("swaps", help, metrics.swaps.clone());
         *metrics.registry.lock() = registry;
         Arc::new(metrics)
     }
@@ -282,6 +292,12 @@ impl PipelineMetrics {
         self.all.rejects.get_or_create_owned(&RejectLabels { tenant, pipeline, stage })
     }
 
+    /// A limit stopped the plugin, or left out so many lines or records.
+    pub fn limited(&self, limit: &'static str, times: u64) {
+        let PipelineLabels { tenant, pipeline } = self.labels.clone();
+        self.all.limited.get_or_create(&LimitLabels { tenant, pipeline, limit }).inc_by(times);
+    }
+
     /// What became of a version that was to take over.
     pub fn swapped(&self, outcome: Swap) {
         let PipelineLabels { tenant, pipeline } = self.labels.clone();
@@ -290,7 +306,7 @@ impl PipelineMetrics {
 
     /// The pipeline is gone: what says how it is goes with it. What was counted stays, as the sums of others would move back else.
     pub fn forget(&self) {
-        for gauge in [&self.all.in_flight, &self.all.running, &self.all.problems] {
+        for gauge in [&self.all.in_flight, &self.all.running, &self.all.parked, &self.all.problems] {
             gauge.remove(&self.labels);
         }
     }

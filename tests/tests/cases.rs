@@ -2,24 +2,28 @@
 //! Files are found, not listed; what is in them `tidegate::cases` knows.
 
 use std::path::Path;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{bail, ensure};
 use libtest_mimic::{Arguments, Failed, Trial};
-use tidegate::plugin::{Engine, Plugin, PluginFile, Profiling};
+use tidegate::plugin::{Engine, EngineSettings, Plugin, PluginFile, compile_if_asked};
 use tidegate_tests::cases::{self, NativePlugin, PluginCase};
 
-fn main() {
+fn main() -> ExitCode {
+    if let Some(code) = compile_if_asked() {
+        return code;
+    }
     let arguments = Arguments::from_args();
     let trials = trials().unwrap_or_else(|problem| {
         vec![Trial::test("cases_are_found", move || Err(Failed::from(format!("{problem:#}"))))]
     });
-    libtest_mimic::run(&arguments, trials).exit();
+    libtest_mimic::run(&arguments, trials).exit_code()
 }
 
 fn trials() -> anyhow::Result<Vec<Trial>> {
     let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins");
-    let engine = Engine::new(Profiling::Off)?;
+    let engine = Engine::new(EngineSettings::default())?;
     let mut trials = Vec::new();
     for case in cases::discover(&plugins)? {
         let (native, engine) = (case.clone(), engine.clone());

@@ -9,7 +9,7 @@ use anyhow::Context;
 
 use super::case::{Case, Lookup, MOST_BYTES};
 use super::outcome::Outcome;
-use crate::config::confined;
+use crate::config::{Limits, PluginState, confined};
 use crate::pipeline::{self, Batch, Budget, Bundle, Lineage, Range, Records, TransformFault, Transformed};
 use crate::plugin::{InstanceSettings, LookupTable, Lookups, Plugin, PluginHash};
 
@@ -61,13 +61,15 @@ pub async fn transform(plugin: Arc<dyn Plugin>, range: Range, records: Records) 
     pipeline::transform(plugin, batch).await.map_err(|failed| failed.fault)
 }
 
-/// Neither settings nor tables, and as much memory as a pipeline file grants without saying so.
+/// Neither settings nor tables, and the limits of a pipeline file that says nothing of them.
 pub fn instance() -> InstanceSettings {
     InstanceSettings {
         pipeline: "default/test".to_owned(),
         settings: "{}".to_owned(),
         lookups: Arc::default(),
-        memory: 256 << 20,
+        limits: Limits::DEFAULT,
+        usage: Arc::default(),
+        state: PluginState::Range,
     }
 }
 

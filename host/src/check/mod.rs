@@ -20,7 +20,7 @@ use crate::config::{
 };
 use crate::kafka::{KafkaSettings, missing_topics};
 use crate::pipeline::{Destination, Preparation, Shared};
-use crate::plugin::{Engine, LoadFault, Profiling};
+use crate::plugin::{Engine, EngineSettings, LoadFault};
 use crate::sink::SinkFault;
 use crate::watch::Source;
 
@@ -80,7 +80,7 @@ pub async fn check(config: &Path, extent: Extent) -> Result<Report, CheckFault> 
     });
     match settings.zip(kafka) {
         Some((settings, kafka)) => {
-            let engine = Arc::new(Engine::new(Profiling::Off)?);
+            let engine = Arc::new(Engine::new(EngineSettings::default())?);
             let shared = Shared::new(&settings, kafka, engine, CancellationToken::new());
             let shared = shared.map_err(CheckFault::Threads)?;
             check.pipelines(&found, &shared, settings.workers).await;

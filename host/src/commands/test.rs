@@ -1,6 +1,7 @@
 //! `tidegate test`: golden cases through a plugin, told to a person, to a machine, or as TOML to paste.
 
 mod report;
+mod usage;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,7 +13,7 @@ use clap::{Args, ValueEnum};
 use super::UNUSABLE;
 use crate::cases::{self, Case};
 use crate::logging;
-use crate::plugin::{Engine, GuestFault, LoadFault, Plugin, PluginFile, Profiling};
+use crate::plugin::{Engine, EngineSettings, GuestFault, InstanceSettings, LoadFault, Plugin, PluginFile, Usage};
 use report::{Checked, Verdict};
 
 /// What `tidegate test` is asked.
@@ -57,7 +58,7 @@ pub fn test(arguments: &TestArguments) -> ExitCode {
     };
     let checked = read(&arguments.plugin, &arguments.cases).and_then(|cases| check(&arguments.plugin, &cases));
     match checked {
-        Ok(checked) => report::tell(&checked, telling),
+        Ok((checked, usage)) => report::tell(&checked, &usage.used(), telling),
         Err(fault) => {
             eprintln!("{fault:#}");
             ExitCode::from(UNUSABLE)
@@ -94,8 +95,10 @@ fn default_folder(plugin: &Path) -> anyhow::Result<PathBuf> {
     })
 }
 
-fn check(path: &Path, cases: &[Case]) -> anyhow::Result<Vec<Checked>> {
-    let engine = Engine::new(Profiling::Off)?;
+/// The cases with what came of them, and what the plugin took of its limits over all of them.
+fn check(path: &Path, cases: &[Case]) -> anyhow::Result<(Vec<Checked>, Arc<Usage>)> {
+    let usage = Arc::new(Usage::default());
+    let engine = Engine::new(EngineSettings::default())?;
     let runtime = tokio::runtime::Builder::new_current_thread().build().context("start a runtime")?;
     runtime.block_on(async {
         let mut started: Option<(&Case, Arc<dyn Plugin>)> = None;
@@ -104,7 +107,7 @@ fn check(path: &Path, cases: &[Case]) -> anyhow::Result<Vec<Checked>> {
             // Compiling takes longer than most cases do.
             let plugin = match &started {
                 Some((before, plugin)) if before.starts_like(case) => plugin.clone(),
-                _ => match load(&engine, path, case).await? {
+                _ => match load(&engine, path, case, &usage).await? {
                     Ok(plugin) => started.insert((case, plugin)).1.clone(),
                     Err(fault) => {
                         checked.push(Checked::broken(case, &fault.into()));
@@ -114,13 +117,19 @@ fn check(path: &Path, cases: &[Case]) -> anyhow::Result<Vec<Checked>> {
             };
             checked.push(run(&plugin, case).await);
         }
-        Ok(checked)
+        Ok((checked, usage))
     })
 }
 
 /// The plugin, or why it does not start for this case. A file that is no plugin is no matter of the case.
-async fn load(engine: &Engine, path: &Path, case: &Case) -> anyhow::Result<Result<Arc<dyn Plugin>, GuestFault>> {
+async fn load(
+    engine: &Engine,
+    path: &Path,
+    case: &Case,
+    usage: &Arc<Usage>,
+) -> anyhow::Result<Result<Arc<dyn Plugin>, GuestFault>> {
     let instance = case.instance().with_context(|| format!("read case {}", case.file.display()))?;
+    let instance = InstanceSettings { usage: usage.clone(), ..instance };
     match engine.load(&PluginFile::read(path)?, instance).await {
         Ok(plugin) => Ok(Ok(Arc::new(plugin))),
         Err(LoadFault::Guest { problem, .. }) => Ok(Err(problem)),

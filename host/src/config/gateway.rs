@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use super::document::{Document, Draft};
@@ -11,7 +11,7 @@ use super::kafka::{KafkaValue, kafka};
 use super::section::Section;
 use super::sink::SinkSettings;
 use super::tenants::Grants;
-use super::units::ByteSize;
+use super::units::{ByteSize, parse_duration};
 
 /// What `gateway.toml` says.
 #[derive(Clone, Debug)]
@@ -34,10 +34,10 @@ pub struct GatewaySettings {
     pub workers: usize,
     /// Bytes of records that a pipeline may hold at once, between fetching and completing.
     pub in_flight: ByteSize,
-    /// What each tenant may do.
-    pub tenants: Grants,
     /// How long a pipeline has nothing to do before it leaves its group until there is something; it stays without it.
     pub park_after: Option<Duration>,
+    /// What each tenant may do.
+    pub tenants: Grants,
 }
 
 /// The listener for whoever watches the gateway.
@@ -101,6 +101,10 @@ impl GatewaySettings {
         let settle = top.duration("settle").unwrap_or(Duration::from_millis(200));
         let park_after = park_after(top);
         let state = base.join(top.string("state").unwrap_or("state"));
+        if lies_within(&state, &plugins) {
+            let (state, plugins) = (state.display(), plugins.display());
+            top.fault("state", format!("is \"{state}\", within the plugin directory \"{plugins}\", where others write; expected a folder of the gateway's own"));
+        }
         Some(Self {
             kafka: kafka?,
             sinks: sinks?,
@@ -117,20 +121,24 @@ impl GatewaySettings {
     }
 }
 
+/// By their names; neither need exist.
+fn lies_within(path: &Path, folder: &Path) -> bool {
+    let plain = |path: &Path| path.components().filter(|part| *part != Component::CurDir).collect::<PathBuf>();
+    plain(path).starts_with(plain(folder))
+}
+
 fn plugins(top: &Section<'_>, base: &Path) -> PathBuf {
     base.join(top.string("plugins").unwrap_or("plugins"))
 }
 
 fn park_after(top: &Section<'_>) -> Option<Duration> {
-    const KEY: &str = "park_after";
-    if top.has(KEY) && top.string(KEY) == Some("off") {
-        return None;
+    let Some(text) = top.string("park_after") else { return Some(PARK_AFTER) };
+    let after = parse_duration(text).ok().filter(|after| *after >= LEAST_PARK_AFTER);
+    if after.is_none() && text != "off" {
+        let right = "expected a duration of at least 1 s, such as \"1 min\", or \"off\"";
+        top.fault("park_after", format!("is \"{text}\"; {right}"));
     }
-    let after = top.duration(KEY).unwrap_or(PARK_AFTER);
-    if after < LEAST_PARK_AFTER {
-        top.fault(KEY, "is shorter than joining a group takes; expected at least \"1 s\", or \"off\"");
-    }
-    Some(after)
+    after
 }
 
 impl HttpSettings {
@@ -168,4 +176,41 @@ fn sinks(section: &Section<'_>, base: &Path) -> Option<BTreeMap<String, SinkSett
     // All are read, also behind a faulty one: what nobody reads would be told as unknown.
     let read: Vec<_> = named.into_iter().map(|(name, sink)| (name, SinkSettings::read(&sink, base))).collect();
     read.into_iter().map(|(name, sink)| Some((name.to_owned(), sink?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parking_is_after_a_while_or_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("gateway.toml");
+        let read = |line: &str| {
+            let rest = "[kafka]\nbootstrap.servers = \"127.0.0.1:1\"\n[sinks.out]\ntype = \"stdout\"\n";
+            std::fs::write(&file, format!("{line}\n{rest}")).unwrap();
+            GatewaySettings::read(&file).map(|settings| settings.park_after)
+        };
+        assert_eq!(read("").unwrap(), Some(Duration::from_secs(60)));
+        assert_eq!(read("park_after = \"90 s\"").unwrap(), Some(Duration::from_secs(90)));
+        assert_eq!(read("park_after = \"off\"").unwrap(), None);
+        for wrong in ["10 ms", "never", ""] {
+            let fault = read(&format!("park_after = \"{wrong}\"")).unwrap_err().to_string();
+            let right = "expected a duration of at least 1 s, such as \"1 min\", or \"off\"";
+            assert!(fault.contains(&format!("`park_after`: is \"{wrong}\"; {right}")), "{fault}");
+        }
+    }
+
+    #[test]
+    fn the_state_folder_is_none_of_the_plugin_directorys() {
+        for (state, plugins, within) in [
+            ("/etc/tidegate/state", "/etc/tidegate/plugins", false),
+            ("/etc/tidegate/./state", "/etc/tidegate/.", true),
+            ("state", ".", true),
+            ("plugins", "plugins", true),
+            ("plugins-state", "plugins", false),
+        ] {
+            assert_eq!(lies_within(Path::new(state), Path::new(plugins)), within, "{state} {plugins}");
+        }
+    }
 }

@@ -9,11 +9,11 @@ use super::batch::{self, BatchLimits};
 use super::confined;
 use super::document::{Document, Draft};
 use super::fault::ConfigFaults;
+use super::limits::Limits;
 use super::probation::{self, Probation};
 use super::schedule::Schedule;
 use super::section::{Section, shown};
 use super::start::Start;
-use super::units::ByteSize;
 
 /// A pipeline's name: its tenant's folder and its file, without the ending.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,8 +51,10 @@ pub struct PipelineSettings {
     pub settings: String,
     /// By the name that the plugin uses.
     pub lookups: BTreeMap<String, LookupSettings>,
-    /// The most that an instance's memory may grow to.
-    pub memory: ByteSize,
+    /// What the plugin may take.
+    pub limits: Limits,
+    /// What its instances keep.
+    pub state: PluginState,
 }
 
 /// What becomes of a rejected record.
@@ -64,6 +66,16 @@ pub enum OnReject {
     Stop,
     /// It is counted and dropped.
     Drop,
+}
+
+/// How long the instance of a plugin that is not stateless lives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PluginState {
+    /// For one range. The same range gives the same rows, whenever it is replayed.
+    #[default]
+    Range,
+    /// For all ranges of a partition, one after the other, as long as it is assigned.
+    Kept,
 }
 
 /// A table of a sink, written `SINK:TABLE`.
@@ -161,6 +173,7 @@ impl PipelineSettings {
             let group = group(top, name);
             let plugin = top.string("plugin").map_or_else(|| format!("{}.wasm", name.pipeline), str::to_owned);
             let start = Start::read(top, topics.as_deref().unwrap_or_default());
+            let state = top.choice("state", &[("range", PluginState::Range), ("kept", PluginState::Kept)]);
             top.choice("delivery", &[("at-least-once", ())]);
             let on_reject = on_reject(top);
             if let (Some(topics), Some(OnReject::DeadLetter(dead_letter))) = (&topics, &on_reject)
@@ -184,8 +197,7 @@ impl PipelineSettings {
                 top.section("settings").map_or_else(|| "{}".to_owned(), |section| section.json().to_string());
             let lookups = top.section("lookups").map_or(Some(BTreeMap::new()), |section| lookups(&section, &base));
             let limits = top.section("limits");
-            let memory =
-                limits.and_then(|limits| limits.size("memory", ByteSize::mib(1))).unwrap_or(ByteSize::mib(256));
+            let limits = limits.map_or(Limits::DEFAULT, |section| Limits::read(&section, Limits::DEFAULT));
             Some(Self {
                 name: name.clone(),
                 topics: topics?,
@@ -199,7 +211,8 @@ impl PipelineSettings {
                 routes: routes?,
                 settings,
                 lookups: lookups?,
-                memory,
+                limits,
+                state: state.unwrap_or_default(),
             })
         })
     }

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::document::Places;
 use super::fault::Fault;
+use super::limits::{Exceeding, Limits};
 use super::pipeline::{OnReject, PipelineName, PipelineSettings, Target};
 use super::section::Section;
 use super::sink::SinkSettings;
@@ -31,8 +32,8 @@ pub struct Grant {
     pub cpu: u32,
     /// How many pipelines it may have; no bound where there is none.
     pub pipelines: Option<usize>,
-    /// What an instance of its plugins may be given at most; no bound where there is none.
-    pub instance_memory: Option<ByteSize>,
+    /// What the limits of each pipeline may be.
+    pub limits: Limits,
 }
 
 /// Names, by one in full or by how they begin: `orders`, `acme.*`, `*`.
@@ -65,7 +66,7 @@ impl Grant {
             memory: None,
             cpu: USUAL_WEIGHT,
             pipelines: None,
-            instance_memory: None,
+            limits: Limits::MOST,
         }
     }
 
@@ -143,12 +144,11 @@ impl Grants {
                 faults.push(places.fault(&format!("routes.{route}"), problem));
             }
         }
-        if let Some(most) = grant.instance_memory.filter(|most| settings.memory > *most) {
+        for Exceeding { key, wanted, ceiling } in settings.limits.exceeding(&grant.limits) {
             let problem = format!(
-                "is \"{}\"; {section} of the gateway's file grants tenant `{tenant}` at most \"{most}\" (`limits.memory`)",
-                settings.memory
+                "is \"{wanted}\"; {section} of the gateway's file grants tenant `{tenant}` at most \"{ceiling}\" (`limits.{key}`)"
             );
-            faults.push(places.fault("limits.memory", problem));
+            faults.push(places.fault(&format!("limits.{key}"), problem));
         }
         faults
     }
@@ -192,8 +192,7 @@ fn grant(section: &Section<'_>, sinks: Option<&Sinks>) -> Option<Grant> {
     let memory = section.size("memory", ByteSize::mib(1));
     let cpu = section.integer("cpu", 1..=1_000).and_then(|cpu| u32::try_from(cpu).ok());
     let pipelines = section.integer("pipelines", 0..=100_000);
-    let limits = section.section("limits");
-    let instance_memory = limits.and_then(|limits| limits.size("memory", ByteSize::mib(1)));
+    let limits = section.section("limits").map_or(nothing.limits, |section| Limits::read(&section, Limits::MOST));
     Some(Grant {
         read: read?,
         dead_letters: dead_letters?,
@@ -201,7 +200,7 @@ fn grant(section: &Section<'_>, sinks: Option<&Sinks>) -> Option<Grant> {
         memory,
         cpu: cpu.unwrap_or(nothing.cpu),
         pipelines,
-        instance_memory,
+        limits,
     })
 }
 

@@ -65,6 +65,15 @@ pub fn parse_duration(text: &str) -> Result<Duration, &'static str> {
     u64::try_from(micros).map(Duration::from_micros).map_err(|_| EXPECTED)
 }
 
+/// A duration as it could stand in a file.
+pub fn shown_duration(duration: Duration) -> String {
+    match duration.as_micros() {
+        micros if micros % 1_000_000 == 0 => format!("{} s", micros / 1_000_000),
+        micros if micros % 1_000 == 0 => format!("{} ms", micros / 1_000),
+        micros => format!("{micros} us"),
+    }
+}
+
 fn split(text: &str) -> Option<(&str, &str)> {
     let text = text.trim();
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.' && c != '_')?;

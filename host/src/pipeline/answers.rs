@@ -6,9 +6,10 @@ use std::collections::HashSet;
 use bytes::Bytes;
 
 use super::batch::Batch;
+use super::rows_per_record;
 use super::slices::Members;
 use super::transform::{Reject, Stage, Transformed};
-use crate::plugin::{Description, GuestFault, Route, contract};
+use crate::plugin::{Description, GuestFault, Plugin, Route, contract};
 use crate::rows::shortened;
 use crate::sink::Rule;
 
@@ -100,6 +101,13 @@ impl Collected {
         Ok(())
     }
 
+    /// Rejects the records that became more rows than one may, each alone.
+    fn limit_rows(&mut self, plugin: &dyn Plugin) {
+        for (record, reason) in rows_per_record::take_out(&mut self.routes, self.fates.len(), plugin) {
+            self.reject(record, Stage::Encode, || reason);
+        }
+    }
+
     /// Checks rows that a guest handed over. Returns those that are right; the records of the others are rejected.
     fn check(&mut self, route: &Route, rows: contract::Rows, members: &Members) -> Result<Chunk, GuestFault> {
         let contract::Rows { bytes, ends, mut origins, .. } = rows;
@@ -145,7 +153,8 @@ impl Collected {
     }
 
     /// The result, with further records that the guest was not given any more.
-    pub fn into_transformed(mut self, batch: Batch, poison: Vec<Reject>) -> Transformed {
+    pub fn into_transformed(mut self, plugin: &dyn Plugin, batch: Batch, poison: Vec<Reject>) -> Transformed {
+        self.limit_rows(plugin);
         for reject in poison {
             if let Some(fate) = self.fates.get_mut(reject.record) {
                 *fate = Fate::Rejected;

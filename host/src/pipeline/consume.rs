@@ -93,7 +93,8 @@ impl Consumer {
                 job = received.recv() => match job {
                     Some(job) => {
                         let delivery = self.delivery.clone();
-                        under_way.spawn(async move { delivery.deliver(job).await });
+                        let turn = delivery.turn(&job);
+                        under_way.spawn(async move { delivery.deliver(job, turn).await });
                     }
                     // The reader has ended.
                     None => break,

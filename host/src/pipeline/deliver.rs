@@ -14,8 +14,9 @@ use super::probation::Made;
 use super::range::Range;
 use super::status::Status;
 use super::transform::{Failed, Reject, Transformed};
+use super::turns::{Turn, Turns};
 use super::versions::Versions;
-use crate::config::OnReject;
+use crate::config::{OnReject, PluginState};
 use crate::cpu::Metered;
 use crate::kafka::DeadLetter;
 use crate::metrics::Timed;
@@ -31,6 +32,8 @@ pub struct Delivery {
     pub tenant: Tenant,
     /// Where troubles are told.
     pub status: Arc<Status>,
+    /// Of ranges that go through a plugin one after the other.
+    pub turns: Turns,
 }
 
 /// A batch on its way.
@@ -80,8 +83,14 @@ impl Delivery {
         }
     }
 
-    /// Brings a batch to its end.
-    pub async fn deliver(&self, job: Job) -> Done {
+    /// The place of a batch among those of its partition, where they have an order. To be asked for in it.
+    pub fn turn(&self, job: &Job) -> Option<Turn> {
+        let kept = self.versions.current().settings.state == PluginState::Kept;
+        kept.then(|| self.turns.next(&job.batch))
+    }
+
+    /// Brings a batch to its end, when its turn comes.
+    pub async fn deliver(&self, job: Job, place: Option<Turn>) -> Done {
         let Job { batch, assignment, cancel } = job;
         let (range, turn) = (batch.range.clone(), self.versions.turn());
         let outcome = tokio::select! {
@@ -89,7 +98,7 @@ impl Delivery {
             biased;
             // A range must come to an end whatever happens on its way: one that vanished would hold its partition for ever,
             // and nobody would hear of it.
-            outcome = AssertUnwindSafe(self.complete(batch)).catch_unwind() => outcome.unwrap_or_else(|_| {
+            outcome = AssertUnwindSafe(self.complete(batch, place)).catch_unwind() => outcome.unwrap_or_else(|_| {
                 Outcome::Stopped("a defect of the gateway, named in the log, ended it; the partition stops here".to_owned())
             }),
             () = cancel.cancelled() => Outcome::Abandoned,
@@ -97,9 +106,19 @@ impl Delivery {
         Done { range, assignment, turn, outcome }
     }
 
-    async fn complete(&self, batch: Batch) -> Outcome {
+    async fn complete(&self, batch: Batch, mut place: Option<Turn>) -> Outcome {
         let range = batch.range.clone();
-        let Made { by, transformed } = match self.make(batch).await {
+        if let Some(place) = &mut place
+            && place.comes().await
+        {
+            for version in [self.versions.current(), self.versions.proven()] {
+                version.plugin.forget(&range);
+            }
+        }
+        let made = self.make(batch).await;
+        // Writing takes its time; the next may be made meanwhile.
+        drop(place);
+        let Made { by, transformed } = match made {
             Ok(made) => made,
             Err(failed) => {
                 self.shown(&range, &failed);

@@ -162,7 +162,9 @@ impl Preparation {
             pipeline: source.name.to_string(),
             settings: settings.settings.clone(),
             lookups: Arc::new(lookups.unwrap_or_default()),
-            memory: settings.memory.0,
+            limits: settings.limits,
+            usage: Arc::default(),
+            state: settings.state,
         };
         let (plugins, workers) = (shared.plugins.clone(), shared.tenants.of(&source.name.tenant).workers);
         // Guests describe themselves on the workers, where a spinning one holds nobody.

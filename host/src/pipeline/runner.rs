@@ -18,6 +18,7 @@ use super::prepare::{Destination, Preparation, Prepared, open};
 use super::report::{self, RefusedVersion, RunningVersion};
 use super::shared::Shared;
 use super::status::{Phase, Status};
+use super::turns::Turns;
 use super::versions::{Turned, Versions};
 use crate::config::{ConfigFaults, Fault, OnReject, PipelineSettings, Target};
 use crate::kafka::DeadLetters;
@@ -172,6 +173,9 @@ impl Pipeline {
             OnReject::DeadLetter(topic) => Some(DeadLetters::new(&self.shared.kafka, topic)),
             OnReject::Stop | OnReject::Drop => None,
         };
+        if let Some(usage) = plugin.usage() {
+            usage.count_in(self.status.metrics().clone());
+        }
         let targets = tables.iter().map(|(target, _)| target.clone()).collect();
         Ok(Arc::new(Deployment {
             bundle: Arc::new(Bundle::of(source, &settings, plugin.hash())),
@@ -233,6 +237,7 @@ impl Pipeline {
                 versions: versions.clone(),
                 tenant: self.shared.tenants.of(&self.status.name().tenant),
                 status: self.status.clone(),
+                turns: Turns::default(),
             }),
             stop: stop.clone(),
         };

@@ -143,7 +143,7 @@ pub async fn transform(plugin: Arc<dyn Plugin>, batch: Batch) -> Result<Transfor
     match run(&*plugin, &mut *guest, &batch, &part).await {
         Ok(collected) => {
             plugin.give_back(guest);
-            Ok(collected.into_transformed(batch, Vec::new()))
+            Ok(collected.into_transformed(&*plugin, batch, Vec::new()))
         }
         Err(Fault { records, fault }) => Err(Box::new(failed(batch, records, fault))),
     }

@@ -6,6 +6,7 @@
 wasmtime::component::bindgen!({
     path: "../guest-sdk/wit",
     world: "plugin",
+    imports: { default: trappable },
     exports: { default: async },
     ownership: Borrowing { duplicate_if_necessary: false },
 });

@@ -4,7 +4,7 @@
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Component, ComponentType, Lift, Linker, LinkerInstance, Lower};
 
-use super::guest::GuestState;
+use super::imports::GuestState;
 
 /// Answers every `wasi:` import of the component.
 ///

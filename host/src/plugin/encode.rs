@@ -46,6 +46,11 @@ pub(super) fn unknown_version(version: &str) -> String {
     format!("it is built for version {version} of the contract, and this gateway has {}", known.join(" and "))
 }
 
+/// Whether it exports the interface by some version, or at least names it.
+pub(super) fn exports_transformer(module: &[u8]) -> bool {
+    module.windows(TRANSFORMER.len()).any(|window| window == TRANSFORMER.as_bytes())
+}
+
 /// The version behind the interface's name in an export such as `tidegate:plugin/transformer@1.0.0#init`.
 fn exported_version(module: &[u8]) -> Option<String> {
     let at = module.windows(TRANSFORMER.len()).position(|window| window == TRANSFORMER.as_bytes())?;

@@ -1,14 +1,21 @@
 //! Instances of a WebAssembly plugin: made, initialised, called, used again.
 
-use parking_lot::Mutex;
-use wasmtime::{Store, StoreLimits, StoreLimitsBuilder};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use super::contract::{self, log, lookup};
+use parking_lot::Mutex;
+use wasmtime::{Store, Trap, UpdateDeadline};
+
+use super::contract;
 use super::description::Description;
 use super::engine::InstanceSettings;
-use super::{BoxFuture, Guest, GuestFault, Plugin, PluginHash};
+use super::imports::GuestState;
+use super::limit::LimitReached;
+use super::log_lines::LogLines;
+use super::{BoxFuture, Guest, GuestFault, Plugin, PluginHash, Usage};
+use crate::config::PluginState;
 use crate::pipeline::Range;
-use crate::rows::shortened;
 
 /// A plugin compiled from a file.
 pub struct WasmPlugin {
@@ -17,49 +24,37 @@ pub struct WasmPlugin {
     hash: PluginHash,
     /// Instances of a stateless plugin between two ranges: at most as many as ranges were ever transformed at once.
     idle: Mutex<Vec<WasmGuest>>,
+    /// Where state is kept: the instance of each partition between two of its ranges.
+    kept: Mutex<HashMap<PartitionKey, WasmGuest>>,
 }
+
+/// A topic and a partition of it.
+type PartitionKey = (Arc<str>, i32);
 
 /// All that is needed to make an instance.
 pub(super) struct Instantiate {
-    pub engine: wasmtime::Engine,
-    pub pre: contract::PluginPre<GuestState>,
-    pub instance: InstanceSettings,
+    engine: wasmtime::Engine,
+    pre: contract::PluginPre<GuestState>,
+    instance: InstanceSettings,
+    log_lines: Arc<LogLines>,
 }
 
 /// One instance with its store.
 pub(super) struct WasmGuest {
     store: Store<GuestState>,
     exports: contract::Plugin,
-}
-
-/// The limit of memory counts for each memory by itself, so there may be one; compilers make no more.
-const MEMORIES: usize = 1;
-
-/// A table lists functions that are called by address, eight bytes each: a million is far beyond any module, and 8 MiB
-/// are no way around the limit of memory.
-const TABLE_ELEMENTS: usize = 1 << 20;
-
-/// The longest line that a guest's log is taken for, in bytes.
-const LONGEST_LINE: usize = 4_096;
-
-/// A module has one, and what wraps it into a component has another.
-const TABLES: usize = 4;
-
-/// What the host's side of the imports works on.
-pub(super) struct GuestState {
-    instance: InstanceSettings,
-    limits: StoreLimits,
-    /// The last line that the guest logged as an error: a panic's message, when a trap follows.
-    last_error: Option<String>,
-    /// Milliseconds since 1970, the greatest timestamp that the range has shown so far.
-    clock: u64,
-    seed: u64,
+    /// Whose range it is at.
+    partition: Option<PartitionKey>,
 }
 
 impl WasmPlugin {
     pub(super) fn new(instantiate: Instantiate, description: Description, hash: PluginHash, first: WasmGuest) -> Self {
         let idle = Mutex::new(if description.stateless { vec![first] } else { Vec::new() });
-        Self { instantiate, description, hash, idle }
+        Self { instantiate, description, hash, idle, kept: Mutex::default() }
+    }
+
+    fn keeps_state(&self) -> bool {
+        !self.description.stateless && self.instantiate.instance.state == PluginState::Kept
     }
 }
 
@@ -74,12 +69,15 @@ impl Plugin for WasmPlugin {
 
     fn guest<'a>(&'a self, range: &'a Range) -> BoxFuture<'a, Result<Box<dyn Guest>, GuestFault>> {
         Box::pin(async move {
-            let idle = self.idle.lock().pop();
+            let idle = match self.keeps_state() {
+                true => self.kept.lock().remove(&partition(range)),
+                false => self.idle.lock().pop(),
+            };
             let mut guest = match idle {
                 Some(guest) => guest,
                 None => self.instantiate.initialised().await?,
             };
-            guest.store.data_mut().begin(range);
+            guest.begin(range);
             Ok(Box::new(guest) as Box<dyn Guest>)
         })
     }
@@ -87,76 +85,143 @@ impl Plugin for WasmPlugin {
     fn fresh_guest<'a>(&'a self, range: &'a Range) -> BoxFuture<'a, Result<Box<dyn Guest>, GuestFault>> {
         Box::pin(async move {
             let mut guest = self.instantiate.initialised().await?;
-            guest.store.data_mut().begin(range);
+            guest.begin(range);
             Ok(Box::new(guest) as Box<dyn Guest>)
         })
     }
 
     fn give_back(&self, guest: Box<dyn Guest>) {
-        if self.description.stateless
-            && let Ok(guest) = guest.into_any().downcast::<WasmGuest>()
-        {
+        let Ok(guest) = guest.into_any().downcast::<WasmGuest>() else { return };
+        if self.description.stateless {
             self.idle.lock().push(*guest);
+        } else if self.keeps_state()
+            && let Some(partition) = guest.partition.clone()
+        {
+            self.kept.lock().insert(partition, *guest);
         }
+    }
+
+    fn forget(&self, range: &Range) {
+        let forgotten = self.kept.lock().remove(&partition(range));
+        drop(forgotten);
     }
 
     fn release_idle(&self) {
         // Dropped outside of the lock: giving memory back takes its time.
         drop(std::mem::take(&mut *self.idle.lock()));
     }
+
+    fn cpu_budget(&self) -> Option<Duration> {
+        Some(self.instantiate.instance.limits.cpu)
+    }
+
+    fn rows_per_record(&self) -> usize {
+        self.instantiate.instance.limits.rows_per_record
+    }
+
+    fn usage(&self) -> Option<&Usage> {
+        Some(&self.instantiate.instance.usage)
+    }
 }
 
 impl Instantiate {
+    pub fn new(engine: wasmtime::Engine, pre: contract::PluginPre<GuestState>, instance: InstanceSettings) -> Self {
+        let log_lines = Arc::new(LogLines::new(instance.limits.log_lines, Instant::now()));
+        Self { engine, pre, instance, log_lines }
+    }
+
     pub async fn describe(&self) -> Result<contract::Description, GuestFault> {
         let mut guest = self.fresh().await?;
-        let described = guest.exports.tidegate_plugin_transformer().call_describe(&mut guest.store).await;
-        described.map_err(|fault| guest.trap(fault))
+        let cpu = guest.store.data().cpu.clone();
+        let described = guest.exports.tidegate_plugin_transformer();
+        let described = cpu.run(described.call_describe(&mut guest.store)).await;
+        described.map_err(|fault| guest.fault(&fault))
     }
 
     pub async fn initialised(&self) -> Result<WasmGuest, GuestFault> {
         let mut guest = self.fresh().await?;
+        let cpu = guest.store.data().cpu.clone();
         let settings = self.instance.settings.as_str();
-        let answer = guest.exports.tidegate_plugin_transformer().call_init(&mut guest.store, settings).await;
+        let answer = guest.exports.tidegate_plugin_transformer();
+        let answer = cpu.run(answer.call_init(&mut guest.store, settings)).await;
         match answer {
             Ok(Ok(())) => Ok(guest),
             Ok(Err(reason)) => Err(GuestFault::Init(reason)),
-            Err(fault) => Err(guest.trap(fault)),
+            Err(fault) => Err(guest.fault(&fault)),
         }
     }
 
     async fn fresh(&self) -> Result<WasmGuest, GuestFault> {
-        let mut store = Store::new(&self.engine, GuestState::new(self.instance.clone()));
-        store.limiter(|state| &mut state.limits);
-        // At every tick of the epoch the fibre yields, so that a spinning guest takes its share and no more.
+        let state = GuestState::new(self.instance.clone(), self.log_lines.clone());
+        let cpu = state.cpu.clone();
+        let mut store = Store::new(&self.engine, state);
+        store.limiter(|state| &mut state.memory);
+        // What a call hands over, copied or pointed at many times: lists of the result, and texts to the log and to lookups.
+        store.set_hostcall_fuel(self.instance.limits.output.0);
+        // The contract has no resources.
+        store.set_max_component_handles(16);
+        // At every tick of the epoch the guest's CPU time is looked at, and the fibre yields, so that a spinning guest takes its
+        // share and no more.
         store.set_epoch_deadline(1);
-        store.epoch_deadline_async_yield_and_update(1);
-        match self.pre.instantiate_async(&mut store).await {
-            Ok(exports) => Ok(WasmGuest { store, exports }),
-            Err(fault) => Err(GuestFault::Trap(trap_text(store.data_mut(), fault))),
+        store.epoch_deadline_callback(|store| {
+            store.data().cpu.check()?;
+            Ok(UpdateDeadline::Yield(1))
+        });
+        match cpu.run(self.pre.instantiate_async(&mut store)).await {
+            Ok(exports) => Ok(WasmGuest { store, exports, partition: None }),
+            Err(fault) => Err(fault_of(store.data_mut(), &fault)),
         }
     }
 }
 
+fn partition(range: &Range) -> PartitionKey {
+    (range.topic.clone(), range.partition)
+}
+
 impl WasmGuest {
-    fn trap(&mut self, fault: wasmtime::Error) -> GuestFault {
-        GuestFault::Trap(trap_text(self.store.data_mut(), fault))
+    fn begin(&mut self, range: &Range) {
+        self.store.data_mut().begin(range);
+        self.partition = Some(partition(range));
+    }
+
+    fn fault(&mut self, fault: &wasmtime::Error) -> GuestFault {
+        fault_of(self.store.data_mut(), fault)
     }
 }
 
 impl Guest for WasmGuest {
     fn transform<'a>(&'a mut self, batch: contract::Batch<'a>) -> BoxFuture<'a, Result<contract::Output, GuestFault>> {
         Box::pin(async move {
+            let (cpu, records) = (self.store.data().cpu.clone(), batch.offsets.len());
             self.store.data_mut().advance(batch.timestamps);
-            let answer = self.exports.tidegate_plugin_transformer().call_transform(&mut self.store, batch).await;
-            answer.map_err(|fault| self.trap(fault))
+            let call = self.exports.tidegate_plugin_transformer().call_transform(&mut self.store, batch);
+            match cpu.run(call).await {
+                Ok(output) => {
+                    self.store.data().used(records, &output);
+                    Ok(output)
+                }
+                Err(fault) => Err(self.fault(&fault)),
+            }
         })
     }
 
     fn finish(&mut self) -> BoxFuture<'_, Result<contract::Output, GuestFault>> {
         Box::pin(async move {
-            let answer = self.exports.tidegate_plugin_transformer().call_finish(&mut self.store).await;
-            answer.map_err(|fault| self.trap(fault))
+            let cpu = self.store.data().cpu.clone();
+            self.store.data_mut().advance(&[]);
+            let call = self.exports.tidegate_plugin_transformer().call_finish(&mut self.store);
+            match cpu.run(call).await {
+                Ok(output) => {
+                    self.store.data().used(0, &output);
+                    Ok(output)
+                }
+                Err(fault) => Err(self.fault(&fault)),
+            }
         })
+    }
+
+    fn set_cpu_budget(&mut self, budget: Duration) {
+        self.store.data().cpu.set_budget(budget);
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn std::any::Any> {
@@ -164,76 +229,32 @@ impl Guest for WasmGuest {
     }
 }
 
-/// The trap with its backtrace, and the panic's message where the guest told it.
-fn trap_text(state: &mut GuestState, fault: wasmtime::Error) -> String {
-    let trap = format!("{fault:?}");
-    match state.last_error.take() {
-        Some(panic) => format!("{panic}; {trap}"),
-        None => trap,
-    }
-}
-
-impl GuestState {
-    fn new(instance: InstanceSettings) -> Self {
-        let limits = StoreLimitsBuilder::new()
-            .memory_size(instance.memory)
-            .memories(MEMORIES)
-            .table_elements(TABLE_ELEMENTS)
-            .tables(TABLES)
-            .trap_on_grow_failure(true)
-            .build();
-        Self { instance, limits, last_error: None, clock: 0, seed: 0 }
-    }
-
-    fn begin(&mut self, range: &Range) {
-        self.last_error = None;
-        self.clock = 0;
-        self.seed = range.seed();
-    }
-
-    fn advance(&mut self, timestamps: &[i64]) {
-        let latest = timestamps.iter().copied().max().and_then(|latest| u64::try_from(latest).ok());
-        self.clock = self.clock.max(latest.unwrap_or_default());
-    }
-
-    pub fn clock(&self) -> u64 {
-        self.clock
-    }
-
-    /// The next number of the sequence that the range's seed begins (SplitMix64: Steele, Lea and Flood, 2014).
-    pub fn random(&mut self) -> u64 {
-        self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.seed ^ (self.seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-}
-
-impl log::Host for GuestState {
-    fn write(&mut self, level: log::Level, message: String) {
-        let message = shortened(message, LONGEST_LINE);
-        let pipeline = self.instance.pipeline.as_str();
-        match level {
-            log::Level::Debug => tracing::debug!(target: "plugin", pipeline, "{message}"),
-            log::Level::Info => tracing::info!(target: "plugin", pipeline, "{message}"),
-            log::Level::Warn => tracing::warn!(target: "plugin", pipeline, "{message}"),
-            log::Level::Error => {
-                tracing::error!(target: "plugin", pipeline, "{message}");
-                self.last_error = Some(message);
-            }
+/// Which limit stopped it, or the trap with its backtrace; before it the panic's message, where the guest told it.
+fn fault_of(state: &mut GuestState, fault: &wasmtime::Error) -> GuestFault {
+    match limit_of(state, fault) {
+        Some(LimitReached { limit, problem }) => {
+            state.instance.usage.limited(limit, 1);
+            GuestFault::Limit { limit, problem: format!("{problem}; {fault:?}") }
+        }
+        None => {
+            let trap = format!("{fault:?}");
+            GuestFault::Trap(match state.take_panic() {
+                Some(panic) => format!("{panic}; {trap}"),
+                None => trap,
+            })
         }
     }
 }
 
-impl lookup::Host for GuestState {
-    fn open(&mut self, name: String) -> Result<lookup::Table, String> {
-        let (handle, columns) = self.instance.lookups.open(&name)?;
-        Ok(lookup::Table { handle, columns: columns.to_vec() })
+fn limit_of(state: &GuestState, fault: &wasmtime::Error) -> Option<LimitReached> {
+    /// What wasmtime says where a guest hands over more than `Store::set_hostcall_fuel` lets it; it has no type for that.
+    const TOO_MUCH: &str = "too much data is being copied between the host and the guest";
+    if let Some(reached) = fault.downcast_ref::<LimitReached>() {
+        return Some(reached.clone());
     }
-
-    fn get(&mut self, table: u32, key: String) -> Option<Vec<String>> {
-        self.instance.lookups.get(table, &key).map(<[String]>::to_vec)
+    if fault.downcast_ref::<Trap>() == Some(&Trap::StackOverflow) {
+        return Some(LimitReached::stack());
     }
+    let too_much = fault.chain().any(|cause| cause.to_string().starts_with(TOO_MUCH));
+    too_much.then(|| LimitReached::output(state.instance.limits.output))
 }
-
-impl contract::tidegate::plugin::types::Host for GuestState {}

@@ -1,16 +1,18 @@
 //! From a file to a plugin that can be called: component or core module, imports and exports checked, compiled, described.
 
-use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use wasmtime::component::{Component, HasSelf, Linker};
 
+use super::compiler::CompileFault;
 use super::contract;
 use super::description::{Description, DescriptionFault};
 use super::encode::{self, CONTRACTS, TRANSFORMER};
-use super::engine::InstanceSettings;
-use super::guest::{GuestState, Instantiate, WasmPlugin};
+use super::engine::{Engine, InstanceSettings};
+use super::guest::{Instantiate, WasmPlugin};
+use super::imports::GuestState;
 use super::{GuestFault, PluginFile, empty_world};
+use crate::config::ByteSize;
 
 /// Why a plugin cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +28,12 @@ pub enum LoadFault {
     NotPlugin { path: PathBuf, problem: String },
     #[error("plugin `{path}` is damaged or uses what is not supported: {problem}")]
     Invalid { path: PathBuf, problem: String },
+    #[error("plugin `{path}` cannot be compiled: {problem}")]
+    Compile { path: PathBuf, problem: CompileFault },
+    #[error(
+        "plugin `{path}` has {size}, and {limit} is the limit; a larger `limits.module_size` in the pipeline's file allows more"
+    )]
+    TooLarge { path: PathBuf, size: ByteSize, limit: ByteSize },
     #[error("plugin `{path}` imports `{import}`; a plugin may import only the interfaces of `tidegate:plugin`")]
     Import { path: PathBuf, import: String },
     #[error("plugin `{path}`: {problem}")]
@@ -36,13 +44,18 @@ pub enum LoadFault {
 }
 
 pub(super) async fn load(
-    engine: &wasmtime::Engine,
+    engine: &Engine,
     file: &PluginFile,
     instance: InstanceSettings,
 ) -> Result<WasmPlugin, LoadFault> {
     let PluginFile { path, bytes } = file;
+    instance.usage.module_size(bytes.len());
+    check_size(path, bytes.len(), instance.limits.module_size)?;
+    check_preamble(path, bytes)?;
     let hash = file.hash();
-    let component = component(engine, path, bytes)?;
+    let tenant = instance.pipeline.split('/').next().unwrap_or_default();
+    let component = engine.component(tenant, file).await.map_err(|fault| refused(path, fault))?;
+    let engine = engine.wasmtime();
     let mut linker = Linker::<GuestState>::new(engine);
     link(&mut linker, engine, path, &component)?;
     let not_plugin = |problem: wasmtime::Error| LoadFault::NotPlugin {
@@ -51,7 +64,7 @@ pub(super) async fn load(
     };
     let pre = linker.instantiate_pre(&component).map_err(not_plugin)?;
     let pre = contract::PluginPre::new(pre).map_err(not_plugin)?;
-    let instantiate = Instantiate { engine: engine.clone(), pre, instance };
+    let instantiate = Instantiate::new(engine.clone(), pre, instance);
     let guest = |problem, description| LoadFault::Guest { path: path.to_owned(), problem, description };
     let description = instantiate.describe().await.map_err(|problem| guest(problem, None))?;
     let description =
@@ -63,42 +76,38 @@ pub(super) async fn load(
     }
 }
 
-fn component(engine: &wasmtime::Engine, path: &Path, bytes: &[u8]) -> Result<Component, LoadFault> {
-    let invalid = |problem: String| LoadFault::Invalid { path: path.to_owned(), problem };
-    let bytes = match bytes.first_chunk::<8>() {
-        // The second half of the preamble tells a core module from a component.
-        Some([0x00, b'a', b's', b'm', 0x01, 0, 0, 0]) => {
-            // Only of what is valid: the encoder panics at a module that was cut off.
-            wasmtime::Module::validate(engine, bytes).map_err(|fault| invalid(format!("{fault:#}")))?;
-            Cow::Owned(wrap(path, bytes)?)
-        }
-        Some([0x00, b'a', b's', b'm', ..]) => Cow::Borrowed(bytes),
-        _ => {
-            let found = match bytes.get(..bytes.len().min(8)) {
-                None | Some([]) => "empty".to_owned(),
-                Some(first) if b"\0asm\x01\0\0".starts_with(first) => format!("cut off after {} bytes", first.len()),
-                Some(first) => format!("a file that begins with the bytes {}", hex(first)),
-            };
-            return Err(LoadFault::NotWasm { path: path.to_owned(), found });
-        }
+/// What a file is, by its first bytes; nothing else of it is looked at in this process.
+fn check_preamble(path: &Path, bytes: &[u8]) -> Result<(), LoadFault> {
+    if bytes.len() >= 8 && bytes.starts_with(b"\0asm") {
+        return Ok(());
+    }
+    let found = match bytes.get(..bytes.len().min(8)) {
+        None | Some([]) => "empty".to_owned(),
+        Some(first) if b"\0asm\x01\0\0".starts_with(first) => format!("cut off after {} bytes", first.len()),
+        Some(first) => format!("a file that begins with the bytes {}", hex(first)),
     };
-    Component::from_binary(engine, &bytes).map_err(|fault| invalid(format!("{fault:#}")))
+    Err(LoadFault::NotWasm { path: path.to_owned(), found })
 }
 
-fn wrap(path: &Path, module: &[u8]) -> Result<Vec<u8>, LoadFault> {
-    encode::encode(module).map_err(|fault| {
-        let exports_transformer = module.windows(TRANSFORMER.len()).any(|window| window == TRANSFORMER.as_bytes());
-        match exports_transformer {
-            true => LoadFault::Invalid { path: path.to_owned(), problem: format!("{fault:#}") },
-            false => LoadFault::NotPlugin {
-                path: path.to_owned(),
-                problem: format!(
-                    "it does not export `{}`; build it with the crate `tidegate-plugin` ({fault:#})",
-                    newest()
-                ),
-            },
-        }
-    })
+fn check_size(path: &Path, size: usize, limit: ByteSize) -> Result<(), LoadFault> {
+    let fits = size <= limit.0;
+    fits.then_some(()).ok_or_else(|| LoadFault::TooLarge { path: path.to_owned(), size: ByteSize(size), limit })
+}
+
+/// What the compiler's process found, as an operator reads it.
+fn refused(path: &Path, fault: CompileFault) -> LoadFault {
+    let path = path.to_owned();
+    match fault {
+        CompileFault::NotPlugin(problem) => LoadFault::NotPlugin {
+            path,
+            problem: format!(
+                "it does not export `{}`; build it with the crate `tidegate-plugin` ({problem})",
+                newest()
+            ),
+        },
+        CompileFault::Invalid(problem) => LoadFault::Invalid { path, problem },
+        problem => LoadFault::Compile { path, problem },
+    }
 }
 
 fn link(

@@ -34,6 +34,9 @@ pub enum LookupFault {
 }
 
 impl LookupTable {
+    /// The table is in memory as a whole: this bounds what a pipeline's file can make the gateway take.
+    pub const MOST_BYTES: u64 = 256 << 20;
+
     /// Reads a CSV file with a header row; `key` names the column to look up by.
     ///
     /// # Errors

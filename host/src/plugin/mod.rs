@@ -3,28 +3,40 @@
 //! [`Engine::load`] turns a file into a [`Plugin`]; the pipeline asks it for a [`Guest`] for every range and calls that
 //! batch by batch. What a guest answers is not trusted here: `pipeline::transform` checks all of it.
 
+mod compiled;
+mod compiler;
+mod configuration;
 pub mod contract;
 mod description;
 mod empty_world;
 mod encode;
 mod engine;
 mod guest;
+mod imports;
+mod limit;
 mod load;
+mod log_lines;
 mod lookup;
+mod usage;
 
 use std::fmt;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::time::Duration;
 
+pub use compiler::{CompileFault, CompileLimits, compile_if_asked};
 pub use description::{Description, DescriptionFault, Route};
-pub use engine::{Engine, InstanceSettings, Profiling};
+pub use engine::{Engine, EngineSettings, InstanceSettings, Profiling};
 pub use guest::WasmPlugin;
 pub use load::LoadFault;
 pub use lookup::{LookupFault, LookupTable, Lookups};
+pub use usage::{Usage, Used};
 
 use bytes::Bytes;
 
+use crate::config::Limits;
 use crate::pipeline::Range;
 
 /// A future that a worker may run.
@@ -62,8 +74,23 @@ pub trait Plugin: Send + Sync {
     /// Takes a guest back after a range that ended well, so that a stateless one can be used again.
     fn give_back(&self, guest: Box<dyn Guest>);
 
+    /// Throws away what a guest has kept of the range's partition: see [`PluginState::Kept`](crate::config::PluginState::Kept).
+    fn forget(&self, range: &Range) {
+        // Who keeps nothing has nothing to throw away.
+        let _ = range;
+    }
+
     /// Lets go of guests that wait for the next range: it may be long in coming.
     fn release_idle(&self) {}
+    /// How many rows a record may become.
+    fn rows_per_record(&self) -> usize {
+        usize::MAX
+    }
+
+    /// What it takes; none where nobody counts it.
+    fn usage(&self) -> Option<&Usage> {
+        None
+    }
 }
 
 /// An instance of a plugin, working on one range.
@@ -90,9 +117,17 @@ pub trait Guest: Send {
 /// Why a guest cannot go on. The text is for the operator and the plugin's author.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum GuestFault {
-    /// The code trapped: a panic, an access out of bounds, too much memory, an import that is not to be had.
+    /// The code trapped: a panic, an access out of bounds, an import that is not to be had.
     #[error("the plugin trapped: {0}")]
     Trap(String),
+    /// It would take more than a limit allows.
+    #[error("the plugin reached a limit: {problem}")]
+    Limit {
+        /// The limit's key in `[limits]`; `stack`, which has none.
+        limit: &'static str,
+        /// What it would take, how much there is, and the backtrace.
+        problem: String,
+    },
     /// `init` answered an error.
     #[error("the plugin refuses its settings: {0}")]
     Init(String),
@@ -107,7 +142,7 @@ pub enum GuestFault {
 impl GuestFault {
     /// Whether a call took more CPU time than it may, which says little before it had a chance to take more.
     pub fn is_timeout(&self) -> bool {
-        false
+        matches!(self, Self::Limit { limit: "cpu", .. })
     }
 
     /// The same with its text cut in the middle where it is longer than `most` bytes: what was wrong stands at the beginning or, behind a
@@ -115,6 +150,7 @@ impl GuestFault {
     pub fn shortened(self, most: usize) -> Self {
         match self {
             Self::Trap(text) => Self::Trap(cut(text, most)),
+            Self::Limit { limit, problem } => Self::Limit { limit, problem: cut(problem, most) },
             Self::Init(text) => Self::Init(cut(text, most)),
             Self::Finish(text) => Self::Finish(cut(text, most)),
             Self::Contract(text) => Self::Contract(cut(text, most)),
@@ -142,12 +178,26 @@ pub struct PluginFile {
 }
 
 impl PluginFile {
-    /// Reads a file.
+    /// Far beyond any plugin; all of it is in memory while it is compiled.
+    pub const MOST_BYTES: u64 = 256 << 20;
+
+    /// Reads a file, wherever it lies.
     ///
     /// # Errors
-    /// Where it cannot be read.
+    /// Where it cannot be read, is none, or is beyond what any pipeline may ask for.
     pub fn read(path: &Path) -> Result<Self, LoadFault> {
-        let bytes = std::fs::read(path).map_err(|problem| LoadFault::File { path: path.to_owned(), problem })?;
+        let fault = |problem| LoadFault::File { path: path.to_owned(), problem };
+        // Opening a pipe would wait for its other end.
+        if !std::fs::metadata(path).map_err(fault)?.is_file() {
+            return Err(fault(std::io::Error::other("it is no file; expected a WebAssembly module")));
+        }
+        let limit = Self::MOST_BYTES;
+        let mut bytes = Vec::new();
+        let file = File::open(path).map_err(fault)?;
+        file.take(limit + 1).read_to_end(&mut bytes).map_err(fault)?;
+        if bytes.len() as u64 > limit {
+            return Err(fault(std::io::Error::other(format!("it is larger than {}", Limits::LARGEST_MODULE))));
+        }
         Ok(Self { path: path.to_owned(), bytes: bytes.into() })
     }
 

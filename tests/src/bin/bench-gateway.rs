@@ -2,12 +2,13 @@
 //! natively, or one that discards everything.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
 use tidegate::config::GatewaySettings;
-use tidegate::plugin::{Engine, Profiling};
+use tidegate::plugin::{Engine, EngineSettings, Profiling, compile_if_asked};
 use tidegate::{Gateway, LoadPlugin};
 use tidegate_tests::bench::measured::Measured;
 use tidegate_tests::discard::Discard;
@@ -39,7 +40,20 @@ enum Mode {
     Discard,
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
+    if let Some(code) = compile_if_asked() {
+        return code;
+    }
+    match measure() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            eprintln!("{fault:?}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure() -> anyhow::Result<()> {
     let Arguments { config, mode, records, profile_guests } = Arguments::parse();
     tidegate::logging::start();
     // As many threads as in the gateway's own process.
@@ -48,7 +62,7 @@ fn main() -> anyhow::Result<()> {
         let settings = GatewaySettings::read(&config)?;
         let profiling = if profile_guests { Profiling::PerfMap } else { Profiling::Off };
         let plugins: Arc<dyn LoadPlugin> = match mode {
-            Mode::Wasm => Arc::new(Engine::new(profiling)?),
+            Mode::Wasm => Arc::new(Engine::new(EngineSettings { profiling, ..EngineSettings::default() })?),
             Mode::Native => Arc::new(NativeSales),
             Mode::Discard => Arc::new(Discard),
         };

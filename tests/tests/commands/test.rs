@@ -36,7 +36,14 @@ fn cases_that_are_met_are_told_with_their_counts_and_end_with_0() {
     let lines: Vec<_> = ended.out.lines().collect();
     assert!(lines[0].starts_with("ok      a  3 records: 1 row, 1 rejected, 1 dropped; "), "{ended:?}");
     assert!(lines[0].ends_with(" us a record"), "{ended:?}");
-    assert_eq!(lines[1..], ["", "1 case: 1 ok, 0 failed"]);
+    assert_eq!(lines[1..4], ["", "1 case: 1 ok, 0 failed", ""]);
+    let limits: Vec<_> = lines[5..].iter().map(|line| line.split_whitespace().next().unwrap()).collect();
+    let all = ["memory", "cpu", "output", "rows_per_record", "lookups_per_record", "log_lines", "module_size"];
+    assert_eq!(limits, all);
+    let of = |limit: &str| lines.iter().find(|line| line.trim_start().starts_with(limit)).unwrap();
+    assert!(of("memory").ends_with(" of 256 MiB an instance"), "{}", of("memory"));
+    assert!(of("cpu").ends_with(" us  of 1 s a call"), "{}", of("cpu"));
+    assert_eq!(of("log_lines").split_whitespace().collect::<Vec<_>>(), ["log_lines", "0", "of", "100", "a", "second"]);
 }
 
 #[test]
@@ -54,7 +61,7 @@ fn a_case_that_is_not_met_and_one_that_traps_fail_without_ending_the_others() {
         "out of tea",
         "\nfailed  c\n    the plugin refuses its settings: not today\n",
         "\nok      d  3 records",
-        "\n\n4 cases: 1 ok, 3 failed\n",
+        "\n\n4 cases: 1 ok, 3 failed\n\nthe most that it took",
     ] {
         assert!(ended.out.contains(part), "{part} is not in:\n{}", ended.out);
     }
@@ -67,6 +74,11 @@ fn json_says_the_same_for_machines() {
     assert_eq!(ended.code, Some(1), "{ended:?}");
     let summary: Value = serde_json::from_str(&ended.out).unwrap();
     assert_eq!((&summary["ok"], &summary["failed"]), (&1.into(), &1.into()));
+    let limits = summary["limits"].as_object().unwrap();
+    assert_eq!(limits.len(), 7);
+    assert_eq!(limits["memory"]["limit"], 256 << 20);
+    assert!(limits["memory"]["used"].as_u64().unwrap() >= 64 << 10, "{limits:?}");
+    assert!(limits["output"]["used"].as_u64().unwrap() > 0, "{limits:?}");
     let [met, failed] = summary["cases"].as_array().unwrap().as_slice() else { panic!("{summary}") };
     assert_eq!((&met["name"], &met["ok"], &met["problems"]), (&"a".into(), &true.into(), &Value::Array(vec![])));
     let counts = ["records", "rows", "rejects", "dropped"].map(|count| met[count].as_u64().unwrap());

@@ -57,7 +57,30 @@ async fn a_file_that_cannot_be_read_is_named_with_the_systems_reason() {
     let missing = refusal_of(&directory.path().join("nowhere.wasm"), cases::instance()).await;
     assert_eq!(missing.text, "read plugin FILE: No such file or directory (os error 2)");
     let directory = refusal_of(directory.path(), cases::instance()).await;
-    assert_eq!(directory.text, "read plugin FILE: Is a directory (os error 21)");
+    assert_eq!(directory.text, "read plugin FILE: it is no file; expected a WebAssembly module");
+}
+
+#[tokio::test]
+async fn a_pipe_is_not_waited_for_and_a_link_to_itself_not_followed_for_ever() {
+    let directory = tempfile::tempdir().unwrap();
+    let (pipe, knot) = (directory.path().join("pipe.wasm"), directory.path().join("knot.wasm"));
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let text = refusal_of(&pipe, cases::instance()).await.text;
+    assert_eq!(text, "read plugin FILE: it is no file; expected a WebAssembly module");
+    std::os::unix::fs::symlink(&knot, &knot).unwrap();
+    let text = refusal_of(&knot, cases::instance()).await.text;
+    assert_eq!(text, "read plugin FILE: Too many levels of symbolic links (os error 40)");
+}
+
+#[tokio::test]
+async fn more_than_any_pipeline_may_ask_for_is_not_even_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("large.wasm");
+    // A hole, which takes no place on the disk.
+    std::fs::File::create(&path).unwrap().set_len(1 << 40).unwrap();
+    let text = refusal_of(&path, cases::instance()).await.text;
+    assert_eq!(text, "read plugin FILE: it is larger than 256 MiB");
 }
 
 #[tokio::test]
@@ -145,6 +168,42 @@ async fn a_component_whose_transformer_lacks_its_functions_is_refused() {
     assert!(matches!(fault, LoadFault::NotPlugin { .. }), "{fault:?}");
     assert!(text.contains("its imports or exports have other types than the contract's: "), "{text}");
     assert!(text.contains("describe"), "{text}");
+}
+
+#[tokio::test]
+async fn functions_of_the_right_names_and_wrong_types_are_refused() {
+    let mut types = wasm::TypeSection::new();
+    types.ty().function([], [wasm::ValType::I32]);
+    let mut functions = wasm::FunctionSection::new();
+    functions.function(0);
+    let mut exports = wasm::ExportSection::new();
+    exports.export("number", wasm::ExportKind::Func, 0);
+    let mut code = wasm::CodeSection::new();
+    code.function(
+        wasm::Function::new([]).instruction(&wasm::Instruction::I32Const(7)).instruction(&wasm::Instruction::End),
+    );
+    let mut module = wasm::Module::new();
+    module.section(&types).section(&functions).section(&exports).section(&code);
+    let mut instances = wasm::InstanceSection::new();
+    instances.instantiate::<_, &str>(0, []);
+    let mut aliases = wasm::ComponentAliasSection::new();
+    aliases.alias(wasm::Alias::CoreInstanceExport { instance: 0, kind: wasm::ExportKind::Func, name: "number" });
+    let mut types = wasm::ComponentTypeSection::new();
+    let number = wasm::ComponentValType::Primitive(wasm::PrimitiveValType::U32);
+    types.function().params([("", number); 0]).result(Some(number));
+    let mut lifted = wasm::CanonicalFunctionSection::new();
+    lifted.lift(0, 0, []);
+    let mut transformer = wasm::ComponentInstanceSection::new();
+    let names = ["describe", "init", "transform", "finish"];
+    transformer.export_items(names.map(|name| (name, wasm::ComponentExportKind::Func, 0)));
+    let mut exports = wasm::ComponentExportSection::new();
+    exports.export("tidegate:plugin/transformer@1.1.0", wasm::ComponentExportKind::Instance, 0, None);
+    let mut component = wasm::Component::new();
+    component.section(&wasm::ModuleSection(&module)).section(&instances).section(&aliases).section(&types);
+    component.section(&lifted).section(&transformer).section(&exports);
+    let Refusal { fault, text } = refusal(&component.finish()).await;
+    assert!(matches!(fault, LoadFault::NotPlugin { .. }), "{fault:?}");
+    assert!(text.contains("its imports or exports have other types than the contract's: "), "{text}");
 }
 
 /// A component that exports an empty instance.

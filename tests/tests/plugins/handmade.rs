@@ -1,13 +1,14 @@
 //! Plugins that no compiler makes: modules written instruction by instruction, against what a guest may take of the host.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use tidegate::plugin::LoadFault;
 use tidegate_tests::cases;
 use wasm_encoder as wasm;
 use wasm_encoder::{ExportKind, ValType};
 
-use crate::load_file;
+use crate::{limited, load_file};
 
 /// A plugin whose `describe` is these instructions, which have to leave the address of a description or trap.
 struct Handmade {
@@ -15,11 +16,19 @@ struct Handmade {
     /// At the address 0.
     data: Vec<u8>,
     pages: u64,
+    /// Elements of its table.
+    elements: u64,
+    /// What it does when an instance is made.
+    start: Vec<wasm::Instruction<'static>>,
 }
+
+/// Never ends.
+const SPIN: [wasm::Instruction<'static>; 3] =
+    [wasm::Instruction::Loop(wasm::BlockType::Empty), wasm::Instruction::Br(0), wasm::Instruction::End];
 
 impl Default for Handmade {
     fn default() -> Self {
-        Self { describe: vec![wasm::Instruction::Unreachable], data: vec![], pages: 1 }
+        Self { describe: vec![wasm::Instruction::Unreachable], data: vec![], pages: 1, elements: 1, start: vec![] }
     }
 }
 
@@ -58,6 +67,7 @@ impl Handmade {
         let mut types = wasm::TypeSection::new();
         let signatures: [&[ValType]; 5] = [&[], &[I32, I32], &[I32], &[], &[I32, I32, I32, I32]];
         signatures.iter().for_each(|parameters| types.ty().function(parameters.iter().copied(), [I32]));
+        types.ty().function([], []);
         let names = ["describe", "init", "transform", "finish"];
         let mut functions = wasm::FunctionSection::new();
         let mut exports = wasm::ExportSection::new();
@@ -66,17 +76,18 @@ impl Handmade {
             exports.export(&format!("tidegate:plugin/transformer@1.1.0#{name}"), ExportKind::Func, index);
         }
         functions.function(4);
+        functions.function(5);
         exports.export("cabi_realloc", ExportKind::Func, 4);
         exports.export("memory", ExportKind::Memory, 0);
         let mut tables = wasm::TableSection::new();
         let (element_type, table64, shared) = (wasm::RefType::FUNCREF, false, false);
-        tables.table(wasm::TableType { element_type, minimum: 1, maximum: None, table64, shared });
+        tables.table(wasm::TableType { element_type, minimum: self.elements, maximum: None, table64, shared });
         let mut memories = wasm::MemorySection::new();
         let (maximum, memory64, page_size_log2) = (None, false, None);
         memories.memory(wasm::MemoryType { minimum: self.pages, maximum, memory64, shared, page_size_log2 });
         let mut code = wasm::CodeSection::new();
         let trap = vec![wasm::Instruction::Unreachable];
-        for body in [&self.describe, &trap, &trap, &trap, &trap] {
+        for body in [&self.describe, &trap, &trap, &trap, &trap, &self.start] {
             let mut function = wasm::Function::new([]);
             body.iter().for_each(|instruction| {
                 function.instruction(instruction);
@@ -90,6 +101,7 @@ impl Handmade {
         let interfaces = wasm::CustomSection { name: Cow::Owned(name), data: Cow::Owned(content) };
         let mut module = wasm::Module::new();
         module.section(&types).section(&functions).section(&tables).section(&memories).section(&exports);
+        module.section(&wasm::StartSection { function_index: 5 });
         module.section(&code).section(&data).section(&interfaces);
         module.finish()
     }
@@ -104,7 +116,8 @@ async fn refusal_of(plugin: &[u8]) -> String {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("handmade.wasm");
     std::fs::write(&path, plugin).unwrap();
-    match load_file(&path, cases::instance()).await {
+    let quickly = limited(|limits| limits.cpu = Duration::from_millis(50));
+    match load_file(&path, quickly).await {
         Err(LoadFault::Guest { problem, .. }) => problem.to_string(),
         Err(other) => panic!("{other}"),
         Ok(_) => panic!("it was loaded"),
@@ -120,7 +133,26 @@ async fn a_handmade_plugin_is_called() {
 #[tokio::test]
 async fn memory_that_is_too_large_from_the_beginning_is_refused() {
     let text = Handmade { pages: 5_000, ..Handmade::default() }.refusal().await;
-    assert!(text.contains("forcing trap when growing memory to 327680000 bytes"), "{text}");
+    assert!(text.contains("its memory would grow to 320000 KiB, beyond 256 MiB; a larger `limits.memory`"), "{text}");
+}
+
+#[tokio::test]
+async fn a_description_that_never_comes_is_given_up_at_its_cpu_time() {
+    let describe = [&SPIN[..], &[wasm::Instruction::Unreachable]].concat();
+    let text = Handmade { describe, ..Handmade::default() }.refusal().await;
+    assert!(text.contains("one call takes more than 50 ms of CPU time; a larger `limits.cpu`"), "{text}");
+}
+
+#[tokio::test]
+async fn an_instance_that_never_begins_is_given_up_at_its_cpu_time() {
+    let text = Handmade { start: SPIN.to_vec(), ..Handmade::default() }.refusal().await;
+    assert!(text.contains("one call takes more than 50 ms of CPU time; a larger `limits.cpu`"), "{text}");
+}
+
+#[tokio::test]
+async fn a_table_that_is_too_large_from_the_beginning_is_refused() {
+    let text = Handmade { elements: 10_000_000, ..Handmade::default() }.refusal().await;
+    assert!(text.contains("a table of 10000000 functions is beyond the 1048576 that there may be"), "{text}");
 }
 
 #[tokio::test]
@@ -128,7 +160,7 @@ async fn a_table_cannot_take_the_memory_that_the_limit_denies() {
     use wasm::Instruction::{Drop, I32Const, RefNull, TableGrow, Unreachable};
     let grows = [RefNull(wasm::HeapType::FUNC), I32Const(50_000_000), TableGrow(0), Drop, Unreachable];
     let text = Handmade { describe: grows.into(), ..Handmade::default() }.refusal().await;
-    assert!(text.contains("forcing trap when growing table to 50000001 elements"), "{text}");
+    assert!(text.contains("a table of 50000001 functions is beyond the 1048576 that there may be"), "{text}");
 }
 
 #[tokio::test]
@@ -143,14 +175,14 @@ async fn an_answer_that_repeats_one_text_many_times_is_cut_short() {
     // Each of them: its name and no columns.
     (0..count).for_each(|_| data.extend(words(&[NAME, NAME, 0, 0])));
     let describe = vec![wasm::Instruction::I32Const(0)];
-    let text = Handmade { describe, data, pages: 64 }.refusal().await;
-    assert!(text.contains("too much data"), "{text}");
+    let text = Handmade { describe, data, pages: 64, ..Handmade::default() }.refusal().await;
+    assert!(text.contains("one call hands over more than 128 MiB; a larger `limits.output`"), "{text}");
 }
 
 #[tokio::test]
 async fn an_answer_beyond_the_memory_is_a_trap() {
     let data = [0u32, 0, 0, 0, 1, 65_536, 1_000].iter().flat_map(|word| word.to_le_bytes()).collect();
-    let text = Handmade { describe: vec![wasm::Instruction::I32Const(0)], data, pages: 1 }.refusal().await;
+    let text = Handmade { describe: vec![wasm::Instruction::I32Const(0)], data, ..Handmade::default() }.refusal().await;
     assert!(text.contains("out of bounds"), "{text}");
     let text = Handmade { describe: vec![wasm::Instruction::I32Const(-4)], ..Handmade::default() }.refusal().await;
     assert!(text.contains("out of bounds"), "{text}");
@@ -173,6 +205,20 @@ async fn a_second_memory_is_no_way_around_the_limit() {
     appended.section(&wasm::ModuleSection(&other)).section(&instances);
     let text = refusal_of(&[plugin, appended.finish()[8..].to_vec()].concat()).await;
     assert!(text.contains("memory count too high at 2"), "{text}");
+}
+
+#[tokio::test]
+async fn a_module_is_not_instantiated_a_thousand_times() {
+    let module = Handmade::default().module();
+    let plugin =
+        wit_component::ComponentEncoder::default().module(&module).and_then(|encoder| encoder.encode()).unwrap();
+    let mut instances = wasm::InstanceSection::new();
+    let empty = modules_in(&plugin);
+    (0..1_000).for_each(|_| _ = instances.instantiate::<_, &str>(empty, []));
+    let mut appended = wasm::Component::new();
+    appended.section(&wasm::ModuleSection(&wasm::Module::new())).section(&instances);
+    let text = refusal_of(&[plugin, appended.finish()[8..].to_vec()].concat()).await;
+    assert!(text.contains("instance count too high at 17"), "{text}");
 }
 
 /// How many modules a component holds.

@@ -5,9 +5,11 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 mod answers;
+mod compiling;
 mod files;
 mod generated;
 mod handmade;
+mod kept;
 mod limits;
 mod state;
 mod values;
@@ -17,12 +19,18 @@ mod world;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
+use tidegate::config::Limits;
 use tidegate::pipeline::Transformed;
-use tidegate::plugin::{Engine, InstanceSettings, LoadFault, Plugin, PluginFile, Profiling, WasmPlugin};
+use tidegate::plugin::{Engine, EngineSettings, InstanceSettings, LoadFault, Plugin, PluginFile, WasmPlugin};
 use tidegate::rows::Decoder;
 use tidegate_tests::cases;
+use tidegate_tests::harness::binary;
 
-static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new(Profiling::Off).unwrap());
+static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
+    // The tests' own program is not the gateway's: it cannot take over as the compiler.
+    let compiler = binary().unwrap();
+    Engine::new(EngineSettings { compiler, ..EngineSettings::default() }).unwrap()
+});
 
 /// Loads a plugin that was built, with settings as JSON.
 async fn load(name: &str, instance: InstanceSettings) -> Arc<dyn Plugin> {
@@ -31,6 +39,13 @@ async fn load(name: &str, instance: InstanceSettings) -> Arc<dyn Plugin> {
 
 async fn load_file(path: &Path, instance: InstanceSettings) -> Result<WasmPlugin, LoadFault> {
     ENGINE.load(&PluginFile::read(path)?, instance).await
+}
+
+/// The usual limits, but for one.
+fn limited(change: impl FnOnce(&mut Limits)) -> InstanceSettings {
+    let mut instance = cases::instance();
+    change(&mut instance.limits);
+    instance
 }
 
 async fn unruly() -> Arc<dyn Plugin> {

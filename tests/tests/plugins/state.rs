@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use tidegate::plugin::{GuestFault, Plugin};
+use tidegate::config::PluginState;
+use tidegate::pipeline::{Range, TransformFault};
+use tidegate::plugin::{GuestFault, InstanceSettings, Plugin};
 use tidegate_tests::cases;
 
 use crate::{load, rejects, texts, unruly};
@@ -38,6 +40,34 @@ async fn a_stateful_plugin_begins_every_range_anew() {
     assert!(!plugin.description().stateless);
     assert_eq!(lines(&plugin, &["a", "b", "c"]).await, ["3"]);
     assert_eq!(lines(&plugin, &["d"]).await, ["1"]);
+}
+
+/// Transforms records of a partition as one range; its row of the count.
+async fn count_in(plugin: &Arc<dyn Plugin>, partition: i32, values: &[&str]) -> Result<Vec<String>, TransformFault> {
+    let range = Range { topic: "test".into(), partition, first: 0, next: values.len() as i64 };
+    let transformed = tidegate::cases::transform(plugin.clone(), range, cases::records(0, values)).await?;
+    Ok(texts(&**plugin, &transformed))
+}
+
+#[tokio::test]
+async fn a_stateful_plugin_goes_on_where_it_was_where_its_state_is_kept_for_each_partition_by_itself() {
+    let plugin = load("counter", InstanceSettings { state: PluginState::Kept, ..cases::instance() }).await;
+    let count = async |partition, values: &[&str]| count_in(&plugin, partition, values).await.unwrap();
+    assert_eq!(count(0, &["a", "b", "c"]).await, ["3"]);
+    assert_eq!(count(1, &["a"]).await, ["1"]);
+    assert_eq!(count(0, &["d"]).await, ["4"]);
+    assert_eq!(count(1, &["b"]).await, ["2"]);
+}
+
+#[tokio::test]
+async fn state_that_is_kept_ends_with_a_fault_and_with_the_partition() {
+    let plugin = load("counter", InstanceSettings { state: PluginState::Kept, ..cases::instance() }).await;
+    let count = async |partition, values: &[&str]| count_in(&plugin, partition, values).await.unwrap();
+    assert_eq!((count(0, &["a"]).await, count(1, &["a"]).await), (vec!["1".to_owned()], vec!["1".to_owned()]));
+    count_in(&plugin, 0, &["fail"]).await.unwrap_err();
+    assert_eq!((count(0, &["a"]).await, count(1, &["a"]).await), (vec!["1".to_owned()], vec!["2".to_owned()]));
+    plugin.forget(&Range { topic: "test".into(), partition: 1, first: 0, next: 1 });
+    assert_eq!((count(0, &["a"]).await, count(1, &["a"]).await), (vec!["2".to_owned()], vec!["1".to_owned()]));
 }
 
 #[tokio::test]

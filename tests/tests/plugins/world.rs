@@ -61,13 +61,15 @@ async fn randomness_is_the_same_for_the_same_range_and_another_for_another() {
 
 #[tokio::test]
 async fn the_environment_is_empty() {
-    assert_eq!(lines(&wasip2().await, cases::records(0, ["environment"])).await, ["0"]);
+    assert_eq!(lines(&wasip2().await, cases::records(0, ["environment", "arguments"])).await, ["0", "0"]);
 }
 
 #[tokio::test]
 async fn what_is_not_there_traps_by_its_name() {
     let text = trap(&wasip2().await, "file /etc/passwd").await;
     assert!(text.contains("wasi:filesystem/preopens@0.2."), "{text}");
+    let text = trap(&wasip2().await, "connect 127.0.0.1:9092").await;
+    assert!(text.contains("wasi:sockets/"), "{text}");
     // Without WASI the standard library itself knows of no clock.
     let text = trap(&unruly().await, "clock").await;
     assert!(text.contains("time not implemented on this platform"), "{text}");

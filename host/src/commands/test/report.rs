@@ -7,8 +7,10 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::Telling;
+use super::usage::{self, LimitsSummary};
 use crate::cases::{Case, Ran};
 use crate::commands::number;
+use crate::plugin::Used;
 
 /// A case with what came of it.
 pub(super) struct Checked {
@@ -46,10 +48,10 @@ impl Checked {
 }
 
 /// Tells all results on standard output, and the exit code.
-pub(super) fn tell(checked: &[Checked], telling: Telling) -> ExitCode {
+pub(super) fn tell(checked: &[Checked], used: &Used, telling: Telling) -> ExitCode {
     let (text, well) = match telling {
-        Telling::Text => (text(checked), checked.iter().all(Checked::is_met)),
-        Telling::Json => (json(checked), checked.iter().all(Checked::is_met)),
+        Telling::Text => (text(checked) + &usage::text(used), checked.iter().all(Checked::is_met)),
+        Telling::Json => (json(checked, used), checked.iter().all(Checked::is_met)),
         Telling::Toml => (toml(checked), checked.iter().all(|checked| checked.ran.is_some())),
     };
     // A reader that is gone has read enough.
@@ -104,6 +106,7 @@ fn toml(checked: &[Checked]) -> String {
 struct Summary<'c> {
     ok: usize,
     failed: usize,
+    limits: LimitsSummary,
     cases: Vec<CaseSummary<'c>>,
 }
 
@@ -146,10 +149,10 @@ impl<'c> CaseSummary<'c> {
     }
 }
 
-fn json(checked: &[Checked]) -> String {
+fn json(checked: &[Checked], used: &Used) -> String {
     let ok = checked.iter().filter(|checked| checked.is_met()).count();
     let cases = checked.iter().map(CaseSummary::of).collect();
-    let summary = Summary { ok, failed: checked.len() - ok, cases };
+    let summary = Summary { ok, failed: checked.len() - ok, limits: LimitsSummary::of(used), cases };
     // Names and numbers always are JSON.
     serde_json::to_string_pretty(&summary).map(|text| text + "\n").unwrap_or_default()
 }

@@ -81,7 +81,25 @@ impl Unruly {
                 let found = table.get(&argument.to_owned())?;
                 out.emit(&Line { text: found.as_deref().map_or("nothing", String::as_str) });
             }
+            // So many keys that are not there, none of them twice.
+            "flood-lookup" => {
+                let table = self.table.as_ref().ok_or_else(|| Reject::new("there is no table"))?;
+                for key in 0..argument.parse::<u64>()? {
+                    black_box(table.get(&format!("no key {key}"))?);
+                }
+                out.emit(&Line { text: "looked up" });
+            }
+            // So many questions to it.
+            "lookups" => {
+                let table = self.table.as_ref().ok_or_else(|| Reject::new("there is no table"))?;
+                for _ in 0..argument.parse::<u32>()? {
+                    black_box(table.get(&"tide".to_owned())?);
+                }
+                out.emit(&Line { text: "looked" });
+            }
             "log" => log::info(argument),
+            // So many lines.
+            "logs" => (0..argument.parse()?).for_each(|line: u32| log::info(&format!("line {line}"))),
             "log-error" => log::error(argument),
             "panic" => fail(argument),
             // Ends without a word.
@@ -90,6 +108,21 @@ impl Unruly {
             "grow" => {
                 black_box(vec![1u8; argument.parse::<usize>()? << 20]);
                 out.emit(&Line { text: "grown" });
+            }
+            // The same, and never lets go of them.
+            "keep" => {
+                black_box(vec![1u8; argument.parse::<usize>()? << 20].leak());
+                out.emit(&Line { text: "kept" });
+            }
+            // So many steps of work.
+            "work" => {
+                (0..argument.parse()?).for_each(|step: u64| _ = black_box(step));
+                out.emit(&Line { text: "worked" });
+            }
+            // So many rows of a mebibyte.
+            "output" => {
+                let row = "x".repeat(1 << 20);
+                (0..argument.parse::<u64>()?).for_each(|_| out.emit(&Line { text: &row }));
             }
             "recurse" => out.emit(&Line { text: if descend(1) > 0 { "deep" } else { "bottom" } }),
             "spin" => loop {
@@ -106,6 +139,8 @@ impl Unruly {
             }
             "random" => out.emit(&Line { text: &RandomState::new().hash_one(0).to_string() }),
             "environment" => out.emit(&Line { text: &std::env::vars().count().to_string() }),
+            "arguments" => out.emit(&Line { text: &std::env::args().count().to_string() }),
+            "connect" => drop(std::net::TcpStream::connect(argument)?),
             "file" => out.emit(&Line { text: &std::fs::read_to_string(argument)? }),
             _ => return Err(Reject::new(format!("there is no command {command}"))),
         }
