@@ -79,18 +79,18 @@ async fn ready(State(statuses): State<Statuses>) -> impl IntoResponse {
         }
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{}: {}", status.name(), phase.name());
-        if let Some(running) = status.versions().running {
-            let probation = if running.on_probation { ", on probation" } else { "" };
-            let since = running.since.format("%Y-%m-%d %H:%M:%S");
-            let (name, version) = (running.name, running.version);
-            let _ = writeln!(text, "  version: {name} {version} ({:.12}) since {since} UTC{probation}", running.plugin);
-        }
         for (subject, note) in status.notes() {
             let _ = writeln!(text, "  {subject}: {note}");
         }
         for (subject, problem) in status.problems() {
             // One of several lines stays below its pipeline.
             let _ = writeln!(text, "  {subject}: {}", problem.replace('\n', "\n    "));
+        }
+        if let Some(running) = status.versions().running {
+            let probation = if running.on_probation { ", on probation" } else { "" };
+            let since = running.since.format("%Y-%m-%d %H:%M:%S");
+            let (name, version) = (running.name, running.version);
+            let _ = writeln!(text, "  version: {name} {version} ({:.12}) since {since} UTC{probation}", running.plugin);
         }
     }
     (code, text)

@@ -306,7 +306,7 @@ impl PipelineMetrics {
 
     /// The pipeline is gone: what says how it is goes with it. What was counted stays, as the sums of others would move back else.
     pub fn forget(&self) {
-        for gauge in [&self.all.in_flight, &self.all.running, &self.all.problems] {
+        for gauge in [&self.all.in_flight, &self.all.running, &self.all.parked, &self.all.problems] {
             gauge.remove(&self.labels);
         }
     }

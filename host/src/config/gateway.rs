@@ -11,7 +11,7 @@ use super::kafka::{KafkaValue, kafka};
 use super::section::Section;
 use super::sink::SinkSettings;
 use super::tenants::Grants;
-use super::units::ByteSize;
+use super::units::{ByteSize, parse_duration};
 
 /// What `gateway.toml` says.
 #[derive(Clone, Debug)]
@@ -122,15 +122,13 @@ fn plugins(top: &Section<'_>, base: &Path) -> PathBuf {
 }
 
 fn park_after(top: &Section<'_>) -> Option<Duration> {
-    const KEY: &str = "park_after";
-    if top.has(KEY) && top.string(KEY) == Some("off") {
-        return None;
+    let Some(text) = top.string("park_after") else { return Some(PARK_AFTER) };
+    let after = parse_duration(text).ok().filter(|after| *after >= LEAST_PARK_AFTER);
+    if after.is_none() && text != "off" {
+        let right = "expected a duration of at least 1 s, such as \"1 min\", or \"off\"";
+        top.fault("park_after", format!("is \"{text}\"; {right}"));
     }
-    let after = top.duration(KEY).unwrap_or(PARK_AFTER);
-    if after < LEAST_PARK_AFTER {
-        top.fault(KEY, "is shorter than joining a group takes; expected at least \"1 s\", or \"off\"");
-    }
-    Some(after)
+    after
 }
 
 impl HttpSettings {
@@ -168,4 +166,28 @@ fn sinks(section: &Section<'_>, base: &Path) -> Option<BTreeMap<String, SinkSett
     // All are read, also behind a faulty one: what nobody reads would be told as unknown.
     let read: Vec<_> = named.into_iter().map(|(name, sink)| (name, SinkSettings::read(&sink, base))).collect();
     read.into_iter().map(|(name, sink)| Some((name.to_owned(), sink?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parking_is_after_a_while_or_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("gateway.toml");
+        let read = |line: &str| {
+            let rest = "[kafka]\nbootstrap.servers = \"127.0.0.1:1\"\n[sinks.out]\ntype = \"stdout\"\n";
+            std::fs::write(&file, format!("{line}\n{rest}")).unwrap();
+            GatewaySettings::read(&file).map(|settings| settings.park_after)
+        };
+        assert_eq!(read("").unwrap(), Some(Duration::from_secs(60)));
+        assert_eq!(read("park_after = \"90 s\"").unwrap(), Some(Duration::from_secs(90)));
+        assert_eq!(read("park_after = \"off\"").unwrap(), None);
+        for wrong in ["10 ms", "never", ""] {
+            let fault = read(&format!("park_after = \"{wrong}\"")).unwrap_err().to_string();
+            let right = "expected a duration of at least 1 s, such as \"1 min\", or \"off\"";
+            assert!(fault.contains(&format!("`park_after`: is \"{wrong}\"; {right}")), "{fault}");
+        }
+    }
 }

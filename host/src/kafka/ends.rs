@@ -154,7 +154,7 @@ impl Watched {
             let looked = match &mut client {
                 Some(client) => Client::look(client, &groups),
                 // Made here, since a file that it needs may come later.
-                None => Client::new(settings).and_then(|made| client.insert(made).look(&groups)),
+                None => Client::new(settings, &groups).and_then(|made| client.insert(made).look(&groups)),
             };
             let no_partitions = Partitions::new();
             let partitions = client.as_ref().map_or(&no_partitions, |client| &client.partitions);
@@ -235,15 +235,23 @@ struct Looked {
 struct Client {
     consumer: BaseConsumer<Context>,
     partitions: Partitions,
+    /// The topics that they were asked for.
+    topics: BTreeSet<String>,
     partitions_read_at: Option<Instant>,
 }
 
 impl Client {
-    fn new(settings: &KafkaSettings) -> Result<Self, String> {
+    fn new(settings: &KafkaSettings, groups: &BTreeMap<u64, Group>) -> Result<Self, String> {
         let context = Context { troubles: Troubles::new(settings) };
-        let consumer = settings.looker().create_with_context(context);
+        let mut config = settings.looker();
+        // It joins no group. But librdkafka (2.12, `rd_kafka_handle_OffsetFetch`) follows a null pointer where a group's
+        // coordinator has moved and the client that asks has no group of its own; any that its user may see will do.
+        if let Some(group) = groups.values().next() {
+            config.set("group.id", &*group.name);
+        }
+        let consumer = config.create_with_context(context);
         let consumer = consumer.map_err(|fault| files::reason(settings, &fault.to_string()))?;
-        Ok(Self { consumer, partitions: Partitions::new(), partitions_read_at: None })
+        Ok(Self { consumer, partitions: Partitions::new(), topics: BTreeSet::new(), partitions_read_at: None })
     }
 
     /// Offsets before ends: where both are the same, all was read when the ends were.
@@ -291,10 +299,7 @@ impl Client {
         let topics: BTreeSet<&str> =
             groups.values().flat_map(|group| group.topics.iter().map(String::as_str)).collect();
         let due = self.partitions_read_at.is_none_or(|read_at| now >= read_at + TOPICS_INTERVAL);
-        let is_new = |group: &Group| {
-            group.committed.is_none() && group.topics.iter().any(|topic| !self.partitions.contains_key(topic))
-        };
-        if !due && !groups.values().any(is_new) {
+        if !due && topics.iter().all(|topic| self.topics.contains(*topic)) {
             return Ok(());
         }
         // All topics of the cluster: one request, where asking for each would be thousands.
@@ -302,6 +307,7 @@ impl Client {
         let there = metadata.topics().iter().filter(|topic| topic.error().is_none() && !topic.partitions().is_empty());
         let wanted = there.filter(|topic| topics.contains(topic.name()));
         self.partitions = wanted.map(|topic| (topic.name().to_owned(), partitions(topic))).collect();
+        self.topics = topics.into_iter().map(str::to_owned).collect();
         self.partitions_read_at = Some(now);
         Ok(())
     }

@@ -102,7 +102,7 @@ impl Collected {
     }
 
     /// Rejects the records that became more rows than one may, each alone.
-    pub fn limit_rows(&mut self, plugin: &dyn Plugin) {
+    fn limit_rows(&mut self, plugin: &dyn Plugin) {
         for (record, reason) in rows_per_record::take_out(&mut self.routes, self.fates.len(), plugin) {
             self.reject(record, Stage::Encode, || reason);
         }
@@ -153,7 +153,8 @@ impl Collected {
     }
 
     /// The result, with further records that the guest was not given any more.
-    pub fn into_transformed(mut self, batch: Batch, poison: Vec<Reject>) -> Transformed {
+    pub fn into_transformed(mut self, plugin: &dyn Plugin, batch: Batch, poison: Vec<Reject>) -> Transformed {
+        self.limit_rows(plugin);
         for reject in poison {
             if let Some(fate) = self.fates.get_mut(reject.record) {
                 *fate = Fate::Rejected;

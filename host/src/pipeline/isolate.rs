@@ -38,6 +38,11 @@ const USUAL_BUDGET: Duration = Duration::from_secs(1);
 /// Parts of a call that timed out have their share of its time, but no less than this part of it: a call costs something by itself.
 const LEAST_SHARE: u32 = 16;
 
+/// So many records of a range keep their backtraces whole, and the others this many bytes of them: thousands would say the same, and
+/// take more memory than the range.
+const TOLD_WHOLE: usize = 100;
+const BRIEF_FAULT: usize = 512;
+
 /// What the ranges of a pipeline know of each other while one plugin runs them.
 pub struct Isolation {
     status: Arc<Status>,
@@ -106,7 +111,7 @@ pub async fn isolate(plugin: Arc<dyn Plugin>, batch: Batch, isolation: &Isolatio
         poison = poison.len(), runs, cpu_ms = spent.as_millis(), "isolated"
     );
     match found {
-        Ok(collected) => Ok(collected.into_transformed(batch, poison)),
+        Ok(collected) => Ok(collected.into_transformed(&*plugin, batch, poison)),
         Err(Stop { records, fault, concerns }) => {
             let failed = Box::new(Failed { concerns, ..failed(batch, records, fault) });
             isolation.give_up(&failed);
@@ -175,7 +180,7 @@ impl<'a> Hunt<'a> {
         for record in sample(records, HOPELESS, self.batch.range.seed()) {
             let Err(fault) = self.run_alone(record, None).await? else { return Ok(()) };
             first.get_or_insert((record, fault.clone()));
-            self.reasons.insert(record, fault);
+            self.condemn(record, fault);
         }
         // A range may be as short as a record: several of them tell more.
         let failed = self.reasons.len();
@@ -199,7 +204,7 @@ impl<'a> Hunt<'a> {
                     match self.run_alone(part.start, timed_out).await? {
                         Ok(()) => search.passed(),
                         Err(fault) => {
-                            self.reasons.insert(part.start, fault);
+                            self.condemn(part.start, fault);
                             search.failed(part, false);
                         }
                     }
@@ -221,6 +226,12 @@ impl<'a> Hunt<'a> {
                 Next::Done => return Ok(()),
             }
         }
+    }
+
+    /// The record fails alone.
+    fn condemn(&mut self, record: usize, fault: GuestFault) {
+        let told_whole = self.reasons.len() < TOLD_WHOLE;
+        self.reasons.insert(record, if told_whole { fault } else { fault.shortened(BRIEF_FAULT) });
     }
 
     /// Whether a record that is run alone passes. That it takes too long is said only after it had much more time.

@@ -37,6 +37,7 @@ mod versions;
 
 pub use batch::{Batch, Bundle, Lineage, Token};
 pub use budget::{Budget, Permit, Spent};
+pub use isolate::{Isolation, isolate};
 pub use kept::renamed_from;
 pub use prepare::{Destination, Preparation};
 pub use range::{Range, RecordRef, Records, Strings};

@@ -23,7 +23,7 @@ const JOINING: usize = 64;
 const JOIN_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long a pipeline stays parked when nothing happens. Kafka forgets the offsets of a group that had no member for
-/// `offsets.retention.minutes`, seven days by default and one at least in what is seen; a moment's membership counts anew.
+/// `offsets.retention.minutes`, seven days by default; a moment's membership makes it count anew.
 const LONGEST_REST: Duration = Duration::from_secs(6 * 3600);
 
 /// The subject of what parked pipelines tell, as of those that run.
@@ -71,9 +71,13 @@ enum Next {
 pub struct Entrance {
     _joining: Option<OwnedSemaphorePermit>,
     until: Instant,
+    _lag: ToldLag,
+}
+
+/// The lag that is told while no reader tells it; forgotten with this.
+struct ToldLag {
     status: Arc<Status>,
-    /// Whose lag was told while the pipeline was parked.
-    told: BTreeSet<TopicPartition>,
+    partitions: BTreeSet<TopicPartition>,
 }
 
 impl<'p> Berth<'p> {
@@ -90,20 +94,19 @@ impl<'p> Berth<'p> {
 
     /// Waits until there is something to do, and then until few enough others are joining.
     pub async fn rest(&mut self) -> Entrance {
-        let mut told = BTreeSet::new();
+        let mut lag = ToldLag { status: self.status.clone(), partitions: BTreeSet::new() };
         match std::mem::replace(&mut self.next, Next::Join) {
             Next::Join => {}
-            Next::Look => self.wait(None, &mut told).await,
-            Next::Rest(committed) => self.wait(Some(committed), &mut told).await,
+            Next::Look => self.wait(None, &mut lag).await,
+            Next::Rest(committed) => self.wait(Some(committed), &mut lag).await,
         }
         // It is never closed.
         let joining = self.parking.joining.clone().acquire_owned().await.ok();
-        let (until, status) = (Instant::now() + JOIN_PATIENCE, self.status.clone());
-        Entrance { _joining: joining, until, status, told }
+        Entrance { _joining: joining, until: Instant::now() + JOIN_PATIENCE, _lag: lag }
     }
 
-    /// Parked, until there is something to do. `told` become the partitions whose lag was told meanwhile.
-    async fn wait(&self, committed: Option<GroupOffsets>, told: &mut BTreeSet<TopicPartition>) {
+    /// Parked, until there is something to do.
+    async fn wait(&self, committed: Option<GroupOffsets>, lag: &mut ToldLag) {
         let PipelineSettings { group, topics, .. } = self.settings;
         let watch = match self.parking.watcher.watch(group, topics, committed) {
             Ok(watch) => watch,
@@ -115,17 +118,13 @@ impl<'p> Berth<'p> {
         let _parked = Parked(self.status);
         // Pipelines that were parked together do not all join together.
         let rest = LONGEST_REST.mul_f64(rand::rng().random_range(0.5..1.0));
-        if tokio::time::timeout(rest, self.watch(watch, told)).await.is_err() {
+        if tokio::time::timeout(rest, self.watch(watch, lag)).await.is_err() {
             tracing::info!(pipeline = %self.status.name(), "joins its group for a moment, so that Kafka keeps its offsets");
         }
     }
 
-    async fn watch(&self, mut watch: Watch, told: &mut BTreeSet<TopicPartition>) {
+    async fn watch(&self, mut watch: Watch, lag: &mut ToldLag) {
         let metrics = self.status.metrics();
-        let mut tell = |partition: &TopicPartition, lag: i64| {
-            metrics.set_lag(&partition.topic, partition.partition, lag);
-            told.insert(partition.clone());
-        };
         loop {
             match watch.next().await {
                 Standing::Unknown => {}
@@ -138,12 +137,12 @@ impl<'p> Berth<'p> {
                         metrics.parked.set(1);
                     }
                     let of_ours = committed.keys().filter(|partition| self.is_ours(partition));
-                    of_ours.for_each(|partition| tell(partition, 0));
+                    of_ours.for_each(|partition| lag.tell(partition, 0));
                 }
                 Standing::Behind { reason, lags } => {
                     self.status.solved(SUBJECT);
                     tracing::info!(pipeline = %self.status.name(), reason, "joins its group");
-                    lags.iter().for_each(|(partition, lag)| tell(partition, *lag));
+                    lags.iter().for_each(|(partition, records)| lag.tell(partition, *records));
                     return;
                 }
                 Standing::Unanswered(fault) => self.status.problem(SUBJECT, &fault),
@@ -173,10 +172,16 @@ impl Entrance {
     }
 }
 
-impl Drop for Entrance {
+impl ToldLag {
+    fn tell(&mut self, partition: &TopicPartition, records: i64) {
+        self.status.metrics().set_lag(&partition.topic, partition.partition, records);
+        self.partitions.insert(partition.clone());
+    }
+}
+
+impl Drop for ToldLag {
     fn drop(&mut self) {
-        // From now on the reader tells, of the partitions that it got.
-        for partition in &self.told {
+        for partition in &self.partitions {
             self.status.metrics().forget_lag(&partition.topic, partition.partition);
         }
     }

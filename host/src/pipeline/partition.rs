@@ -194,7 +194,9 @@ impl Partition {
 
     /// A range cannot be completed: nothing behind it is read.
     pub fn stop(&mut self) {
-        self.standing = Standing::Stopped;
+        if self.standing != Standing::Leaving {
+            self.standing = Standing::Stopped;
+        }
         self.open = None;
     }
 

@@ -143,7 +143,7 @@ pub async fn transform(plugin: Arc<dyn Plugin>, batch: Batch) -> Result<Transfor
     match run(&*plugin, &mut *guest, &batch, &part).await {
         Ok(collected) => {
             plugin.give_back(guest);
-            Ok(collected.into_transformed(batch, Vec::new()))
+            Ok(collected.into_transformed(&*plugin, batch, Vec::new()))
         }
         Err(Fault { records, fault }) => Err(Box::new(failed(batch, records, fault))),
     }
@@ -181,7 +181,6 @@ pub(super) async fn run(
     let output = guest.finish().await.and_then(unless_failed);
     let added = output.and_then(|output| collected.add(plugin.description(), output, &part.all()));
     added.map_err(|fault| Fault { records: part.records.clone(), fault })?;
-    collected.limit_rows(plugin);
     Ok(collected)
 }
 

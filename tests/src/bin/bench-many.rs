@@ -8,10 +8,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use clap::Parser;
 use rand::seq::SliceRandom;
+use rdkafka::ClientConfig;
+use rdkafka::producer::{BaseProducer, BaseRecord};
 use serde::Serialize;
+use tidegate_demo::produce::Deliveries;
 use tidegate_tests::bench::crowd::{Crowd, Member};
 use tidegate_tests::bench::process::Running;
-use tidegate_tests::harness::{Http, Kafka, Message};
+use tidegate_tests::harness::Http;
 
 /// Measures what many pipelines cost, and misses where that is more than it may be.
 #[derive(Parser)]
@@ -116,10 +119,13 @@ fn measure(arguments: &Arguments, brokers: &str, folder: &Path) -> anyhow::Resul
 
     let mut members: Vec<_> = crowd.members().collect();
     members.shuffle(&mut rand::rng());
-    let kafka = Kafka::new(http.into(), brokers);
+    // One for all: whose records these are has its connections already.
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", brokers).set("linger.ms", "0");
+    let producer: BaseProducer<Deliveries> = config.create_with_context(Deliveries::default())?;
     let mut times = Vec::with_capacity(records);
     for member in members.into_iter().take(records) {
-        times.push(send(&kafka, &crowd, member)?);
+        times.push(send(&producer, &crowd, member)?);
     }
     times.sort_by(f64::total_cmp);
     let (awake_threads, awake_rss_mib) = (gateway.threads()?, mebibytes(gateway.resident()?));
@@ -139,10 +145,12 @@ fn measure(arguments: &Arguments, brokers: &str, folder: &Path) -> anyhow::Resul
 }
 
 /// Sends a record through a pipeline. Returns the milliseconds from before it was written until its row is there.
-fn send(kafka: &Kafka, crowd: &Crowd, member: Member) -> anyhow::Result<f64> {
-    let message = Message { value: Some(member.record()?), timestamp: 1_795_000_000_000, ..Message::default() };
+fn send(producer: &BaseProducer<Deliveries>, crowd: &Crowd, member: Member) -> anyhow::Result<f64> {
+    let (topic, value) = (member.topic(), member.record()?);
     let sent = Instant::now();
-    kafka.send(&member.topic(), 0, &[message])?;
+    let record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(&topic).partition(0).payload(&value);
+    producer.send(record).map_err(|(fault, _)| fault).with_context(|| format!("write to {topic}"))?;
+    Deliveries::flush(producer, ROW)?;
     while crowd.rows(member)? == 0 {
         ensure!(sent.elapsed() < ROW, "no row of {} within {ROW:?}", member.topic());
         std::thread::sleep(LOOK);

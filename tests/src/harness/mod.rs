@@ -13,6 +13,7 @@
 //! Feed              a writer in the background                       feed.rs
 //! Proxy             a server that can hang or be away               proxy.rs
 //! TlsFront          TLS before a server that has none                 front.rs
+//! NumbersTenant     a pipeline whose versions come and go           numbers.rs
 //! Expected          what a correct gateway makes of the records      expected.rs, letters.rs
 //! eventually        waits for a condition, never for a time          wait.rs
 //! ```
@@ -25,6 +26,7 @@ mod front;
 mod gateway;
 mod http;
 mod letters;
+mod numbers;
 mod postgres;
 mod proxy;
 mod secure;
@@ -44,6 +46,7 @@ pub use front::{Opening, TlsFront};
 pub use gateway::{End, Gateway, binary};
 pub use http::{Answer, Http};
 pub use letters::{Letter, check_letters, check_letters_in};
+pub use numbers::{Numbers, NumbersTenant, Version, plugin, rename, with_build};
 pub use postgres::{Postgres, PostgresServer};
 pub use proxy::{Mode, Proxy};
 pub use secure::{Certificates, SecureKafka};

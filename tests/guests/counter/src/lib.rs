@@ -1,5 +1,6 @@
 //! A plugin that keeps state: it counts the records of a range and says at its end how many there were. The tests of
-//! what becomes of state between ranges load it. A record `fail` makes the end of its range fail, `refuse` is refused.
+//! what becomes of state between ranges load it. A record `fail` makes the end of its range fail, `refuse` is refused, `panic`
+//! is counted and then panics.
 
 use std::convert::Infallible;
 
@@ -24,10 +25,12 @@ impl Counter {
         Ok(Self::default())
     }
 
+    #[expect(clippy::panic, reason = "that is what it is for")]
     fn transform(&mut self, record: Record<'_>, _: &mut Out) -> Result<(), Reject> {
         self.records += 1;
         match record.value() {
             Some(b"fail") => self.fails = true,
+            Some(b"panic") => panic!("counted {} records", self.records),
             Some(b"refuse") => return Err(Reject::new("refused, but counted")),
             _ => {}
         }

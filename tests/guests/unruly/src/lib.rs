@@ -81,6 +81,14 @@ impl Unruly {
                 let found = table.get(&argument.to_owned())?;
                 out.emit(&Line { text: found.as_deref().map_or("nothing", String::as_str) });
             }
+            // So many keys that are not there, none of them twice.
+            "flood-lookup" => {
+                let table = self.table.as_ref().ok_or_else(|| Reject::new("there is no table"))?;
+                for key in 0..argument.parse::<u64>()? {
+                    black_box(table.get(&format!("no key {key}"))?);
+                }
+                out.emit(&Line { text: "looked up" });
+            }
             // So many questions to it.
             "lookups" => {
                 let table = self.table.as_ref().ok_or_else(|| Reject::new("there is no table"))?;
@@ -110,6 +118,11 @@ impl Unruly {
             "work" => {
                 (0..argument.parse()?).for_each(|step: u64| _ = black_box(step));
                 out.emit(&Line { text: "worked" });
+            }
+            // So many rows of a mebibyte.
+            "output" => {
+                let row = "x".repeat(1 << 20);
+                (0..argument.parse::<u64>()?).for_each(|_| out.emit(&Line { text: &row }));
             }
             "recurse" => out.emit(&Line { text: if descend(1) > 0 { "deep" } else { "bottom" } }),
             "spin" => loop {
