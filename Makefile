@@ -103,6 +103,11 @@ bench-many: plugins services-needed ## what 1,000 pipelines cost in one gateway;
 	cargo build --release -p tidegate -p tidegate-tests --bins
 	TIDEGATE_KAFKA_HEAP=2g $(SERVICES) run kafka -- $(CARGO_TARGET_DIR)/release/bench-many --pipelines $(PIPELINES)
 
+.PHONY: bench-tenants
+bench-tenants: plugins test-guests services-needed ## what a tenant keeps of its throughput beside hostile neighbours; ROUNDS= changes how often
+	cargo build --release -p tidegate-tests --bins
+	$(SERVICES) run kafka -- $(CARGO_TARGET_DIR)/release/bench-tenants --rounds $(ROUNDS)
+
 .PHONY: profile
 profile: bench-built ## where a record's time goes, guest functions by name, for `perf report`
 	@command -v perf >/dev/null || { echo "perf is missing; install it with: apt-get install -y linux-perf"; exit 1; }

@@ -16,7 +16,7 @@ use crate::workers::{Share, Workers};
 /// All tenants that have a pipeline, made when they are first asked for.
 pub struct Tenants {
     grants: Grants,
-    workers: Arc<Workers>,
+    workers: Workers,
     known: Mutex<BTreeMap<String, Tenant>>,
 }
 
@@ -33,7 +33,7 @@ pub struct Tenant {
 
 impl Tenants {
     /// None yet.
-    pub fn new(grants: Grants, workers: Arc<Workers>) -> Self {
+    pub fn new(grants: Grants, workers: Workers) -> Self {
         Self { grants, workers, known: Mutex::default() }
     }
 

@@ -10,7 +10,7 @@ use super::fact::Fact;
 use super::headers::{self, Header};
 use super::outcome::Outcome;
 use super::run;
-use crate::config::{ConfigFaults, Document, Section};
+use crate::config::{ConfigFaults, Document, Draft, Section, confined};
 use crate::pipeline::{Range, RecordRef, Records};
 use crate::plugin::InstanceSettings;
 
@@ -29,7 +29,12 @@ pub struct Case {
     settings: String,
     lookups: Vec<Lookup>,
     records: Vec<Input>,
+    /// Where all of its files must lie, if anywhere.
+    within: Option<PathBuf>,
 }
+
+/// What a case file, or a table of one, may have where others than the one who runs it wrote them.
+pub(super) const MOST_BYTES: u64 = 64 << 20;
 
 /// A table that the plugin looks things up in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,23 +87,38 @@ impl Case {
     /// # Errors
     /// All faults of the file at once.
     pub fn read(file: &Path) -> Result<Self, ConfigFaults> {
+        Document::read(file, |top| Self::of(top, file))
+    }
+
+    /// As [`Self::read`], of a file that must lie in a folder, as must all that it names.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read_within(folder: &Path, file: &Path) -> Result<Self, ConfigFaults> {
+        let draft = match confined::read_text(folder, file, MOST_BYTES) {
+            Ok(text) => Document::draft_of(file, text, |top| Self::of(top, file)),
+            Err(problem) => Draft::unread(file, 1, format!("cannot be read: {problem}")),
+        };
+        Ok(Self { within: Some(folder.to_owned()), ..draft.complete()? })
+    }
+
+    fn of(top: &Section<'_>, file: &Path) -> Option<Self> {
         let folder = file.parent().unwrap_or(Path::new(""));
-        Document::read(file, |top| {
-            let topic = top.string("topic").unwrap_or("test").to_owned();
-            let partition = top.number("partition", 0..=i32::MAX.into()).unwrap_or(0);
-            let settings = top.section("settings").map_or("{}".to_owned(), |section| section.json().to_string());
-            let lookups = top.section("lookups").map(|section| lookups(&section, folder)).unwrap_or_default();
-            let records = records(top);
-            Some(Self {
-                name: file.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
-                file: file.to_owned(),
-                expected: expected(top, records.len()),
-                topic,
-                partition: i32::try_from(partition).ok()?,
-                settings,
-                lookups,
-                records,
-            })
+        let topic = top.string("topic").unwrap_or("test").to_owned();
+        let partition = top.number("partition", 0..=i32::MAX.into()).unwrap_or(0);
+        let settings = top.section("settings").map_or("{}".to_owned(), |section| section.json().to_string());
+        let lookups = top.section("lookups").map(|section| lookups(&section, folder)).unwrap_or_default();
+        let records = records(top);
+        Some(Self {
+            name: file.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+            file: file.to_owned(),
+            expected: expected(top, records.len()),
+            topic,
+            partition: i32::try_from(partition).ok()?,
+            settings,
+            lookups,
+            records,
+            within: None,
         })
     }
 
@@ -107,7 +127,7 @@ impl Case {
     /// # Errors
     /// Where a lookup table cannot be read.
     pub fn instance(&self) -> anyhow::Result<InstanceSettings> {
-        let lookups = run::tables(&self.lookups)?;
+        let lookups = run::tables(&self.lookups, self.within.as_deref())?;
         let pipeline = format!("cases/{}", self.name);
         Ok(InstanceSettings {
             pipeline,

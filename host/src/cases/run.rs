@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
-use super::case::{Case, Lookup};
+use super::case::{Case, Lookup, MOST_BYTES};
 use super::outcome::Outcome;
-use crate::config::{Limits, PluginState};
+use crate::config::{Limits, PluginState, confined};
 use crate::pipeline::{self, Batch, Budget, Bundle, Lineage, Range, Records, TransformFault, Transformed};
 use crate::plugin::{InstanceSettings, LookupTable, Lookups, Plugin, PluginHash};
 
@@ -79,22 +79,29 @@ pub fn instance() -> InstanceSettings {
 /// Where a file cannot be read.
 pub fn lookups<'a>(files: impl IntoIterator<Item = (&'a str, PathBuf)>) -> anyhow::Result<Lookups> {
     let lookup = |(name, file): (&str, PathBuf)| Lookup { name: name.to_owned(), file, key: None };
-    tables(&files.into_iter().map(lookup).collect::<Vec<_>>())
+    tables(&files.into_iter().map(lookup).collect::<Vec<_>>(), None)
 }
 
-pub(super) fn tables(lookups: &[Lookup]) -> anyhow::Result<Lookups> {
+/// Tables whose files lie in a folder, where one is named.
+pub(super) fn tables(lookups: &[Lookup], within: Option<&Path>) -> anyhow::Result<Lookups> {
     let mut tables = BTreeMap::new();
     for Lookup { name, file, key } in lookups {
+        let bytes = match within {
+            Some(folder) => confined::read(folder, file, MOST_BYTES).map_err(std::io::Error::from),
+            None => std::fs::read(file),
+        };
+        let context = || format!("read lookup file {}", file.display());
+        let bytes = bytes.with_context(context)?;
         let key = match key {
             Some(key) => key.clone(),
-            None => first_column(file).with_context(|| format!("read lookup file {}", file.display()))?,
+            None => first_column(&bytes).with_context(context)?,
         };
-        tables.insert(name.clone(), LookupTable::read_csv(file, &key)?);
+        tables.insert(name.clone(), LookupTable::of_csv(file, &bytes, &key)?);
     }
     Ok(Lookups::new(tables))
 }
 
-fn first_column(file: &Path) -> anyhow::Result<String> {
-    let mut reader = csv::Reader::from_path(file)?;
+fn first_column(bytes: &[u8]) -> anyhow::Result<String> {
+    let mut reader = csv::Reader::from_reader(bytes);
     Ok(reader.headers()?.get(0).unwrap_or_default().to_owned())
 }

@@ -38,9 +38,8 @@ impl Claims {
         let mut claims = Self::default();
         claims.names(claimants);
         claims.groups(claimants);
-        let found: Vec<_> =
-            claimants.iter().map(|claimant| (claimant.name.clone(), claimant.file.to_owned())).collect();
-        grants.too_many(&found).into_iter().for_each(|(file, fault)| claims.add(&file, fault));
+        let found: Vec<_> = claimants.iter().map(|claimant| (claimant.name, claimant.file)).collect();
+        grants.too_many(&found).into_iter().for_each(|(file, fault)| claims.add(file, fault));
         claims
     }
 

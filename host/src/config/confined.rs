@@ -13,71 +13,79 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, open};
 
-/// Why a file is not read.
+/// Why a file is not read; whoever asked names it.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum ConfinedFault {
-    #[error("read `{path}`: {problem}")]
-    Io { path: PathBuf, problem: std::io::Error },
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
     #[error(
-        "`{path}` leads to `{leads_to}`, outside of `{folder}`; what a pipeline file names must lie in the folder of the file"
+        "it leads to `{leads_to}`, outside of `{folder}`; what a pipeline file names must lie in the folder of the file"
     )]
-    Outside { path: PathBuf, leads_to: PathBuf, folder: PathBuf },
-    #[error("`{path}` is {kind}; expected a file")]
-    NotAFile { path: PathBuf, kind: &'static str },
-    #[error("`{path}` has {bytes} bytes; expected at most {most}")]
-    TooLarge { path: PathBuf, bytes: u64, most: u64 },
-    #[error("`{path}` changed while it was read")]
-    Changed { path: PathBuf },
+    Outside { leads_to: PathBuf, folder: PathBuf },
+    #[error("it is {0}; expected a file")]
+    NotAFile(&'static str),
+    #[error("it has {bytes} bytes; expected at most {most}")]
+    TooLarge { bytes: u64, most: u64 },
+    #[error("it changed while it was read")]
+    Changed,
 }
 
-/// Reads a file of at most `most` bytes. `path` may be absolute; it is relative to the process's own folder otherwise, as any.
-/// Never waits for a writer, as opening a pipe would.
+impl From<ConfinedFault> for std::io::Error {
+    fn from(fault: ConfinedFault) -> Self {
+        match fault {
+            ConfinedFault::Io(problem) => problem,
+            fault => Self::other(fault),
+        }
+    }
+}
+
+/// Reads a file of at most `most` bytes. Never waits for a writer, as opening a pipe would.
 ///
 /// # Errors
 /// Where it leads out of the folder, is not a file, is too large, cannot be read, or changed meanwhile.
 pub fn read(folder: &Path, path: &Path, most: u64) -> Result<Vec<u8>, ConfinedFault> {
     let mut file = open_within(folder, path)?;
-    let io = |problem| ConfinedFault::Io { path: path.to_owned(), problem };
-    let before = file.metadata().map_err(io)?;
-    let too_large = |bytes| ConfinedFault::TooLarge { path: path.to_owned(), bytes, most };
+    let before = file.metadata()?;
     if before.len() > most {
-        return Err(too_large(before.len()));
+        return Err(ConfinedFault::TooLarge { bytes: before.len(), most });
     }
     let mut bytes = Vec::new();
     // One more than it may have, to tell a file that grows without an end.
-    Read::by_ref(&mut file).take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(io)?;
+    Read::by_ref(&mut file).take(most.saturating_add(1)).read_to_end(&mut bytes)?;
     let read = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     if read > most {
-        return Err(too_large(read));
+        return Err(ConfinedFault::TooLarge { bytes: read, most });
     }
-    let after = file.metadata().map_err(io)?;
+    let after = file.metadata()?;
     let stamp = |file: &std::fs::Metadata| (file.len(), file.mtime(), file.mtime_nsec());
     if stamp(&before) != stamp(&after) || read != after.len() {
-        return Err(ConfinedFault::Changed { path: path.to_owned() });
+        return Err(ConfinedFault::Changed);
     }
     Ok(bytes)
 }
 
+/// Reads a text in UTF-8.
+///
+/// # Errors
+/// As for [`read`], and where it is not UTF-8.
+pub fn read_text(folder: &Path, path: &Path, most: u64) -> std::io::Result<String> {
+    let bytes = read(folder, path, most)?;
+    String::from_utf8(bytes).map_err(|_| std::io::Error::other("it is not UTF-8"))
+}
+
 /// The file behind a path, known to lie within the folder.
 fn open_within(folder: &Path, path: &Path) -> Result<File, ConfinedFault> {
-    let io = |path: &Path| {
-        let path = path.to_owned();
-        move |problem| ConfinedFault::Io { path, problem }
-    };
-    let of_folder = handle(folder).map_err(io(folder))?;
-    let of_file = handle(path).map_err(io(path))?;
-    let folder = place(&of_folder).map_err(io(folder))?;
-    let leads_to = place(&of_file).map_err(io(path))?;
+    let file = handle(path)?;
+    let (folder, leads_to) = (place(&handle(folder)?)?, place(&file)?);
     if !leads_to.starts_with(&folder) {
-        return Err(ConfinedFault::Outside { path: path.to_owned(), leads_to, folder });
+        return Err(ConfinedFault::Outside { leads_to, folder });
     }
     // Opening a device may do things, and a pipe would have to be waited for: neither is opened.
-    let opened = std::fs::metadata(by_number(&of_file)).map_err(io(path))?;
-    if let Some(kind) = unless_file(opened.file_type()) {
-        return Err(ConfinedFault::NotAFile { path: path.to_owned(), kind });
+    match unless_file(std::fs::metadata(by_number(&file))?.file_type()) {
+        Some(kind) => Err(ConfinedFault::NotAFile(kind)),
+        None => Ok(File::open(by_number(&file))?),
     }
-    File::open(by_number(&of_file)).map_err(io(path))
 }
 
 /// Names what lies at a path, all links followed, and opens nothing of it.
@@ -159,7 +167,7 @@ mod tests {
             assert!(fault.contains(&format!("leads to `{}`, outside of `", secret.display())), "{name}: {fault}");
         }
         let itself = text(&acme, "../acme").unwrap_err();
-        assert!(itself.ends_with("is a folder; expected a file"), "{itself}");
+        assert!(itself == "it is a folder; expected a file", "{itself}");
     }
 
     #[test]
@@ -171,7 +179,7 @@ mod tests {
         symlink("loop", acme.join("loop")).unwrap();
         for (name, kind) in [("pipe", "a pipe"), ("socket", "a socket"), ("folder", "a folder")] {
             let fault = text(&acme, name).unwrap_err();
-            assert!(fault.ends_with(&format!("{name}` is {kind}; expected a file")), "{fault}");
+            assert!(fault == format!("it is {kind}; expected a file"), "{fault}");
         }
         let fault = text(&acme, "loop").unwrap_err();
         assert!(fault.contains("Too many levels of symbolic links"), "{fault}");
@@ -184,7 +192,7 @@ mod tests {
         let (_root, acme) = folders();
         std::fs::write(acme.join("large"), vec![0; 1_001]).unwrap();
         let fault = text(&acme, "large").unwrap_err();
-        assert!(fault.ends_with("large` has 1001 bytes; expected at most 1000"), "{fault}");
+        assert!(fault == "it has 1001 bytes; expected at most 1000", "{fault}");
     }
 
     #[test]
@@ -247,6 +255,6 @@ mod tests {
         };
         goes_on.store(false, Ordering::Relaxed);
         writing.join().unwrap();
-        assert!(changed.ends_with("changed while it was read"), "{changed}");
+        assert!(changed == "it changed while it was read", "{changed}");
     }
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use toml::de::DeValue;
 
+use super::refused;
 use super::section::Section;
 use super::sink::Secret;
 
@@ -37,20 +38,6 @@ impl fmt::Debug for KafkaValue {
         }
     }
 }
-
-/// librdkafka settings that belong to Tidegate, and why.
-const REFUSED: [(&str, &str); 10] = [
-    ("group.id", "a pipeline file names its group with `group`"),
-    ("enable.auto.commit", "an offset is committed when its range is complete"),
-    ("enable.auto.offset.store", "an offset is committed when its range is complete"),
-    ("auto.commit.interval.ms", "an offset is committed when its range is complete"),
-    ("auto.offset.reset", "a pipeline file says where to start with `start`"),
-    ("isolation.level", "records of aborted transactions are never read"),
-    ("transactional.id", "the gateway names its transactions itself"),
-    ("enable.partition.eof", "the gateway sets it itself"),
-    ("allow.auto.create.topics", "a pipeline waits for a topic that does not exist"),
-    ("partition.assignment.strategy", "partitions move by cooperative rebalancing"),
-];
 
 /// Settings that are secrets: whoever reads them can do what the gateway may.
 const SECRETS: [&str; 8] = [
@@ -87,8 +74,8 @@ const MECHANISMS: [&str; 4] = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTH
 pub(super) fn kafka(section: &Section<'_>, base: &Path) -> Option<BTreeMap<String, KafkaValue>> {
     let mut settings = BTreeMap::new();
     collect(section, "", base, &mut settings);
-    for (key, reason) in REFUSED {
-        if settings.contains_key(key) {
+    for key in settings.keys() {
+        if let Some(reason) = refused::reason(key) {
             section.fault(key, format!("cannot be set: {reason}"));
         }
     }

@@ -11,6 +11,7 @@ mod kafka;
 mod limits;
 mod pipeline;
 mod probation;
+mod refused;
 mod schedule;
 mod section;
 mod sink;

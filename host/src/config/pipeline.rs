@@ -146,23 +146,23 @@ impl PipelineSettings {
         Self::draft(name, file).complete()
     }
 
-    /// The text of a pipeline file. It may be a link, as long as it stays in its folder: what is wrong with a file is shown, and what
-    /// lies elsewhere is not its tenant's to see.
-    ///
-    /// # Errors
-    /// Why there is none.
-    pub fn text(file: &Path) -> Result<String, String> {
-        let folder = file.parent().unwrap_or(Path::new(""));
-        let bytes = confined::read(folder, file, MOST_BYTES).map_err(|fault| fault.to_string())?;
-        String::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned())
-    }
-
     /// Reads a pipeline file as far as it can be read.
     pub fn draft(name: &PipelineName, file: &Path) -> Draft<Self> {
         match Self::text(file) {
             Ok(text) => Self::draft_of(name, file, text),
-            Err(problem) => Draft::unread(file, 1, problem),
+            Err(format!("cannot be read: {problem}")) => Draft::unread(file, 1, problem),
         }
+    }
+
+    /// A pipeline file's text. It may be a link, as long as it stays in its folder: what is wrong with a file is shown, and what
+    /// lies elsewhere is not its tenant's to see.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or leads out of its folder.
+    pub fn text(file: &Path) -> std::io::Result<String> {
+        /// Far beyond any pipeline file; all of it is in memory while it is read.
+        const MOST_BYTES: u64 = 1 << 20;
+        confined::read_text(file.parent().unwrap_or(Path::new("")), file, MOST_BYTES)
     }
 
     /// As [`Self::draft`], of a file that was read already.
@@ -217,9 +217,6 @@ impl PipelineSettings {
         })
     }
 }
-
-/// Far beyond any pipeline file; all of it is in memory while it is read.
-const MOST_BYTES: u64 = 1 << 20;
 
 fn topics(top: &Section<'_>) -> Option<Vec<String>> {
     if !top.has("topics") {

@@ -15,6 +15,8 @@ pub enum SinkSettings {
     Postgres(PostgresSettings),
     /// Lines on the process's standard output.
     Stdout,
+    /// Nowhere. What is measured with it sets it; a file cannot.
+    Discard,
     /// JSON Lines below a folder.
     File {
         /// The folder; made where it does not exist.

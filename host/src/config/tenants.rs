@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::Path;
 
 use super::document::Places;
 use super::fault::Fault;
@@ -154,8 +154,8 @@ impl Grants {
     }
 
     /// The files of pipelines that are more than their tenants may have, with what is wrong: those that come last by name.
-    pub(super) fn too_many(&self, found: &[(PipelineName, PathBuf)]) -> Vec<(PathBuf, Fault)> {
-        let mut by_tenant = BTreeMap::<&str, Vec<&(PipelineName, PathBuf)>>::new();
+    pub(super) fn too_many<'f>(&self, found: &[(&'f PipelineName, &'f Path)]) -> Vec<(&'f Path, Fault)> {
+        let mut by_tenant = BTreeMap::<&str, Vec<_>>::new();
         for pipeline in found {
             by_tenant.entry(&pipeline.0.tenant).or_default().push(pipeline);
         }
@@ -170,7 +170,7 @@ impl Grants {
                     pipelines.len(),
                     self.section(tenant)
                 );
-                faults.push((file.clone(), Places::default().fault("", problem)));
+                faults.push((*file, Places::default().fault("", problem)));
             }
         }
         faults

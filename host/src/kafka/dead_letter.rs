@@ -45,6 +45,9 @@ pub struct DeadLetterFault {
     problem: String,
 }
 
+/// How many letters are handed to librdkafka without a pause: some hundred microseconds' worth.
+const AT_ONCE: usize = 256;
+
 impl DeadLetters {
     /// For the topic.
     pub fn new(settings: &KafkaSettings, topic: &str) -> Self {
@@ -62,6 +65,10 @@ impl DeadLetters {
         let mut failed = Vec::new();
         let mut problem = None;
         for (index, letter) in letters.iter().enumerate() {
+            if index % AT_ONCE == AT_ONCE - 1 {
+                // Thousands take a while, and other pipelines' inserts run on the same threads.
+                tokio::task::yield_now().await;
+            }
             match producer.send_result(self.record(letter)) {
                 Ok(delivery) => sent.push((index, delivery)),
                 Err((fault, _)) => {

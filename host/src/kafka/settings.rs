@@ -171,8 +171,8 @@ mod tests {
         assert_eq!(unknown, "Kafka settings: No such configuration property: \"sasl.pasword\"");
         let value = fault("\"fetch.wait.max.ms\" = { file = \"secret\" }");
         assert_eq!(value, "Kafka settings: Invalid value for configuration property \"fetch.wait.max.ms\"");
-        let shown = fault("\"acks\" = \"some\"");
-        assert!(shown.contains("acks"), "{shown}");
+        let shown = fault("\"fetch.min.bytes\" = \"some\"");
+        assert!(shown.contains("fetch.min.bytes"), "{shown}");
     }
 
     #[test]

@@ -153,7 +153,8 @@ impl Delivery {
         let mut backoff = Backoff::default();
         loop {
             let started = Instant::now();
-            let (written, cpu) = Metered::new(table.write(Write { token: &token, range, rows })).await;
+            let (written, cpu) =
+                Metered::new(table.write(Write { tenant: &self.tenant.name, token: &token, range, rows })).await;
             self.status.metrics().spent(Timed::Sink, started.elapsed(), cpu);
             match written {
                 Ok(()) => return self.status.solved(&subject),

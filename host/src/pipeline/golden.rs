@@ -1,13 +1,13 @@
 //! The golden records that travel with a plugin, `NAME.cases/` beside `NAME.wasm`: a version that does not meet them never runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::shared::Shared;
 use crate::PluginRequest;
 use crate::cases::{self, Case};
 use crate::plugin::{Plugin, PluginFile};
-use crate::tenants::Tenant;
+use crate::watch::Source;
 
 /// The most that is said of what differs, in bytes: `tidegate test` says all of it.
 const LONGEST: usize = 2_000;
@@ -16,13 +16,14 @@ const LONGEST: usize = 2_000;
 ///
 /// # Errors
 /// What the first case that is not met differs in, or why it cannot be run.
-pub async fn check(folder: PathBuf, file: PluginFile, tenant: &Tenant, shared: &Shared) -> Result<(), String> {
+pub async fn check(folder: PathBuf, source: &Source, file: PluginFile, shared: &Shared) -> Result<(), String> {
     let plugins = shared.plugins.clone();
     let place = folder.display().to_string();
+    let within = source.file.parent().unwrap_or(Path::new("")).to_owned();
     let run = async move {
         let mut started: Option<(Case, Arc<dyn Plugin>)> = None;
         for path in cases::files_in(&folder).map_err(|problem| format!("{}: {problem}", folder.display()))? {
-            let case = Case::read(&path).map_err(|faults| faults.to_string())?;
+            let case = Case::read_within(&within, &path).map_err(|faults| faults.to_string())?;
             let plugin = match started.take().filter(|(before, _)| before.starts_like(&case)) {
                 Some((_, plugin)) => plugin,
                 None => {
@@ -40,7 +41,7 @@ pub async fn check(folder: PathBuf, file: PluginFile, tenant: &Tenant, shared: &
         }
         Ok(())
     };
-    let met: Result<(), String> = tenant.workers.spawn(run).await;
+    let met: Result<(), String> = shared.tenants.of(&source.name.tenant).workers.spawn(run).await;
     met.map_err(|problem| {
         let problem = crate::rows::shortened(problem, LONGEST);
         format!("the golden records in `{place}` are not met: {problem}")

@@ -10,7 +10,6 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::StateFolder;
-use crate::config::confined::ConfinedFault;
 use crate::config::{PipelineName, PipelineSettings};
 use crate::plugin::PluginHash;
 use crate::watch::Source;
@@ -80,15 +79,12 @@ impl Kept {
     /// The files of the last version that was proven, if all of them are there and are what they were.
     pub fn good(&self) -> Option<Source> {
         let good = self.record.good.as_ref()?;
-        let mut read = |path: &Path, _| {
-            let read = || {
-                let missing = || std::io::Error::other("was not kept");
-                let hash = good.files.get(path).ok_or_else(missing)?;
-                let bytes = Bytes::from(std::fs::read(self.folder.join(hash))?);
-                let same = PluginHash::of(&bytes).to_string() == *hash;
-                same.then_some(bytes).ok_or_else(|| std::io::Error::other("is not what was kept"))
-            };
-            read().map_err(|problem| ConfinedFault::Io { path: path.to_owned(), problem })
+        let mut read = |path: &Path| {
+            let missing = || std::io::Error::other("was not kept");
+            let hash = good.files.get(path).ok_or_else(missing)?;
+            let bytes = Bytes::from(std::fs::read(self.folder.join(hash))?);
+            let same = PluginHash::of(&bytes).to_string() == *hash;
+            same.then_some(bytes).ok_or_else(|| std::io::Error::other("is not what was kept"))
         };
         let mut source = Source::of(&self.name, &good.file, good.text.clone(), &mut read);
         // They were met when it was deployed; those that lie there now may belong to the next version.
@@ -219,7 +215,7 @@ mod tests {
 
     /// Files in which the plugin is this text.
     fn source(pipeline: &str, plugin: &'static str) -> Source {
-        let mut read = |path: &Path, _| -> Result<Bytes, ConfinedFault> {
+        let mut read = |path: &Path| -> std::io::Result<Bytes> {
             let is_plugin = path.extension().is_some_and(|ending| ending == "wasm");
             Ok(if is_plugin { plugin.into() } else { "id\n1\n".into() })
         };

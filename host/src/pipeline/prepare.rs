@@ -166,16 +166,10 @@ impl Preparation {
             usage: Arc::default(),
             state: settings.state,
         };
-        let plugins = shared.plugins.clone();
+        let (plugins, workers) = (shared.plugins.clone(), shared.tenants.of(&source.name.tenant).workers);
         // Guests describe themselves on the workers, where a spinning one holds nobody.
         let request = PluginRequest { file, instance };
-        let fault = match shared
-            .tenants
-            .of(&source.name.tenant)
-            .workers
-            .spawn(async move { plugins.load(request).await })
-            .await
-        {
+        let fault = match workers.spawn(async move { plugins.load(request).await }).await {
             Ok(plugin) => {
                 let routes = described(plugin.description());
                 self.plugin = Some(plugin);

@@ -166,8 +166,7 @@ impl Pipeline {
         let prepared = Preparation::of(source, &self.shared).await.complete();
         let Prepared { settings, plugin, destinations } = prepared.map_err(|faults| faults.to_string())?;
         if let (Some(cases), Some(Ok(file))) = (&source.cases, &source.plugin) {
-            let tenant = self.shared.tenants.of(&source.name.tenant);
-            golden::check(cases.clone(), file.clone(), &tenant, &self.shared).await?;
+            golden::check(cases.clone(), source, file.clone(), &self.shared).await?;
         }
         let tables = self.open(&destinations, source, making).await;
         let dead_letters = match &settings.on_reject {
@@ -236,7 +235,7 @@ impl Pipeline {
             settings: version.settings.clone(),
             delivery: Arc::new(Delivery {
                 versions: versions.clone(),
-                tenant: self.shared.tenants.of(&version.source.name.tenant),
+                tenant: self.shared.tenants.of(&self.status.name().tenant),
                 status: self.status.clone(),
                 turns: Turns::default(),
             }),

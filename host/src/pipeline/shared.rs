@@ -51,12 +51,11 @@ impl Shared {
         stop: CancellationToken,
     ) -> std::io::Result<Self> {
         let sinks = settings.sinks.iter().map(|(name, settings)| (name.clone(), sink::new(settings))).collect();
-        let workers = Arc::new(Workers::start(settings.workers)?);
         let parking = Parking::new(settings.park_after, &kafka);
         Ok(Self {
             kafka,
             sinks,
-            tenants: Arc::new(Tenants::new(settings.tenants.clone(), workers)),
+            tenants: Arc::new(Tenants::new(settings.tenants.clone(), Workers::start(settings.workers)?)),
             plugins,
             state: None,
             in_flight: settings.in_flight.0,

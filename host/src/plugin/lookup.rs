@@ -42,8 +42,8 @@ impl LookupTable {
     /// # Errors
     /// Where the file cannot be read, is not CSV of equally long rows in UTF-8, lacks the column, or repeats a column or a key.
     pub fn read_csv(path: &Path, key: &str) -> Result<Self, LookupFault> {
-        let file = |problem: std::io::Error| LookupFault::File { path: path.to_owned(), problem: problem.into() };
-        let bytes = std::fs::read(path).map_err(file)?;
+        let file = |problem| LookupFault::File { path: path.to_owned(), problem };
+        let bytes = std::fs::read(path).map_err(|problem| file(problem.into()))?;
         Self::of_csv(path, &bytes, key)
     }
 

@@ -3,11 +3,13 @@
 mod backoff;
 mod bounded;
 mod clickhouse;
+mod discard;
 mod fault;
 mod file;
 mod lines;
 mod postgres;
 mod stdout;
+mod turns;
 
 use std::sync::Arc;
 
@@ -70,6 +72,8 @@ pub trait Rule: Send + Sync {
 /// The rows of one route of a range.
 #[derive(Clone, Copy, Debug)]
 pub struct Write<'a> {
+    /// Whose rows they are: tenants take turns where a sink writes only so much at once.
+    pub tenant: &'a str,
     /// The same for every try of the same rows.
     pub token: &'a Token,
     /// Where they come from.
@@ -84,6 +88,7 @@ pub fn new(settings: &SinkSettings) -> Arc<dyn Sink> {
         SinkSettings::ClickHouse(settings) => Arc::new(Bounded::new(ClickHouse::new(settings.clone()))),
         SinkSettings::Postgres(settings) => Arc::new(Bounded::new(Postgres::new(settings.clone()))),
         SinkSettings::Stdout => Arc::new(StdoutSink),
+        SinkSettings::Discard => Arc::new(discard::DiscardSink),
         SinkSettings::File { path } => Arc::new(FileSink::new(path.clone())),
     }
 }

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use crate::config::confined::{self, ConfinedFault};
-use crate::config::{Draft, PipelineName, PipelineSettings};
-use crate::plugin::{LookupTable, PluginFile, PluginHash};
+use crate::config::{Draft, PipelineName, PipelineSettings, confined};
+use crate::plugin::{PluginFile, PluginHash};
+
+/// What a plugin or a table may have: far beyond any, and all of it is in memory while it is looked at.
+const MOST_BYTES: u64 = 256 << 20;
 
 /// The files of a pipeline.
 #[derive(Clone)]
@@ -39,16 +41,17 @@ pub struct LookupFile {
 }
 
 impl Source {
-    /// Reads all files of a pipeline, as far as they can be read. All must lie in the folder of the pipeline file.
+    /// Reads all files of a pipeline, as far as they can be read, and those alone that lie in its own folder.
     pub fn read(name: &PipelineName, file: &Path) -> Self {
         let folder = file.parent().unwrap_or(Path::new(""));
+        let mut read = |path: &Path| Ok(confined::read(folder, path, MOST_BYTES)?.into());
         match PipelineSettings::text(file) {
-            Ok(text) => Self::of(name, file, text, &mut |path, most| Ok(confined::read(folder, path, most)?.into())),
+            Ok(text) => Self::of(name, file, text, &mut read),
             Err(problem) => Self {
                 name: name.clone(),
                 file: file.to_owned(),
                 text: String::new(),
-                draft: Draft::unread(file, 1, problem),
+                draft: Draft::unread(file, 1, format!("cannot be read: {problem}")),
                 plugin: None,
                 lookups: BTreeMap::new(),
                 cases: None,
@@ -56,12 +59,12 @@ impl Source {
         }
     }
 
-    /// A pipeline file with this text; `read` brings the other files, each of at most so many bytes.
+    /// A pipeline file with this text; `read` brings the other files.
     pub fn of(
         name: &PipelineName,
         file: &Path,
         text: String,
-        read: &mut dyn FnMut(&Path, u64) -> Result<Bytes, ConfinedFault>,
+        read: &mut dyn FnMut(&Path) -> std::io::Result<Bytes>,
     ) -> Self {
         let draft = PipelineSettings::draft_of(name, file, text.clone());
         let mut source = Self {
@@ -75,11 +78,11 @@ impl Source {
         };
         let Some(settings) = &source.draft.value else { return source };
         let path = &settings.plugin;
-        let plugin = read(path, PluginFile::MOST_BYTES).map_err(|fault| told("plugin", fault));
+        let plugin = read(path).map_err(|problem| format!("read plugin `{}`: {problem}", path.display()));
         source.plugin = Some(plugin.map(|bytes| PluginFile { path: path.clone(), bytes }));
         for (name, lookup) in &settings.lookups {
             let path = &lookup.file;
-            let bytes = read(path, LookupTable::MOST_BYTES).map_err(|fault| told("lookup file", fault));
+            let bytes = read(path).map_err(|problem| format!("read lookup file `{}`: {problem}", path.display()));
             source.lookups.insert(name.clone(), LookupFile { path: path.clone(), bytes });
         }
         source.cases = Some(cases_of(path)).filter(|cases| cases.is_dir());
@@ -109,14 +112,6 @@ impl Source {
             }
         }
         PluginHash(hash.finalize().into())
-    }
-}
-
-/// What is wrong with a file of this kind.
-fn told(kind: &str, fault: ConfinedFault) -> String {
-    match fault {
-        ConfinedFault::Io { path, problem } => format!("read {kind} `{}`: {problem}", path.display()),
-        fault => format!("{kind} {fault}"),
     }
 }
 

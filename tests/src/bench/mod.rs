@@ -3,5 +3,6 @@
 
 pub mod crowd;
 pub mod measured;
+pub mod neighbours;
 pub mod process;
 pub mod summary;

@@ -70,7 +70,7 @@ fn write(url: &str, table: &str) -> anyhow::Result<()> {
     let (rows, token) = (rows(), Token::new(Lineage::mint(), &range, 0));
     Http::new()?.wait(async {
         let table = sink.open(table, &columns).await?;
-        table.write(Write { token: &token, range: &range, rows: &rows }).await
+        table.write(Write { tenant: "acme", token: &token, range: &range, rows: &rows }).await
     })?;
     Ok(())
 }

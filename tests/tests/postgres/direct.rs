@@ -82,7 +82,7 @@ impl Direct {
         let rows = RouteRows { chunks: vec![chunk(first), chunk(second)], rows: rows.len() };
         let range = Range { topic: "t".into(), partition: 0, first: 0, next: 1 };
         let token = Token::new(Lineage::mint(), &range, 0);
-        self.http.wait(table.write(Write { token: &token, range: &range, rows: &rows }))
+        self.http.wait(table.write(Write { tenant: "acme", token: &token, range: &range, rows: &rows }))
     }
 
     /// What the table cannot hold of a row.

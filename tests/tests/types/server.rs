@@ -69,7 +69,7 @@ impl Server {
         let token = Token::new(Lineage::mint(), &range, 0);
         self.runtime.block_on(async {
             let table = self.sink.open(&table, columns).await?;
-            table.write(Write { token: &token, range: &range, rows: &rows }).await
+            table.write(Write { tenant: "acme", token: &token, range: &range, rows: &rows }).await
         })?;
         self.read(format)
     }

@@ -19,12 +19,12 @@ use std::sync::Arc;
 
 use clickhouse::Client;
 use clickhouse::error::Error;
-use tokio::sync::Semaphore;
 
 use self::classify::classify;
 use self::columns::{LiveColumn, LiveTable};
 use self::names::text;
 use self::table::ClickHouseTable;
+use super::turns::Turns;
 use super::{Sink, SinkFault, Table};
 use crate::config::{ClickHouseFormat, ClickHouseSettings, Compression};
 use crate::plugin::BoxFuture;
@@ -40,7 +40,7 @@ struct Server {
     client: Client,
     settings: ClickHouseSettings,
     /// Inserts under way at once, over all tables.
-    inserts: Semaphore,
+    inserts: Turns,
 }
 
 impl ClickHouse {
@@ -58,7 +58,7 @@ impl ClickHouse {
         if !settings.password.reveal().is_empty() {
             client = client.with_password(settings.password.reveal());
         }
-        let inserts = Semaphore::new(settings.concurrency);
+        let inserts = Turns::new(settings.concurrency);
         Self { server: Arc::new(Server { client, settings, inserts }) }
     }
 }

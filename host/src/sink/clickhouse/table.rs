@@ -129,8 +129,7 @@ impl Table for ClickHouseTable {
 
     fn write<'a>(&'a self, write: Write<'a>) -> BoxFuture<'a, Result<(), SinkFault>> {
         Box::pin(async move {
-            // Never closed, so that waiting cannot fail.
-            let _permit = self.server.inserts.acquire().await;
+            let _turn = self.server.inserts.take(write.tenant).await;
             if !self.sends_types() {
                 self.look_again().await?;
             }

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinSet;
 use tokio_postgres::config::SslMode as Encryption;
 use tokio_postgres::{Client, Config, NoTls};
@@ -14,12 +13,13 @@ use super::fault::classify;
 use super::tls::Tls;
 use crate::config::{PostgresSettings, SslMode};
 use crate::sink::SinkFault;
+use crate::sink::turns::{Turn, Turns};
 
 /// The connections of one sink, over all tables.
 pub struct Connections {
     settings: PostgresSettings,
     config: Config,
-    permits: Semaphore,
+    turns: Turns,
     idle: Mutex<Vec<Connection>>,
 }
 
@@ -38,7 +38,7 @@ pub struct Lease<'c> {
     connections: &'c Connections,
     /// The connection.
     pub connection: Connection,
-    _permit: Option<SemaphorePermit<'c>>,
+    _turn: Turn,
 }
 
 /// How long a server may take to answer a request to cancel, and a connection to close.
@@ -56,8 +56,8 @@ impl Connections {
         if !settings.password.reveal().is_empty() {
             config.password(settings.password.reveal());
         }
-        let permits = Semaphore::new(settings.concurrency);
-        Self { settings, config, permits, idle: Mutex::default() }
+        let turns = Turns::new(settings.concurrency);
+        Self { settings, config, turns, idle: Mutex::default() }
     }
 
     /// How long anything may take.
@@ -65,13 +65,12 @@ impl Connections {
         self.settings.timeout
     }
 
-    /// A connection, once there are not too many.
+    /// A connection for a tenant, once there are not too many.
     ///
     /// # Errors
     /// Where none can be made.
-    pub async fn lease(&self) -> Result<Lease<'_>, SinkFault> {
-        // Never closed, so that waiting cannot fail.
-        let permit = self.permits.acquire().await.ok();
+    pub async fn lease(&self, tenant: &str) -> Result<Lease<'_>, SinkFault> {
+        let turn = self.turns.take(tenant).await;
         let connection = match self.take_idle() {
             Some(connection) => connection,
             None => {
@@ -81,7 +80,7 @@ impl Connections {
                 connected.unwrap_or_else(|_| Err(no_answer(&action, self.timeout())))?
             }
         };
-        Ok(Lease { connections: self, connection, _permit: permit })
+        Ok(Lease { connections: self, connection, _turn: turn })
     }
 
     fn take_idle(&self) -> Option<Connection> {

@@ -63,6 +63,9 @@ impl Postgres {
     }
 }
 
+/// Tables are opened one after the other where there is no room, whosever they are.
+const OPENING: &str = "";
+
 impl Sink for Postgres {
     fn open<'a>(&'a self, table: &'a str, columns: &'a [Column]) -> BoxFuture<'a, Result<Arc<dyn Table>, SinkFault>> {
         Box::pin(async move {
@@ -71,7 +74,7 @@ impl Sink for Postgres {
                     "table `{table}`: the plugin writes JSON objects, which this sink does not take; its route must declare columns"
                 )));
             }
-            let lease = self.connections.lease().await?;
+            let lease = self.connections.lease(OPENING).await?;
             let action = format!("read the columns of table `{table}`");
             let Connection { client, server, .. } = &lease.connection;
             let read = catalog::table(client, server, table, "");
@@ -103,7 +106,7 @@ fn mismatch(table: &str, problems: Vec<Problem>) -> SinkFault {
 impl Table for PostgresTable {
     fn write<'a>(&'a self, write: Write<'a>) -> BoxFuture<'a, Result<(), SinkFault>> {
         Box::pin(async move {
-            let lease = self.connections.lease().await?;
+            let lease = self.connections.lease(write.tenant).await?;
             let timeout = self.connections.timeout();
             match tokio::time::timeout(timeout, self.transaction(&lease, write.rows)).await {
                 Ok(Ok(())) => {
