@@ -28,10 +28,13 @@ FROM debian:bookworm-slim
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin tidegate
+    && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin tidegate \
+    && install --directory --owner=10001 --mode=0700 /var/lib/tidegate
 COPY --from=builder /out/bin/ /usr/local/bin/
 COPY --from=builder /out/plugins/ /etc/tidegate/plugins/
 USER 10001
+# Compiled plugins and the last good versions.
+VOLUME /var/lib/tidegate
 WORKDIR /etc/tidegate
 EXPOSE 9464
 ENTRYPOINT ["tidegate"]

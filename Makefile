@@ -103,6 +103,13 @@ bench-many: plugins services-needed ## what 1,000 pipelines cost in one gateway;
 	cargo build --release -p tidegate -p tidegate-tests --bins
 	TIDEGATE_KAFKA_HEAP=2g $(SERVICES) run kafka -- $(CARGO_TARGET_DIR)/release/bench-many --pipelines $(PIPELINES)
 
+SWAPS ?= 100
+
+.PHONY: bench-swap
+bench-swap: plugins test-guests services-needed ## versions that take over under 100,000 records/s; SWAPS= changes how many
+	cargo build --release -p tidegate -p tidegate-tests --bins
+	$(SERVICES) run kafka clickhouse -- $(CARGO_TARGET_DIR)/release/bench-swap --swaps $(SWAPS)
+
 .PHONY: bench-tenants
 bench-tenants: plugins test-guests services-needed ## what a tenant keeps of its throughput beside hostile neighbours; ROUNDS= changes how often
 	cargo build --release -p tidegate-tests --bins

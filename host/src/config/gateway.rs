@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use super::document::{Document, Draft};
@@ -101,6 +101,10 @@ impl GatewaySettings {
         let settle = top.duration("settle").unwrap_or(Duration::from_millis(200));
         let park_after = park_after(top);
         let state = base.join(top.string("state").unwrap_or("state"));
+        if lies_within(&state, &plugins) {
+            let (state, plugins) = (state.display(), plugins.display());
+            top.fault("state", format!("is \"{state}\", within the plugin directory \"{plugins}\", where others write; expected a folder of the gateway's own"));
+        }
         Some(Self {
             kafka: kafka?,
             sinks: sinks?,
@@ -115,6 +119,12 @@ impl GatewaySettings {
             tenants: tenants?,
         })
     }
+}
+
+/// By their names; neither need exist.
+fn lies_within(path: &Path, folder: &Path) -> bool {
+    let plain = |path: &Path| path.components().filter(|part| *part != Component::CurDir).collect::<PathBuf>();
+    plain(path).starts_with(plain(folder))
 }
 
 fn plugins(top: &Section<'_>, base: &Path) -> PathBuf {
@@ -188,6 +198,19 @@ mod tests {
             let fault = read(&format!("park_after = \"{wrong}\"")).unwrap_err().to_string();
             let right = "expected a duration of at least 1 s, such as \"1 min\", or \"off\"";
             assert!(fault.contains(&format!("`park_after`: is \"{wrong}\"; {right}")), "{fault}");
+        }
+    }
+
+    #[test]
+    fn the_state_folder_is_none_of_the_plugin_directorys() {
+        for (state, plugins, within) in [
+            ("/etc/tidegate/state", "/etc/tidegate/plugins", false),
+            ("/etc/tidegate/./state", "/etc/tidegate/.", true),
+            ("state", ".", true),
+            ("plugins", "plugins", true),
+            ("plugins-state", "plugins", false),
+        ] {
+            assert_eq!(lies_within(Path::new(state), Path::new(plugins)), within, "{state} {plugins}");
         }
     }
 }

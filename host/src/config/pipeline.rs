@@ -150,7 +150,7 @@ impl PipelineSettings {
     pub fn draft(name: &PipelineName, file: &Path) -> Draft<Self> {
         match Self::text(file) {
             Ok(text) => Self::draft_of(name, file, text),
-            Err(format!("cannot be read: {problem}")) => Draft::unread(file, 1, problem),
+            Err(problem) => Draft::unread(file, 1, format!("cannot be read: {problem}")),
         }
     }
 
