@@ -158,6 +158,7 @@ impl Preparation {
             }
         };
         let lacks_lookups = lookups.is_none();
+        let tenant = shared.tenants.of(&source.name.tenant);
         let instance = InstanceSettings {
             pipeline: source.name.to_string(),
             settings: settings.settings.clone(),
@@ -165,8 +166,9 @@ impl Preparation {
             limits: settings.limits,
             usage: Arc::default(),
             state: settings.state,
+            tenant: tenant.memory,
         };
-        let (plugins, workers) = (shared.plugins.clone(), shared.tenants.of(&source.name.tenant).workers);
+        let (plugins, workers) = (shared.plugins.clone(), tenant.workers);
         // Guests describe themselves on the workers, where a spinning one holds nobody.
         let request = PluginRequest { file, instance };
         let fault = match workers.spawn(async move { plugins.load(request).await }).await {

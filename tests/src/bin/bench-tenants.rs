@@ -13,7 +13,7 @@ use serde::Serialize;
 use tidegate::Gateway;
 use tidegate::config::{GatewaySettings, SinkSettings};
 use tidegate::pipeline::Status;
-use tidegate::plugin::{Engine, Profiling};
+use tidegate::plugin::{Engine, EngineSettings, compile_if_asked};
 use tidegate_demo::produce::{Writer, create_topics, produce};
 use tidegate_demo::shop::{Options, Products, Sales};
 use tidegate_tests::bench::neighbours::{Commands, HONEST, HOSTILE, Neighbour};
@@ -77,6 +77,9 @@ struct Kept {
 }
 
 fn main() -> anyhow::Result<ExitCode> {
+    if let Some(code) = compile_if_asked() {
+        return Ok(code);
+    }
     let arguments = Arguments::parse();
     if let Some(config) = &arguments.run {
         println!("{}", run(config, &arguments)?);
@@ -233,7 +236,7 @@ fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<f64> {
     runtime.block_on(async {
         let mut settings = GatewaySettings::read(config)?;
         settings.sinks.insert("nowhere".to_owned(), SinkSettings::Discard);
-        let gateway = Gateway::with_plugins(settings, Arc::new(Engine::new(Profiling::Off)?)).await?;
+        let gateway = Gateway::with_plugins(settings, Arc::new(Engine::new(EngineSettings::default())?)).await?;
         let statuses = gateway.statuses().all();
         let of = |tenant: &str| {
             let found = statuses.iter().find(|status| status.name().tenant == tenant);
