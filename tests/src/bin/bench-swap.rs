@@ -112,9 +112,12 @@ impl Summary {
             std::fs::create_dir_all(folder)?;
         }
         std::fs::write(file, serde_json::to_string_pretty(self)? + "\n")?;
-        let Self { swaps, p50_ms, p99_ms, longest_pause_ms, longest_pause_without_swaps_ms, records, lost, duplicated } = self;
+        let Self { swaps, p50_ms, p99_ms, longest_pause_ms, longest_pause_without_swaps_ms, records, lost, duplicated } =
+            self;
         println!("{swaps} swaps: live after {p50_ms:.0} ms (median), {p99_ms:.0} ms (p99)");
-        println!("longest pause of a partition: {longest_pause_ms:.0} ms, without swaps {longest_pause_without_swaps_ms:.0} ms");
+        println!(
+            "longest pause of a partition: {longest_pause_ms:.0} ms, without swaps {longest_pause_without_swaps_ms:.0} ms"
+        );
         println!("{records} records: {lost} lost, {duplicated} duplicated");
         println!("written to {}", file.display());
         let met = *p99_ms <= LIVE_WITHIN_MS
