@@ -163,7 +163,7 @@ impl Preparation {
             pipeline: source.name.to_string(),
             settings: settings.settings.clone(),
             lookups: Arc::new(lookups.unwrap_or_default()),
-            limits: settings.limits,
+            limits: settings.limits.at_most(&shared.tenants.grants().of(&source.name.tenant).limits),
             usage: Arc::default(),
             state: settings.state,
             tenant: tenant.memory,
