@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -166,12 +166,16 @@ impl Bench {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("--run").arg(config).args(["--window", &self.arguments.window.to_string()]);
         command.args(["--records", &self.arguments.records.to_string()]);
-        // What a neighbour floods the log with is formatted and written, and read by nobody.
-        let output = command.env("RUST_LOG", "info").stderr(Stdio::null()).output()?;
+        // What a neighbour floods the log with is formatted and written.
+        let log = self.folder.path().join("log");
+        let output = command.env("RUST_LOG", "info").stderr(std::fs::File::create(&log)?).output()?;
+        if !output.status.success() {
+            let said = std::fs::read_to_string(&log)?;
+            let last: Vec<_> = said.lines().rev().take(10).collect();
+            anyhow::bail!("beside one that {}: it ended with {}:\n{}", neighbour.name, output.status, last.join("\n"));
+        }
         let text = String::from_utf8(output.stdout)?;
-        text.trim()
-            .parse()
-            .with_context(|| format!("beside one that {}: it ended with {}: {text}", neighbour.name, output.status))
+        text.trim().parse().with_context(|| format!("read the figure of a run: {text}"))
     }
 
     /// A gateway with two tenants, in groups that have read nothing yet.
