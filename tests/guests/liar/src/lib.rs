@@ -6,8 +6,9 @@
 use tidegate_plugin::contract::{Batch, Column, Description, NO_RECORD, Output, Reject, Route, Rows};
 use tidegate_plugin::{Plugin, Setup, SetupError, Transformer};
 
-/// For the export.
-struct Exported;
+/// What the gateway loads.
+#[derive(Debug)]
+pub struct Exported;
 
 /// One route, `line`: a text, an Enum8 of `a` and `b`, a Bool, and the record's offset.
 #[derive(Default)]
