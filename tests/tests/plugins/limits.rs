@@ -175,7 +175,7 @@ async fn a_call_hands_over_so_much_and_no_more() {
 async fn a_call_that_hands_over_more_than_a_gateway_should_hold_is_refused_by_default() {
     let large = |limits: &mut Limits| (limits.memory, limits.cpu) = (ByteSize::mib(1_000), Duration::from_secs(60));
     let plugin = load("unruly", limited(large)).await;
-    assert_eq!(limit_of(&plugin, "big-row 300000000").await.0, "output");
+    assert_eq!(limit_of(&plugin, "big-row 140000000").await.0, "output");
 }
 
 #[tokio::test]
