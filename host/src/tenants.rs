@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-pub use memory::{Held, TenantMemory};
+pub use memory::{Held, Idle, TenantMemory};
 
 use crate::config::Grants;
 use crate::workers::{Share, Workers};

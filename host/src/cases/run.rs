@@ -12,6 +12,7 @@ use super::outcome::Outcome;
 use crate::config::{Limits, PluginState, confined};
 use crate::pipeline::{self, Batch, Budget, Bundle, Lineage, Range, Records, TransformFault, Transformed};
 use crate::plugin::{InstanceSettings, LookupTable, Lookups, Plugin, PluginHash};
+use crate::tenants::TenantMemory;
 
 /// What came of a case.
 #[derive(Clone, Debug)]
@@ -70,6 +71,7 @@ pub fn instance() -> InstanceSettings {
         limits: Limits::DEFAULT,
         usage: Arc::default(),
         state: PluginState::Range,
+        tenant: TenantMemory::unlimited(),
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::shared::Shared;
 use crate::PluginRequest;
 use crate::cases::{self, Case};
-use crate::plugin::{Plugin, PluginFile};
+use crate::plugin::{InstanceSettings, Plugin, PluginFile};
 use crate::watch::Source;
 
 /// The most that is said of what differs, in bytes: `tidegate test` says all of it.
@@ -18,6 +18,8 @@ const LONGEST: usize = 2_000;
 /// What the first case that is not met differs in, or why it cannot be run.
 pub async fn check(folder: PathBuf, source: &Source, file: PluginFile, shared: &Shared) -> Result<(), String> {
     let plugins = shared.plugins.clone();
+    let tenant = shared.tenants.of(&source.name.tenant);
+    let workers = tenant.workers.clone();
     let place = folder.display().to_string();
     let within = source.file.parent().unwrap_or(Path::new("")).to_owned();
     let run = async move {
@@ -28,6 +30,7 @@ pub async fn check(folder: PathBuf, source: &Source, file: PluginFile, shared: &
                 Some((_, plugin)) => plugin,
                 None => {
                     let instance = case.instance().map_err(|fault| format!("{}: {fault:#}", path.display()))?;
+                    let instance = InstanceSettings { tenant: tenant.memory.clone(), ..instance };
                     let request = PluginRequest { file: file.clone(), instance };
                     plugins.load(request).await.map_err(|fault| format!("{}: {fault}", path.display()))?
                 }
@@ -41,7 +44,7 @@ pub async fn check(folder: PathBuf, source: &Source, file: PluginFile, shared: &
         }
         Ok(())
     };
-    let met: Result<(), String> = shared.tenants.of(&source.name.tenant).workers.spawn(run).await;
+    let met: Result<(), String> = workers.spawn(run).await;
     met.map_err(|problem| {
         let problem = crate::rows::shortened(problem, LONGEST);
         format!("the golden records in `{place}` are not met: {problem}")

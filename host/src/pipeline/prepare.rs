@@ -158,15 +158,17 @@ impl Preparation {
             }
         };
         let lacks_lookups = lookups.is_none();
+        let tenant = shared.tenants.of(&source.name.tenant);
         let instance = InstanceSettings {
             pipeline: source.name.to_string(),
             settings: settings.settings.clone(),
             lookups: Arc::new(lookups.unwrap_or_default()),
-            limits: settings.limits,
+            limits: settings.limits.at_most(&shared.tenants.grants().of(&source.name.tenant).limits),
             usage: Arc::default(),
             state: settings.state,
+            tenant: tenant.memory,
         };
-        let (plugins, workers) = (shared.plugins.clone(), shared.tenants.of(&source.name.tenant).workers);
+        let (plugins, workers) = (shared.plugins.clone(), tenant.workers);
         // Guests describe themselves on the workers, where a spinning one holds nobody.
         let request = PluginRequest { file, instance };
         let fault = match workers.spawn(async move { plugins.load(request).await }).await {

@@ -18,6 +18,7 @@ use super::lookup::Lookups;
 use super::usage::Usage;
 use crate::StateFolder;
 use crate::config::{Limits, PluginState};
+use crate::tenants::TenantMemory;
 
 /// How often a running guest lets others run. Shorter ticks cost more than they give: a yield is some microseconds.
 const EPOCH: Duration = Duration::from_millis(5);
@@ -141,6 +142,8 @@ pub struct InstanceSettings {
     pub usage: Arc<Usage>,
     /// How long an instance lives.
     pub state: PluginState,
+    /// Whose memory its instances count for.
+    pub tenant: TenantMemory,
 }
 
 impl Drop for Inner {

@@ -1,7 +1,7 @@
 //! Instances of a WebAssembly plugin: made, initialised, called, used again.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -16,6 +16,7 @@ use super::log_lines::LogLines;
 use super::{BoxFuture, Guest, GuestFault, Plugin, PluginHash, Usage};
 use crate::config::PluginState;
 use crate::pipeline::Range;
+use crate::tenants::Idle;
 
 /// A plugin compiled from a file.
 pub struct WasmPlugin {
@@ -23,9 +24,20 @@ pub struct WasmPlugin {
     description: Description,
     hash: PluginHash,
     /// Instances of a stateless plugin between two ranges: at most as many as ranges were ever transformed at once.
-    idle: Mutex<Vec<WasmGuest>>,
+    idle: Arc<IdleGuests>,
     /// Where state is kept: the instance of each partition between two of its ranges.
     kept: Mutex<HashMap<PartitionKey, WasmGuest>>,
+}
+
+/// Instances that wait for their next range.
+struct IdleGuests(Mutex<Vec<WasmGuest>>);
+
+impl Idle for IdleGuests {
+    fn release(&self) {
+        // Dropped outside of the lock: giving memory back takes its time.
+        let released = std::mem::take(&mut *self.0.lock());
+        drop(released);
+    }
 }
 
 /// A topic and a partition of it.
@@ -49,7 +61,9 @@ pub(super) struct WasmGuest {
 
 impl WasmPlugin {
     pub(super) fn new(instantiate: Instantiate, description: Description, hash: PluginHash, first: WasmGuest) -> Self {
-        let idle = Mutex::new(if description.stateless { vec![first] } else { Vec::new() });
+        let idle = Arc::new(IdleGuests(Mutex::new(if description.stateless { vec![first] } else { Vec::new() })));
+        let weak: Weak<dyn Idle> = Arc::<IdleGuests>::downgrade(&idle);
+        instantiate.instance.tenant.when_spent(weak);
         Self { instantiate, description, hash, idle, kept: Mutex::default() }
     }
 
@@ -71,7 +85,7 @@ impl Plugin for WasmPlugin {
         Box::pin(async move {
             let idle = match self.keeps_state() {
                 true => self.kept.lock().remove(&partition(range)),
-                false => self.idle.lock().pop(),
+                false => self.idle.0.lock().pop(),
             };
             let mut guest = match idle {
                 Some(guest) => guest,
@@ -93,7 +107,10 @@ impl Plugin for WasmPlugin {
     fn give_back(&self, guest: Box<dyn Guest>) {
         let Ok(guest) = guest.into_any().downcast::<WasmGuest>() else { return };
         if self.description.stateless {
-            self.idle.lock().push(*guest);
+            // Where the tenant holds as much as it may, one that is idle is one too many.
+            if self.instantiate.instance.tenant.room() > 0 {
+                self.idle.0.lock().push(*guest);
+            }
         } else if self.keeps_state()
             && let Some(partition) = guest.partition.clone()
         {
@@ -107,8 +124,7 @@ impl Plugin for WasmPlugin {
     }
 
     fn release_idle(&self) {
-        // Dropped outside of the lock: giving memory back takes its time.
-        drop(std::mem::take(&mut *self.idle.lock()));
+        self.idle.release();
     }
 
     fn cpu_budget(&self) -> Option<Duration> {
@@ -152,7 +168,9 @@ impl Instantiate {
     }
 
     async fn fresh(&self) -> Result<WasmGuest, GuestFault> {
-        let state = GuestState::new(self.instance.clone(), self.log_lines.clone());
+        // Waits where the tenant holds as much as it may.
+        let held = self.instance.tenant.instance().await;
+        let state = GuestState::new(self.instance.clone(), self.log_lines.clone(), held);
         let cpu = state.cpu.clone();
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.memory);

@@ -9,6 +9,7 @@ use super::limit::{CpuMeter, LimitReached, MemoryLimit};
 use super::log_lines::LogLines;
 use crate::pipeline::Range;
 use crate::rows::shortened;
+use crate::tenants::Held;
 
 /// The longest line that a guest's log is taken for, in bytes.
 const LONGEST_LINE: usize = 4_096;
@@ -34,9 +35,9 @@ pub(super) struct GuestState {
 }
 
 impl GuestState {
-    pub fn new(instance: InstanceSettings, log_lines: Arc<LogLines>) -> Self {
+    pub fn new(instance: InstanceSettings, log_lines: Arc<LogLines>, held: Held) -> Self {
         Self {
-            memory: MemoryLimit { limit: instance.limits.memory, usage: instance.usage.clone() },
+            memory: MemoryLimit { limit: instance.limits.memory, usage: instance.usage.clone(), held },
             cpu: Arc::new(CpuMeter::new(&instance.limits)),
             log_lines,
             lookups_left: FIRST_LOOKUPS,

@@ -10,6 +10,7 @@ use wasmtime::ResourceLimiter;
 use super::usage::Usage;
 use crate::config::{ByteSize, Limits, shown_duration};
 use crate::cpu::thread_time;
+use crate::tenants::Held;
 
 /// A limit that stopped a guest: a trap of its own.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -65,6 +66,8 @@ const INSTANCES: usize = 16;
 pub(super) struct MemoryLimit {
     pub limit: ByteSize,
     pub usage: Arc<Usage>,
+    /// The same for the tenant.
+    pub held: Held,
 }
 
 impl ResourceLimiter for MemoryLimit {
@@ -73,6 +76,7 @@ impl ResourceLimiter for MemoryLimit {
             return Err(LimitReached::memory(desired, self.limit).into());
         }
         self.usage.memory(desired);
+        self.held.set(desired);
         Ok(true)
     }
 

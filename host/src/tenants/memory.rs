@@ -2,8 +2,8 @@
 //! holds as much as it may waits: its partitions are not polled, and no instance is begun, until something of it is done. What is
 //! in memory already counts also beyond the limit, and what is under way always goes on, so that it gets below again by itself.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -18,11 +18,15 @@ struct Counts {
     /// Instances that were begun and have not ended, idle ones included.
     instances: AtomicUsize,
     freed: Notify,
-    /// What gives memory up that is only kept to be used again; each says whether it is still there.
-    idle: Mutex<Vec<Release>>,
+    /// What has memory that is only kept to be used again.
+    idle: Mutex<Vec<Weak<dyn Idle>>>,
 }
 
-type Release = Box<dyn Fn() -> bool + Send + Sync>;
+/// Something that keeps memory only to use it again.
+pub trait Idle: Send + Sync {
+    /// Gives it up.
+    fn release(&self);
+}
 
 /// Bytes that count for a tenant, given back when dropped.
 pub struct Held {
@@ -94,15 +98,16 @@ impl TenantMemory {
         }
     }
 
-    /// Names something that gives idle memory up when the tenant has none left, until it answers that it is gone itself.
-    pub fn when_spent(&self, release: impl Fn() -> bool + Send + Sync + 'static) {
+    /// Names something that is to give idle memory up when the tenant has none left, as long as it is there.
+    pub fn when_spent(&self, release: Weak<dyn Idle>) {
         let mut idle = self.0.idle.lock();
-        idle.retain(|release| release());
-        idle.push(Box::new(release));
+        idle.retain(|known| known.strong_count() > 0);
+        idle.push(release);
     }
 
     fn release_idle(&self) {
-        self.0.idle.lock().retain(|release| release());
+        let idle = self.0.idle.lock().clone();
+        idle.iter().filter_map(Weak::upgrade).for_each(|idle| idle.release());
     }
 }
 
@@ -198,14 +203,22 @@ mod tests {
     fn what_is_idle_is_given_up_when_nothing_is_left() {
         let memory = TenantMemory::new(100);
         let idle = Arc::new(Mutex::new(vec![memory.hold(40)]));
-        let weak = Arc::downgrade(&idle);
-        memory.when_spent(move || weak.upgrade().map(|idle| idle.lock().clear()).is_some());
+        let weak: Weak<dyn Idle> = Arc::<Mutex<Vec<Held>>>::downgrade(&idle);
+        memory.when_spent(weak);
         let _records = memory.hold(50);
         assert!(!memory.is_spent() && idle.lock().len() == 1, "there is room");
         let _more = memory.hold(20);
         assert!(!memory.is_spent() && idle.lock().is_empty(), "{memory:?}");
         drop(idle);
-        assert!(memory.hold(200).memory.is_spent());
-        assert!(memory.0.idle.lock().is_empty(), "who is gone is forgotten");
+        let other: Arc<Mutex<Vec<Held>>> = Arc::default();
+        let weak: Weak<dyn Idle> = Arc::<Mutex<Vec<Held>>>::downgrade(&other);
+        memory.when_spent(weak);
+        assert_eq!(memory.0.idle.lock().len(), 1, "who is gone is forgotten");
+    }
+
+    impl Idle for Mutex<Vec<Held>> {
+        fn release(&self) {
+            self.lock().clear();
+        }
     }
 }

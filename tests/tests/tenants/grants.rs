@@ -10,7 +10,9 @@ fn pair(test: &str) -> anyhow::Result<(Pair, String)> {
     let pair = Pair::new(test)?;
     let topic = pair.own.create_topic("sales", SHOP.partitions)?;
     pair.own.create_tables("sales")?;
-    pair.install_other(&pair.own.pipeline("sales", &topic)?)?;
+    let mut asks = pair.own.pipeline("sales", &topic)?;
+    asks.section("[limits]\nmemory = \"128 MiB\"");
+    pair.install_other(&asks)?;
     pair.own.install(&pair.own.pipeline("sales", &topic)?)?;
     Ok((pair, topic))
 }
@@ -46,7 +48,7 @@ fn what_is_not_granted_is_refused_with_what_is_and_the_neighbour_runs() -> anyho
         ),
         "of the gateway's file grants none",
         &format!("`routes.sale`: names the table \"dwh:{name}.sales\", which tenant `{other}` may not write to"),
-        "`limits.memory`: is \"256 MiB\"",
+        "`limits.memory`: is \"128 MiB\"",
         "at most \"64 MiB\"",
     ])?;
     pair.own.wait_for("sales", &topic)?;
