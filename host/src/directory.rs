@@ -2,7 +2,7 @@
 //! with one reaches no other.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -136,8 +136,8 @@ impl Directory {
             return None;
         }
         let group = &source.draft.value.as_ref()?.group;
-        // What is still settling counts as there.
-        let (before, old) = renamed_from(state, source, |file| self.sources.contains_key(file) || file.exists())?;
+        // By what lies there now: that its old file is gone is noticed a second later than that the new one has come.
+        let (before, old) = renamed_from(state, source, Path::exists)?;
         let problem = format!(
             "is missing, and this was the pipeline {before}, of the group \"{old}\", before it was renamed; expected group = \"{old}\" to go \
              on where that stopped, or group = \"{group}\" to begin anew"

@@ -40,6 +40,9 @@ impl Consumer {
         let mut berth = Berth::new(&self.shared.parking, settings, status, &pace.lock());
         let mut backoff = Backoff::default();
         while !self.stop.is_cancelled() {
+            if berth.is_to_wait() {
+                self.delivery.rest().await;
+            }
             let entrance = tokio::select! {
                 entrance = berth.rest() => entrance,
                 () = self.stop.cancelled() => return,
@@ -47,7 +50,6 @@ impl Consumer {
             let fault = match self.membership(&pace, entrance).await {
                 Ok(Ending::Drained) => return,
                 Ok(Ending::Idle(committed)) => {
-                    self.delivery.rest().await;
                     berth.park(committed);
                     continue;
                 }

@@ -92,6 +92,11 @@ impl<'p> Berth<'p> {
         self.next = Next::Rest(committed);
     }
 
+    /// Whether records may be long in coming.
+    pub fn is_to_wait(&self) -> bool {
+        !matches!(self.next, Next::Join)
+    }
+
     /// Waits until there is something to do, and then until few enough others are joining.
     pub async fn rest(&mut self) -> Entrance {
         let mut lag = ToldLag { status: self.status.clone(), partitions: BTreeSet::new() };

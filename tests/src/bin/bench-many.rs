@@ -51,8 +51,10 @@ struct Summary {
     awake_rss_mib: f64,
 }
 
-/// What each figure may be at most.
-const BARS: [(&str, fn(&Summary) -> f64, f64); 4] = [
+/// A figure's name, the figure, and what it may be at most.
+type Bar = (&'static str, fn(&Summary) -> f64, f64);
+
+const BARS: [Bar; 4] = [
     ("start_seconds", |summary| summary.start_seconds, 20.0),
     ("idle_rss_mib", |summary| summary.idle_rss_mib, 2_048.0),
     ("idle_cores", |summary| summary.idle_cores, 0.1),

@@ -15,7 +15,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
 use serde_json::Value;
 use tidegate::plugin::PluginHash;
-use tidegate_tests::harness::{GatewayFile, NumbersTenant, Version, binary, eventually, plugin};
+use tidegate_tests::harness::{GatewayFile, NumbersTenant, Version, eventually, plugin};
 
 /// Measures swaps under load.
 #[derive(Parser)]
@@ -206,7 +206,9 @@ impl Watched {
         let file = numbers.tenant.gateway_file();
         let path = numbers.tenant.folder().join("gateway.toml");
         std::fs::write(&path, file.text())?;
-        let mut command = Command::new(binary()?);
+        let binary = std::env::current_exe()?.with_file_name("tidegate");
+        ensure!(binary.exists(), "there is no {}; `make bench-swap` builds it", binary.display());
+        let mut command = Command::new(binary);
         command.args(["run", "--config"]).arg(&path).stderr(Stdio::piped()).stdout(Stdio::null());
         command.env("RUST_LOG", "info,tidegate::guest_calls=trace").env(GatewayFile::PASSWORD, &file.password);
         let mut child = command.spawn().context("start the gateway")?;

@@ -103,15 +103,15 @@ fn a_plugin_that_fails_on_everything_pauses_its_pipeline_until_it_is_mended() ->
     let neighbour = install(&tenant, "neighbour", "unruly", "")?;
     tenant.kafka.send(&neighbour, 0, &messages(NEIGHBOUR, |_| "ok 1"))?;
     let gateway = Gateway::start(&tenant, &gateway_file(&tenant))?;
-    let answer = gateway.says(&[
+    gateway.says(&[
         "/broken: paused",
         "  plugin: each of 32 records fails by itself, and none passes; record ",
         "at the disco",
         "nothing is read until its files change",
     ])?;
-    ensure!(answer.status == 200, "{}", answer.text);
     tenant.wait_for("neighbour", &neighbour)?;
-    gateway.says(&["/neighbour: running"])?;
+    let answer = gateway.says(&["/neighbour: running", "/broken: paused"])?;
+    ensure!(answer.status == 200, "{} {}", answer.status, answer.text);
     let runs = gateway.metric("tidegate_isolation_runs_total", &["pipeline=\"broken\""])?;
     ensure!(runs == 33.0, "{runs} runs");
     ensure!(gateway.metric("tidegate_running", &["pipeline=\"broken\""])? == 0.0, "it is said to run");

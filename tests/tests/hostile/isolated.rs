@@ -130,7 +130,8 @@ async fn every_second_record_and_clusters_are_isolated() {
     let clusters: Vec<_> = (0..40).chain(500..501).chain(900..1_000).collect();
     for hostile in [every_second, clusters] {
         let pipeline = Pipeline::unruly().await;
-        let transformed = pipeline.run(honest_but(1_000, hostile.iter().copied(), "trap")).await.unwrap();
+        let command = format!("panic {}", "at the disco ".repeat(100));
+        let transformed = pipeline.run(honest_but(1_000, hostile.iter().copied(), &command)).await.unwrap();
         check(&transformed, &hostile, Stage::Trap, "unreachable");
         assert!(pipeline.runs() < 2_000, "{} runs", pipeline.runs());
         // A few tell all of it, and all of them the cause.
