@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use tidegate::config::GatewaySettings;
-use tidegate::plugin::Profiling;
+use tidegate::plugin::EngineSettings;
 use tidegate::{Gateway, GatewayFault};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio_util::sync::CancellationToken;
@@ -51,6 +51,8 @@ pub struct Settings {
     pub records: Option<u64>,
     /// The same seed makes the same records.
     pub seed: u64,
+    /// How plugins are run.
+    pub engine: EngineSettings,
     /// When the program started.
     pub started: Instant,
 }
@@ -94,7 +96,7 @@ impl Demonstration {
         let brokers = kafka.brokers();
         output.write_settings(brokers, &settings.plugins)?;
         let gateway = GatewaySettings::read(&output.settings()).map_err(|faults| anyhow!("{faults}"))?;
-        let gateway = Gateway::prepare(gateway, Profiling::Off).await?;
+        let gateway = Gateway::prepare(gateway, settings.engine.clone()).await?;
         let watch = Watch::new(gateway.statuses().all(), &settings.plugins).context("read the pipeline files")?;
         let mut topics = watch.topics();
         topics.extend(["sales".to_owned(), "stock".to_owned()]);

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use clap::{Args, Parser, Subcommand};
-use tidegate::plugin::compile_if_asked;
+use tidegate::plugin::{EngineSettings, compile_if_asked};
 use tidegate::signal;
 use tidegate_demo::demonstration::{Demonstration, Settings};
 use tidegate_demo::examples::Example;
@@ -113,8 +113,15 @@ fn main() -> ExitCode {
     let started = Instant::now();
     let ended = match Arguments::parse().command {
         Command::Demo { plugins, output, rate, seconds } => {
-            let settings =
-                Settings { plugins, rate: f64::from(rate), malformed: MALFORMED, records: None, seed: 1, started };
+            let settings = Settings {
+                plugins,
+                rate: f64::from(rate),
+                malformed: MALFORMED,
+                records: None,
+                seed: 1,
+                engine: EngineSettings::default(),
+                started,
+            };
             demonstrate(settings, output, seconds.map(Duration::from_secs))
         }
         Command::Generate(Generate {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tidegate::plugin::EngineSettings;
 use tidegate_demo::demonstration::{Demonstration, Settings};
 use tidegate_demo::output::Output;
 use tidegate_demo::shop::{ExpectedSale, ExpectedStock, Options, Products, Sales, Stock};
@@ -32,6 +33,8 @@ async fn every_record_lies_where_the_shop_expects_it() {
         malformed: MALFORMED,
         records: Some(RECORDS),
         seed: SEED,
+        // The demonstration's own program can be asked to compile; this one, of tests, cannot.
+        engine: EngineSettings { compiler: env!("CARGO_BIN_EXE_tidegate-demo").into(), ..EngineSettings::default() },
         started: Instant::now(),
     };
     let demonstration = Demonstration::start(settings, output.clone()).await.unwrap();

@@ -14,7 +14,7 @@ use crate::http::{self, Served};
 use crate::kafka::KafkaSettings;
 use crate::metrics::Metrics;
 use crate::pipeline::{Shared, Status, Statuses};
-use crate::plugin::{BoxFuture, Engine, EngineSettings, InstanceSettings, LoadFault, Plugin, PluginFile, Profiling};
+use crate::plugin::{BoxFuture, Engine, EngineSettings, InstanceSettings, LoadFault, Plugin, PluginFile};
 use crate::watch::Watch;
 use crate::{StateFault, StateFolder};
 
@@ -72,13 +72,13 @@ pub enum GatewayFault {
 }
 
 impl Gateway {
-    /// Prepares a gateway whose plugins are WebAssembly.
+    /// Prepares a gateway whose plugins are WebAssembly. Compiled ones are kept in its state folder.
     ///
     /// # Errors
     /// Where nothing could run at all; a single pipeline's faults are its own.
-    pub async fn prepare(settings: GatewaySettings, profiling: Profiling) -> Result<Self, GatewayFault> {
+    pub async fn prepare(settings: GatewaySettings, engine: EngineSettings) -> Result<Self, GatewayFault> {
         let compiled = StateFolder::open(&settings.state)?.folder("compiled")?;
-        let engine = Engine::new(EngineSettings { profiling, compiled: Some(compiled), ..EngineSettings::default() })?;
+        let engine = Engine::new(EngineSettings { compiled: Some(compiled), ..engine })?;
         Self::with_plugins(settings, Arc::new(engine)).await
     }
 

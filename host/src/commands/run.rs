@@ -9,7 +9,7 @@ use clap::Args;
 use super::UNUSABLE;
 use crate::config::GatewaySettings;
 use crate::pipeline::Status;
-use crate::plugin::Profiling;
+use crate::plugin::{EngineSettings, Profiling};
 use crate::{Gateway, logging, signal};
 
 /// What `tidegate run` is asked.
@@ -62,7 +62,7 @@ fn serve(config: &Path, settings: GatewaySettings, profiling: Profiling, end: En
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("io").enable_all().build()?;
     runtime.block_on(async {
         let stop = signal::stop_token()?;
-        let gateway = Gateway::prepare(settings, profiling).await?;
+        let gateway = Gateway::prepare(settings, EngineSettings { profiling, ..EngineSettings::default() }).await?;
         let http = gateway.address().map(|address| format!("http://{address}")).unwrap_or_default();
         tracing::info!(config = %config.display(), http, pipelines = gateway.statuses().all().len(), "tidegate starts");
         let statuses = gateway.statuses();

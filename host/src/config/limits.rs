@@ -173,8 +173,7 @@ mod tests {
                 "f:6: `limits.log_lines`: is \"few\"; expected a whole number from 0 to 1000000000",
                 "f:7: `limits.lookups_per_record`: is -1; expected a whole number from 0 to 1000000000",
                 "f:8: `limits.module_size`: is \"1024 MiB\"; expected at most \"256 MiB\"",
-                "f:9: `limits.rows`: is not a known key; known ones are module_size, cpu, memory, output, rows_per_record, \
-                 log_lines, lookups_per_record",
+                "f:9: `limits.rows`: is not a known key; the nearest known one is `rows_per_record`",
             ]
         );
     }

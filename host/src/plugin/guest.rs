@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use wasmtime::{Store, Trap, UpdateDeadline};
+use wasmtime::{Store, Trap, UpdateDeadline, WasmBacktrace};
 
 use super::contract;
 use super::description::Description;
@@ -253,6 +253,10 @@ fn fault_of(state: &mut GuestState, fault: &wasmtime::Error) -> GuestFault {
         Some(LimitReached { limit, problem }) => {
             state.instance.usage.limited(limit, 1);
             GuestFault::Limit { limit, problem: format!("{problem}; {fault:?}") }
+        }
+        // Functions of the right names and other types, more instances or memories than there may be.
+        None if fault.downcast_ref::<Trap>().is_none() && fault.downcast_ref::<WasmBacktrace>().is_none() => {
+            GuestFault::Contract(format!("{fault:#}"))
         }
         None => {
             let trap = format!("{fault:?}");

@@ -163,3 +163,54 @@ impl CpuMeter {
 fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn time_that_others_have_the_processor_is_not_counted() {
+        const AWAY: Duration = Duration::from_millis(200);
+        let limits = Limits { cpu: Duration::from_millis(100), ..Limits::DEFAULT };
+        let meter = CpuMeter::new(&limits);
+        meter
+            .run(async {
+                // The thread is off the processor within a poll, as where a machine has more to do than it can.
+                std::thread::sleep(AWAY);
+                meter.check().unwrap();
+                tokio::task::yield_now().await;
+                meter.check().unwrap();
+            })
+            .await;
+        assert!(meter.last() < limits.cpu, "{:?}", meter.last());
+    }
+
+    #[tokio::test]
+    async fn time_of_all_polls_is_counted_together_and_every_call_begins_at_none() {
+        let meter = CpuMeter::new(&Limits { cpu: Duration::from_millis(20), ..Limits::DEFAULT });
+        let work = || {
+            let until = thread_time() + Duration::from_millis(15);
+            while thread_time() < until {}
+        };
+        let reached = meter.run(async {
+            work();
+            let first = meter.check();
+            tokio::task::yield_now().await;
+            work();
+            (first, meter.check())
+        });
+        assert_eq!(reached.await, (Ok(()), Err(LimitReached::cpu(Duration::from_millis(20)))));
+        assert!(meter.run(async { meter.check() }).await.is_ok());
+        meter.set_budget(Duration::from_millis(40));
+        assert!(
+            meter
+                .run(async {
+                    work();
+                    work();
+                    meter.check()
+                })
+                .await
+                .is_ok()
+        );
+    }
+}

@@ -144,7 +144,7 @@ fn a_tenants_folder_that_cannot_be_read_is_told_and_takes_nothing_from_others() 
     looked.write("acme/sales.toml", TEXT);
     looked.write("other/stock.toml", TEXT);
     assert_eq!(looked.found().len(), 2);
-    std::fs::set_permissions(looked.path("acme"), std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(looked.path("acme"), std::fs::Permissions::from_mode(0o000)).unwrap();
     assert_eq!(looked.found(), ["unreadable"]);
     std::fs::set_permissions(looked.path("acme"), std::fs::Permissions::from_mode(0o755)).unwrap();
 }

@@ -27,7 +27,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 #[derive(Parser)]
 struct Arguments {
     /// Records in the honest tenant's topic: more than it gets through in a run.
-    #[arg(long, default_value_t = 6_000_000)]
+    #[arg(long, default_value_t = 8_000_000)]
     records: u64,
     /// How often every neighbour has its turn.
     #[arg(long, default_value_t = 5)]
@@ -171,7 +171,7 @@ impl Bench {
         let output = command.env("RUST_LOG", "info").stderr(std::fs::File::create(&log)?).output()?;
         if !output.status.success() {
             let said = std::fs::read_to_string(&log)?;
-            let last: Vec<_> = said.lines().rev().take(10).collect();
+            let last: Vec<_> = said.lines().skip_while(|line| !line.starts_with("Error")).take(4).collect();
             anyhow::bail!("beside one that {}: it ended with {}:\n{}", neighbour.name, output.status, last.join("\n"));
         }
         let text = String::from_utf8(output.stdout)?;

@@ -81,7 +81,8 @@ async fn a_small_module_that_takes_for_ever_to_compile_is_given_up_at_its_cpu_ti
 
 #[tokio::test]
 async fn a_small_module_that_takes_the_machines_memory_to_compile_is_given_up_at_its_own() {
-    let memory = ByteSize::mib(512);
+    // The program itself takes 80.
+    let memory = ByteSize::mib(128);
     let fault = fault_of(vast(1_000, 5_000), CompileLimits { memory, ..CompileLimits::default() }).await;
     assert_eq!(fault, CompileFault::Memory(memory), "{fault}");
 }

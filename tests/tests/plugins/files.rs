@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tempfile::TempDir;
-use tidegate::plugin::{InstanceSettings, LoadFault};
+use tidegate::plugin::{GuestFault, InstanceSettings, LoadFault};
 use tidegate_tests::cases;
 use wasm_encoder as wasm;
 
@@ -202,8 +202,9 @@ async fn functions_of_the_right_names_and_wrong_types_are_refused() {
     component.section(&wasm::ModuleSection(&module)).section(&instances).section(&aliases).section(&types);
     component.section(&lifted).section(&transformer).section(&exports);
     let Refusal { fault, text } = refusal(&component.finish()).await;
-    assert!(matches!(fault, LoadFault::NotPlugin { .. }), "{fault:?}");
-    assert!(text.contains("its imports or exports have other types than the contract's: "), "{text}");
+    assert!(matches!(fault, LoadFault::Guest { problem: GuestFault::Contract(_), .. }), "{fault:?}");
+    assert!(text.starts_with("plugin FILE: the plugin broke the contract: failed to convert function to given type"));
+    assert!(text.contains("expected `record` found `u32`"), "{text}");
 }
 
 /// A component that exports an empty instance.

@@ -3,7 +3,7 @@
 use anyhow::ensure;
 use tidegate_demo::produce::produce;
 use tidegate_tests::harness::{
-    Answer, Duplicates, Gateway, GatewayFile, SALES, SecureKafka, Shop, Tenant, check_letters,
+    Answer, Duplicates, Gateway, GatewayFile, SALES, SecureKafka, Shop, Tenant, check_letters, eventually,
 };
 
 const SHOP: Shop = Shop { count: 1_000, partitions: 2, malformed: 0.02 };
@@ -90,7 +90,11 @@ impl Sales {
             let message = line.get("message").and_then(serde_json::Value::as_str).unwrap_or_default();
             parts.iter().all(|part| message.contains(part))
         };
-        ensure!(gateway.log().iter().any(told), "the log does not say so");
+        // The page says it a moment before.
+        eventually("the log says so", || {
+            ensure!(gateway.log().iter().any(told), "it does not");
+            Ok(())
+        })?;
         let committed = self.tenant.group("sales", &self.topic)?.committed()?;
         ensure!(committed.iter().all(Option::is_none), "committed is {committed:?}");
         Ok((gateway, answer))

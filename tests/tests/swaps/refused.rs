@@ -23,7 +23,7 @@ impl Running {
     fn refuses(&self, reason: &str) -> anyhow::Result<()> {
         self.gateway.says(&["/numbers: running", reason])?;
         let status = self.numbers.status(&[&json(reason)])?;
-        let running = status["running"]["plugin"].as_str().unwrap_or_default();
+        let running = status.pointer("/running/plugin").and_then(serde_json::Value::as_str).unwrap_or_default();
         let one = tidegate::plugin::PluginHash::of(&plugin("1")?).to_string();
         ensure!(running == one, "{status} does not run {one}");
         let log = self.gateway.log();

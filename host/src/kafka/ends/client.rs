@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rdkafka::Offset;
@@ -33,8 +34,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// How long a group's offsets may take: groups that have no coordinator just now must not keep the others waiting.
 const OFFSETS_PATIENCE: Duration = Duration::from_secs(2);
 
-/// More than a client says of a few brokers between two looks; what is left is heard with the next.
-const MOST_WORDS: usize = 16;
+/// More than a client says between two looks, also one that is asked to say everything; what is left is heard with the next.
+const MOST_WORDS: usize = 10_000;
 
 /// What the broker said.
 pub(super) struct Looked {
@@ -61,7 +62,7 @@ pub(super) struct Client {
 impl Client {
     /// Connects with the first question.
     pub fn new(settings: &KafkaSettings, groups: &BTreeMap<u64, Group>) -> Result<Self, String> {
-        let context = Context { troubles: Troubles::new(settings) };
+        let context = Context { troubles: Troubles::new(settings), heard: AtomicBool::new(false) };
         let mut config = settings.looker();
         // It joins no group. But librdkafka (2.12, `rd_kafka_handle_OffsetFetch`) follows a null pointer where a group's
         // coordinator has moved and the client that asks has no group of its own; any that its user may see will do.
@@ -102,8 +103,12 @@ impl Client {
 
     /// Lets librdkafka say what is wrong with its connections, which it does within polls, a word in each.
     fn hear(&self) {
+        let context = self.consumer.context();
         for _ in 0..MOST_WORDS {
             let _ = self.consumer.poll(Duration::ZERO);
+            if !context.heard.swap(false, Ordering::Relaxed) {
+                return;
+            }
         }
     }
 
@@ -173,6 +178,8 @@ impl Client {
 /// Keeps what librdkafka says of the connections.
 struct Context {
     troubles: Troubles,
+    /// Whether anything was said since it was looked at.
+    heard: AtomicBool,
 }
 
 impl ConsumerContext for Context {}
@@ -181,10 +188,12 @@ impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         tracing::debug!(target: "librdkafka", ?level, facility, "{message}");
         let _ = self.troubles.overhear(facility, message);
+        self.heard.store(true, Ordering::Relaxed);
     }
 
     fn error(&self, fault: KafkaError, reason: &str) {
         let code = fault.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
         self.troubles.hear(code, reason);
+        self.heard.store(true, Ordering::Relaxed);
     }
 }

@@ -89,11 +89,12 @@ impl Unruly {
                 }
                 out.emit(&Line { text: "looked up" });
             }
-            // So many questions to it.
+            // So many questions to it, none of which the instance has asked before.
             "lookups" => {
                 let table = self.table.as_ref().ok_or_else(|| Reject::new("there is no table"))?;
                 for _ in 0..argument.parse::<u32>()? {
-                    black_box(table.get(&"tide".to_owned())?);
+                    CALLS.set(CALLS.get() + 1);
+                    black_box(table.get(&CALLS.get().to_string())?);
                 }
                 out.emit(&Line { text: "looked" });
             }
