@@ -77,11 +77,11 @@ impl Directory {
     }
 
     fn reconcile(&mut self) {
-        let claimants = self.sources.values().map(|source| Claimant {
-            name: &source.name,
-            file: &source.file,
-            draft: &source.draft,
-        });
+        // Those that run come first: what is granted is theirs before it is a newcomer's.
+        let mut sources: Vec<_> = self.sources.values().collect();
+        sources.sort_by_key(|source| !self.runs(&source.name));
+        let claimants =
+            sources.into_iter().map(|source| Claimant { name: &source.name, file: &source.file, draft: &source.draft });
         let claims = Claims::among(&claimants.collect::<Vec<_>>(), self.shared.tenants.grants());
         let mut found = BTreeMap::<PipelineName, Arc<Source>>::new();
         for source in self.sources.values() {
@@ -109,6 +109,10 @@ impl Directory {
                 }
             }
         }
+    }
+
+    fn runs(&self, name: &PipelineName) -> bool {
+        self.held.get(name).is_some_and(|held| held.faults.is_empty() && !held.leaves)
     }
 
     fn begin(&mut self, source: Arc<Source>, faults: Vec<Fault>) {

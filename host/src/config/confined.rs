@@ -84,7 +84,11 @@ fn open_within(folder: &Path, path: &Path) -> Result<File, ConfinedFault> {
     // Opening a device may do things, and a pipe would have to be waited for: neither is opened.
     match unless_file(std::fs::metadata(by_number(&file))?.file_type()) {
         Some(kind) => Err(ConfinedFault::NotAFile(kind)),
-        None => Ok(File::open(by_number(&file))?),
+        // Whoever holds a lease on the file would keep an open that waits waiting.
+        None => {
+            let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+            Ok(open(by_number(&file), flags, Mode::empty()).map_err(std::io::Error::from)?.into())
+        }
     }
 }
 

@@ -164,13 +164,12 @@ impl Grants {
             by_tenant.entry(&pipeline.0.tenant).or_default().push(pipeline);
         }
         let mut faults = Vec::new();
-        for (tenant, mut pipelines) in by_tenant {
+        for (tenant, pipelines) in by_tenant {
             let Some(most) = self.of(tenant).pipelines else { continue };
-            pipelines.sort();
             for (_, file) in pipelines.iter().skip(most) {
                 let problem = format!(
                     "is one of {} pipelines of tenant `{tenant}`; {} of the gateway's file grants {most} (`pipelines`), \
-                     and the first by their names have them",
+                     and others have them",
                     pipelines.len(),
                     self.section(tenant)
                 );

@@ -134,18 +134,23 @@ impl Delivery {
             let reason = &reject.reason;
             return Outcome::Stopped(format!("record {offset} is rejected, and on_reject is \"stop\": {reason}"));
         }
-        join_all((0..by.tables.len()).map(|route| self.write(&by, &transformed, route))).await;
+        let written = join_all((0..by.tables.len()).map(|route| self.write(&by, &transformed, route))).await;
+        if written.contains(&false) {
+            return Outcome::Stopped("its rows belong elsewhere since another version took over".to_owned());
+        }
         self.write_dead_letters(&by, &transformed).await;
         self.count(&by, &transformed);
         Outcome::Complete
     }
 
-    async fn write(&self, by: &Deployment, transformed: &Transformed, route: usize) {
+    /// Whether the rows of a route are where they belong; not where a version that has taken over writes them elsewhere, and they cannot be
+    /// written here.
+    async fn write(&self, by: &Deployment, transformed: &Transformed, route: usize) -> bool {
         let (Some((target, table)), Some(rows)) = (by.tables.get(route), transformed.routes.get(route)) else {
-            return;
+            return true;
         };
         if rows.rows == 0 {
-            return;
+            return true;
         }
         let subject = format!("sink {target}");
         let Batch { range, lineage, .. } = &transformed.batch;
@@ -157,7 +162,14 @@ impl Delivery {
                 Metered::new(table.write(Write { tenant: &self.tenant.name, token: &token, range, rows })).await;
             self.status.metrics().spent(Timed::Sink, started.elapsed(), cpu);
             match written {
-                Ok(()) => return self.status.solved(&subject),
+                Ok(()) => {
+                    self.status.solved(&subject);
+                    return true;
+                }
+                Err(_) if !self.versions.current().writes_like(by, route) => {
+                    self.status.solved(&subject);
+                    return false;
+                }
                 Err(fault) => self.status.problem(&subject, &fault.to_string()),
             }
             self.status.metrics().retry(Timed::Sink);

@@ -47,6 +47,15 @@ impl Deployment {
         self.settings.batch
     }
 
+    /// Whether both write the rows of a route to the same table, with the same columns.
+    pub fn writes_like(&self, other: &Self, route: usize) -> bool {
+        let of = |version: &Self| {
+            let columns = version.plugin.description().routes.get(route).map(|route| format!("{:?}", route.columns));
+            (version.tables.get(route).map(|(target, _)| target.clone()), columns)
+        };
+        of(self) == of(other)
+    }
+
     /// Whether both read the same records by the same membership, so that one can take the other's place between two ranges.
     pub fn subscribes_like(&self, other: &Self) -> bool {
         self.settings.subscription() == other.settings.subscription()

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::shared::Shared;
 use crate::PluginRequest;
 use crate::cases::{self, Case};
+use crate::config::PipelineSettings;
 use crate::plugin::{InstanceSettings, Plugin, PluginFile};
 use crate::watch::Source;
 
@@ -16,10 +17,18 @@ const LONGEST: usize = 2_000;
 ///
 /// # Errors
 /// What the first case that is not met differs in, or why it cannot be run.
-pub async fn check(folder: PathBuf, source: &Source, file: PluginFile, shared: &Shared) -> Result<(), String> {
+pub async fn check(
+    folder: PathBuf,
+    source: &Source,
+    settings: &PipelineSettings,
+    file: PluginFile,
+    shared: &Shared,
+) -> Result<(), String> {
     let plugins = shared.plugins.clone();
     let tenant = shared.tenants.of(&source.name.tenant);
     let workers = tenant.workers.clone();
+    // As the pipeline itself would run it.
+    let (pipeline, limits) = (source.name.to_string(), settings.limits);
     let place = folder.display().to_string();
     let within = source.file.parent().unwrap_or(Path::new("")).to_owned();
     let run = async move {
@@ -30,7 +39,12 @@ pub async fn check(folder: PathBuf, source: &Source, file: PluginFile, shared: &
                 Some((_, plugin)) => plugin,
                 None => {
                     let instance = case.instance().map_err(|fault| format!("{}: {fault:#}", path.display()))?;
-                    let instance = InstanceSettings { tenant: tenant.memory.clone(), ..instance };
+                    let instance = InstanceSettings {
+                        pipeline: pipeline.clone(),
+                        limits,
+                        tenant: tenant.memory.clone(),
+                        ..instance
+                    };
                     let request = PluginRequest { file: file.clone(), instance };
                     plugins.load(request).await.map_err(|fault| format!("{}: {fault}", path.display()))?
                 }

@@ -153,16 +153,24 @@ impl Kept {
         self.record.rolled_back.iter().find(|rolled_back| rolled_back.files == hash)
     }
 
+    /// Forgets the files of a pipeline that is gone; which group it had stays known, should it come back under another name.
+    pub fn strip(&self) {
+        self.remove_but(|name| name == RECORD);
+    }
+
     fn write(&self) -> std::io::Result<()> {
         replace(&self.folder.join(RECORD), &serde_json::to_vec_pretty(&self.record)?)
     }
 
     /// Removes files that no version needs any more.
     fn tidy(&self) {
-        let Ok(entries) = std::fs::read_dir(&self.folder) else { return };
-        let needed = |name: &str| {
+        self.remove_but(|name| {
             name == RECORD || self.record.good.iter().any(|good| good.files.values().any(|hash| hash == name))
-        };
+        });
+    }
+
+    fn remove_but(&self, needed: impl Fn(&str) -> bool) {
+        let Ok(entries) = std::fs::read_dir(&self.folder) else { return };
         for entry in entries.flatten().filter(|entry| !needed(&entry.file_name().to_string_lossy())) {
             // What stays costs nothing but room.
             let _ = std::fs::remove_file(entry.path());
@@ -239,6 +247,11 @@ mod tests {
         assert_eq!(good.hash(), source("sales", "two").hash());
         let kept = state.path().join("versions/acme/sales");
         assert_eq!(std::fs::read_dir(&kept).unwrap().count(), 3, "the plugin that was replaced is gone");
+        let again = keep(&state, &source("sales", "two"));
+        again.strip();
+        assert!(again.good().is_none() && kept.join(RECORD).exists());
+        keep(&state, &source("sales", "three"));
+        keep(&state, &source("sales", "two"));
         let plugin = kept.join(PluginHash::of(b"two").to_string());
         std::fs::write(plugin, "forged").unwrap();
         assert!(Kept::open(&state, &name("sales")).good().is_none());

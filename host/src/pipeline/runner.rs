@@ -23,9 +23,13 @@ use super::versions::{Turned, Versions};
 use crate::config::{ConfigFaults, Fault, OnReject, PipelineSettings, Target};
 use crate::kafka::DeadLetters;
 use crate::metrics::Swap;
+use crate::rows::shortened;
 use crate::sink::{Backoff, Table};
 use crate::tap;
 use crate::watch::Source;
+
+/// The longest reason of a refusal that is told, in bytes.
+const LONGEST_REASON: usize = 8 << 10;
 
 /// What is to become of a pipeline.
 #[derive(Clone)]
@@ -40,7 +44,7 @@ pub enum Wanted {
 pub struct Pipeline {
     shared: Shared,
     status: Arc<Status>,
-    kept: Option<Mutex<Kept>>,
+    kept: Option<Arc<Mutex<Kept>>>,
 }
 
 /// What comes after a version.
@@ -65,7 +69,7 @@ enum Making {
 impl Pipeline {
     /// A pipeline that was found but not looked at yet.
     pub fn new(shared: Shared, status: Arc<Status>) -> Self {
-        let kept = shared.state.as_ref().map(|state| Mutex::new(Kept::open(state, status.name())));
+        let kept = shared.state.as_ref().map(|state| Arc::new(Mutex::new(Kept::open(state, status.name()))));
         Self { shared, status, kept }
     }
 
@@ -88,6 +92,9 @@ impl Pipeline {
         self.status.enter(Phase::Stopped);
         if matches!(&*wanted.borrow(), Wanted::Removed) {
             report::remove(self.status.file());
+            if let Some(kept) = &self.kept {
+                kept.lock().strip();
+            }
         }
     }
 
@@ -121,6 +128,11 @@ impl Pipeline {
 
     /// The last good version, where these files are others: they take over like any other swap, or do not. Else what these files make.
     async fn first(&self, source: &Arc<Source>, faults: &[Fault]) -> Option<Arc<Deployment>> {
+        // What it claims beside others is no matter of its versions.
+        if !faults.is_empty() {
+            self.refuse(source, &ConfigFaults { file: source.file.clone(), faults: faults.to_vec() }.to_string());
+            return None;
+        }
         let good = self.last_good(source).map(Arc::new);
         let alike = good.as_ref().is_some_and(|good| subscribes_like(good, source));
         if let Some(good) = good.as_ref().filter(|_| alike)
@@ -166,7 +178,7 @@ impl Pipeline {
         let prepared = Preparation::of(source, &self.shared).await.complete();
         let Prepared { settings, plugin, destinations } = prepared.map_err(|faults| faults.to_string())?;
         if let (Some(cases), Some(Ok(file))) = (&source.cases, &source.plugin) {
-            golden::check(cases.clone(), source, file.clone(), &self.shared).await?;
+            golden::check(cases.clone(), source, &settings, file.clone(), &self.shared).await?;
         }
         let tables = self.open(&destinations, source, making).await;
         let dead_letters = match &settings.on_reject {
@@ -227,7 +239,7 @@ impl Pipeline {
     async fn serve(&self, version: Arc<Deployment>, wanted: &mut watch::Receiver<Wanted>) -> Option<Arc<Deployment>> {
         let versions = Arc::new(Versions::new(version.clone()));
         self.take_over(&versions, "runs");
-        self.prove(&version);
+        self.prove(&version).await;
         self.status.enter(Phase::Running);
         let stop = self.shared.stop.child_token();
         let consumer = Consumer {
@@ -248,7 +260,7 @@ impl Pipeline {
             let next = loop {
                 tokio::select! {
                     () = &mut consume => return None,
-                    turned = versions.turned() => self.turned(turned, &versions),
+                    turned = versions.turned() => self.turned(turned, &versions).await,
                     next = &mut next => break next,
                 }
             };
@@ -257,9 +269,10 @@ impl Pipeline {
                     let probation = version.settings.probation;
                     versions.swap(version, probation);
                     self.status.metrics().swapped(Swap::Live);
+                    forget_kept(&versions);
                     self.take_over(&versions, "live");
                     if !versions.is_on_probation() {
-                        self.prove(&versions.current());
+                        self.prove(&versions.current()).await;
                     }
                 }
                 Next::Anew(version) => {
@@ -294,10 +307,12 @@ impl Pipeline {
             } else {
                 tokio::select! {
                     made = self.make(&source, &faults, Making::Swap) => match made {
+                        // It was compared with what runs no more.
+                        Ok(_) if !Arc::ptr_eq(&current, &versions.current()) => continue,
                         Ok(version) if version.bundle == current.bundle => {
                             // Other words for the same: nothing takes over.
                             self.accept();
-                            self.prove_in(&version, versions);
+                            self.prove_in(&version, versions).await;
                         }
                         Ok(version) => {
                             self.accept();
@@ -318,14 +333,15 @@ impl Pipeline {
         }
     }
 
-    fn turned(&self, turned: Turned, versions: &Versions) {
+    async fn turned(&self, turned: Turned, versions: &Versions) {
         match turned {
             Turned::Proven(version) => {
                 self.take_over(versions, "proven");
-                self.prove(&version);
+                self.prove(&version).await;
             }
             Turned::RolledBack(refused, reason) => {
                 self.status.metrics().swapped(Swap::RolledBack);
+                forget_kept(versions);
                 if let Some(kept) = &self.kept
                     && let Err(problem) = kept.lock().roll_back(&refused.source, refused.bundle.plugin, &reason)
                 {
@@ -350,18 +366,23 @@ impl Pipeline {
     }
 
     /// A version is as good as can be known: it is what the next start begins with.
-    fn prove(&self, version: &Deployment) {
-        let Some(kept) = &self.kept else { return };
-        match kept.lock().keep(&version.source, &version.settings) {
-            Ok(()) => self.status.solved("state"),
-            Err(problem) => self.status.problem("state", &format!("the running version cannot be kept: {problem}")),
+    async fn prove(&self, version: &Arc<Deployment>) {
+        let Some(kept) = self.kept.clone() else { return };
+        let version = version.clone();
+        // Files may be large.
+        let keep = tokio::task::spawn_blocking(move || kept.lock().keep(&version.source, &version.settings));
+        match keep.await {
+            Ok(Ok(())) => self.status.solved("state"),
+            Ok(Err(problem)) => self.status.problem("state", &format!("the running version cannot be kept: {problem}")),
+            // The runtime is ending.
+            Err(_) => {}
         }
     }
 
     /// The same version in other words is proven where that one is.
-    fn prove_in(&self, version: &Deployment, versions: &Versions) {
+    async fn prove_in(&self, version: &Arc<Deployment>, versions: &Versions) {
         if !versions.is_on_probation() {
-            self.prove(version);
+            self.prove(version).await;
         }
     }
 
@@ -372,6 +393,8 @@ impl Pipeline {
     }
 
     fn tell_refused(&self, source: &Source, reason: &str) {
+        // Much of it may be a plugin's own words.
+        let reason = &*shortened(reason.to_owned(), LONGEST_REASON);
         let plugin = source.plugin.iter().flatten().next().map(|file| file.hash().to_string());
         self.status.problem("files", reason);
         let refused = RefusedVersion { plugin, since: Utc::now(), reason: reason.to_owned() };
@@ -389,4 +412,11 @@ impl Pipeline {
 fn subscribes_like(one: &Source, other: &Source) -> bool {
     let subscription = |source: &Source| source.draft.value.as_ref().map(PipelineSettings::subscription);
     subscription(one).is_some_and(|of_one| subscription(other).is_none_or(|of_other| of_one == of_other))
+}
+
+/// Ranges that another version makes are a hole in the state that one has kept.
+fn forget_kept(versions: &Versions) {
+    for version in [versions.current(), versions.proven()] {
+        version.plugin.forget_all();
+    }
 }

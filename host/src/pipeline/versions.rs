@@ -1,6 +1,7 @@
 //! Which version of a pipeline transforms the next range: the one that runs, or a new one on probation beside the former one. Pure but for
 //! its lock: knows nothing of files, Kafka or sinks.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -20,7 +21,10 @@ struct State<D> {
     trial: Option<Trial<D>>,
     /// Counts what takes the place of what: a trial of another turn is over.
     turn: u64,
-    outcome: Option<Turned<D>>,
+    /// What nobody has been told yet.
+    outcomes: VecDeque<Turned<D>>,
+    /// The version that was rolled back last.
+    discarded: Option<Arc<D>>,
 }
 
 /// A new version that is compared with the former one.
@@ -82,7 +86,7 @@ pub enum Turned<D = Deployment> {
 impl<D> Versions<D> {
     /// A pipeline that runs this version.
     pub fn new(version: Arc<D>) -> Self {
-        let state = State { current: version, trial: None, turn: 0, outcome: None };
+        let state = State { current: version, trial: None, turn: 0, outcomes: VecDeque::new(), discarded: None };
         Self { state: Mutex::new(state), turned: Notify::new() }
     }
 
@@ -118,7 +122,6 @@ impl<D> Versions<D> {
         let before = std::mem::replace(&mut state.current, version);
         let former = state.trial.take().map_or(before, |trial| trial.former);
         state.turn += 1;
-        state.outcome = None;
         // Coming back to what is proven needs no probation.
         if probation.ranges > 0 && !Arc::ptr_eq(&former, &state.current) {
             state.trial = Some(Trial { former, probation, ranges: 0, records: 0, worse: 0 });
@@ -141,7 +144,8 @@ impl<D> Versions<D> {
         if *turn != tried.turn {
             // A newer version took over. What this one made of the range is judged by itself.
             let exceeded = trial.probation.rejects.is_exceeded(range.worse, range.records);
-            return if exceeded { Verdict::Discard } else { Verdict::Keep };
+            let discarded = state.discarded.as_ref().is_some_and(|discarded| Arc::ptr_eq(discarded, &tried.new));
+            return if exceeded || discarded { Verdict::Discard } else { Verdict::Keep };
         }
         trial.ranges += 1;
         trial.records += range.records;
@@ -157,14 +161,15 @@ impl<D> Versions<D> {
             let refused = std::mem::replace(&mut state.current, former);
             state.trial = None;
             state.turn += 1;
-            state.outcome = Some(Turned::RolledBack(refused, reason));
+            state.discarded = Some(refused.clone());
+            state.outcomes.push_back(Turned::RolledBack(refused, reason));
             drop(state);
             self.turned.notify_one();
             return Verdict::Discard;
         }
         if trial.ranges >= trial.probation.ranges {
             state.trial = None;
-            state.outcome = Some(Turned::Proven(tried.new.clone()));
+            state.outcomes.push_back(Turned::Proven(tried.new.clone()));
             drop(state);
             self.turned.notify_one();
         }
@@ -174,7 +179,7 @@ impl<D> Versions<D> {
     /// Waits until a probation has ended.
     pub async fn turned(&self) -> Turned<D> {
         loop {
-            if let Some(outcome) = self.state.lock().outcome.take() {
+            if let Some(outcome) = self.state.lock().outcomes.pop_front() {
                 return outcome;
             }
             self.turned.notified().await;
@@ -216,7 +221,7 @@ mod tests {
     }
 
     fn outcome(versions: &Versions<u8>) -> Option<Turned<u8>> {
-        versions.state.lock().outcome.take()
+        versions.state.lock().outcomes.pop_front()
     }
 
     #[test]
@@ -245,6 +250,16 @@ mod tests {
         assert_eq!((*refused, *versions.current()), (2, 1));
         assert!(reason.contains("2 of the first 110 records") && reason.contains("allows 1 %"), "{reason}");
         assert_eq!(versions.judge(&other, &range(100, 0)), Verdict::Discard);
+        versions.swap(Arc::new(3), probation(10, "1 %"));
+        assert_eq!(versions.judge(&other, &range(100, 0)), Verdict::Discard, "whatever is on probation now");
+    }
+
+    #[test]
+    fn what_a_probation_came_to_is_told_though_another_version_takes_over() {
+        let versions = swapped(probation(1, "1 %"));
+        assert_eq!(versions.judge(&on_probation(&versions), &range(100, 50)), Verdict::Discard);
+        versions.swap(Arc::new(3), probation(1, "1 %"));
+        assert!(matches!(outcome(&versions), Some(Turned::RolledBack(version, _)) if *version == 2));
     }
 
     #[test]

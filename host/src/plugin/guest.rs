@@ -118,6 +118,12 @@ impl Plugin for WasmPlugin {
         }
     }
 
+    fn forget_all(&self) {
+        // Dropped outside of the lock.
+        let forgotten = std::mem::take(&mut *self.kept.lock());
+        drop(forgotten);
+    }
+
     fn forget(&self, range: &Range) {
         let forgotten = self.kept.lock().remove(&partition(range));
         drop(forgotten);

@@ -1,6 +1,6 @@
 //! Read-only tables that plugins look things up in, read whole from a CSV file beside the pipeline.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// The tables of one pipeline, by name.
@@ -87,9 +87,10 @@ impl LookupTable {
 
 /// Spreadsheets leave columns without a name at the end; nobody asks for those.
 fn named_twice(columns: &[String]) -> Option<&str> {
-    let is_second = |(index, column): &(usize, &String)| columns.iter().take(*index).any(|before| before == *column);
-    let mut named = columns.iter().enumerate().filter(|(_, column)| !column.is_empty());
-    named.find(is_second).map(|(_, column)| column.as_str())
+    // A set: a tenant's file may name a million.
+    let mut seen = HashSet::with_capacity(columns.len());
+    let mut named = columns.iter().filter(|column| !column.is_empty());
+    named.find(|column| !seen.insert(column.as_str())).map(String::as_str)
 }
 
 impl Lookups {

@@ -74,6 +74,9 @@ pub trait Plugin: Send + Sync {
     /// Takes a guest back after a range that ended well, so that a stateless one can be used again.
     fn give_back(&self, guest: Box<dyn Guest>);
 
+    /// Throws away all that guests have kept: others made ranges meanwhile.
+    fn forget_all(&self) {}
+
     /// Throws away what a guest has kept of the range's partition: see [`PluginState::Kept`](crate::config::PluginState::Kept).
     fn forget(&self, range: &Range) {
         // Who keeps nothing has nothing to throw away.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use notify::{Config, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
 use super::source::is_ours;
 
@@ -79,7 +79,8 @@ fn watch(plugins: &Path, sender: Sender<()>) -> notify::Result<RecommendedWatche
             let _ = sender.send(());
         }
     };
-    let mut watcher = notify::recommended_watcher(tell)?;
+    // A tenant's link may lead anywhere. What is behind one is seen by the next look, and `..data` is renamed where it lies.
+    let mut watcher = RecommendedWatcher::new(tell, Config::default().with_follow_symlinks(false))?;
     watcher.watch(plugins, RecursiveMode::Recursive)?;
     Ok(watcher)
 }

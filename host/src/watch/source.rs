@@ -9,8 +9,12 @@ use bytes::Bytes;
 use crate::config::{Draft, PipelineName, PipelineSettings, confined};
 use crate::plugin::{PluginFile, PluginHash};
 
-/// What a plugin or a table may have: far beyond any, and all of it is in memory while it is looked at.
+/// What a plugin may have, and what the tables of a pipeline may have together: far beyond any, and all of it is in memory while it is
+/// looked at.
 const MOST_BYTES: u64 = 256 << 20;
+
+/// How many tables a pipeline may name.
+const MOST_LOOKUPS: usize = 100;
 
 /// The files of a pipeline.
 #[derive(Clone)]
@@ -29,6 +33,8 @@ pub struct Source {
     pub lookups: BTreeMap<String, LookupFile>,
     /// The folder of the golden records that travel with the plugin, if there is one.
     pub cases: Option<PathBuf>,
+    /// Which files these are; files may be large, and this is asked for often.
+    hash: PluginHash,
 }
 
 /// A table that the plugin looks things up in.
@@ -55,6 +61,7 @@ impl Source {
                 plugin: None,
                 lookups: BTreeMap::new(),
                 cases: None,
+                hash: PluginHash::of(problem.to_string().as_bytes()),
             },
         }
     }
@@ -75,22 +82,41 @@ impl Source {
             plugin: None,
             lookups: BTreeMap::new(),
             cases: None,
+            hash: PluginHash([0; 32]),
         };
-        let Some(settings) = &source.draft.value else { return source };
+        source.read_named(read);
+        source.hash = source.hashed();
+        source
+    }
+
+    /// The files that the pipeline file names.
+    fn read_named(&mut self, read: &mut dyn FnMut(&Path) -> std::io::Result<Bytes>) {
+        let Some(settings) = &self.draft.value else { return };
         let path = &settings.plugin;
         let plugin = read(path).map_err(|problem| format!("read plugin `{}`: {problem}", path.display()));
-        source.plugin = Some(plugin.map(|bytes| PluginFile { path: path.clone(), bytes }));
-        for (name, lookup) in &settings.lookups {
+        self.plugin = Some(plugin.map(|bytes| PluginFile { path: path.clone(), bytes }));
+        let mut together = 0;
+        for (index, (name, lookup)) in settings.lookups.iter().enumerate() {
             let path = &lookup.file;
-            let bytes = read(path).map_err(|problem| format!("read lookup file `{}`: {problem}", path.display()));
-            source.lookups.insert(name.clone(), LookupFile { path: path.clone(), bytes });
+            let bytes = match index < MOST_LOOKUPS && together < MOST_BYTES {
+                true => read(path).map_err(|problem| format!("read lookup file `{}`: {problem}", path.display())),
+                false => Err(format!(
+                    "lookup file `{}` is not read; expected at most {MOST_LOOKUPS} tables of {MOST_BYTES} bytes together",
+                    path.display()
+                )),
+            };
+            together += bytes.as_ref().map_or(0, |bytes| u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+            self.lookups.insert(name.clone(), LookupFile { path: path.clone(), bytes });
         }
-        source.cases = Some(cases_of(path)).filter(|cases| cases.is_dir());
-        source
+        self.cases = Some(cases_of(path)).filter(|cases| cases.is_dir());
     }
 
     /// Which files these are, the golden records left out; those that cannot be read count as what is wrong with them.
     pub fn hash(&self) -> PluginHash {
+        self.hash
+    }
+
+    fn hashed(&self) -> PluginHash {
         use sha2::Digest;
         let mut hash = sha2::Sha256::new();
         let mut part = |part: &[u8]| {
