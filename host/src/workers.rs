@@ -6,6 +6,7 @@ mod fair;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use async_task::{Runnable, Task};
 use parking_lot::{Condvar, Mutex};
@@ -74,6 +75,13 @@ impl Share {
         let (runnable, task) = async_task::spawn(future, move |runnable| queue.push(flow, runnable));
         runnable.schedule();
         task
+    }
+}
+
+impl Share {
+    /// The tenant has used CPU time on other threads: it has so much less of these.
+    pub fn charge(&self, used: Duration) {
+        self.queue.state.lock().ready.charge(self.flow, used);
     }
 }
 

@@ -75,11 +75,22 @@ impl<T> FairQueue<T> {
 
     /// Ends a turn that took this much CPU time.
     pub fn end(&mut self, FlowId(id): FlowId, used: Duration) {
+        if let Some(flow) = self.flows.get_mut(id) {
+            flow.running = flow.running.saturating_sub(1);
+        }
+        self.charge(FlowId(id), used.max(LEAST));
+    }
+
+    /// A flow has used CPU time, within a turn or elsewhere.
+    pub fn charge(&mut self, FlowId(id): FlowId, used: Duration) {
         let Some(flow) = self.flows.get_mut(id) else { return };
         let waits = self.waiting.remove(&(flow.time, id));
-        let cost = u64::try_from(used.max(LEAST).as_nanos()).unwrap_or(u64::MAX);
+        if !waits && flow.running == 0 {
+            // What it used while it had no turn counts from now on: where it was long ago says nothing.
+            flow.time = flow.time.max(self.now);
+        }
+        let cost = u64::try_from(used.as_nanos()).unwrap_or(u64::MAX);
         flow.time = flow.time.saturating_add((cost / flow.weight).max(1));
-        flow.running = flow.running.saturating_sub(1);
         if waits {
             self.waiting.insert((flow.time, id));
         }
@@ -131,6 +142,20 @@ mod tests {
         busy(&mut queue, 1, 200);
         let counts = turns(&mut queue, 1_000);
         assert!((749..=751).contains(&counts[0]), "{counts:?}");
+    }
+
+    #[test]
+    fn what_a_flow_uses_elsewhere_counts_for_it_also_while_nothing_of_it_waits() {
+        let mut queue = FairQueue::new();
+        let (one, other) = (busy(&mut queue, 1, 2), queue.add(1));
+        queue.charge(other, 100 * TICK);
+        (0..2).for_each(|_| queue.push(other, other));
+        assert_eq!(turns(&mut queue, 100)[one.0], 100, "it has had its share elsewhere");
+        let mut queue = FairQueue::new();
+        let (one, other) = (busy(&mut queue, 1, 2), busy(&mut queue, 1, 2));
+        queue.charge(one, 50 * TICK);
+        let counts = turns(&mut queue, 150);
+        assert!((49..=51).contains(&counts[one.0]) && counts[other.0] >= 99, "{counts:?}");
     }
 
     #[test]
