@@ -75,10 +75,11 @@ impl<T> FairQueue<T> {
 
     /// Ends a turn that took this much CPU time.
     pub fn end(&mut self, FlowId(id): FlowId, used: Duration) {
+        // Before it counts as over: its time goes on from where its turn began.
+        self.charge(FlowId(id), used.max(LEAST));
         if let Some(flow) = self.flows.get_mut(id) {
             flow.running = flow.running.saturating_sub(1);
         }
-        self.charge(FlowId(id), used.max(LEAST));
     }
 
     /// A flow has used CPU time, within a turn or elsewhere.
