@@ -132,7 +132,7 @@ impl Kept {
     ///
     /// # Errors
     /// Where that cannot be written.
-    pub fn roll_back(&mut self, source: &Source, plugin: PluginHash, reason: &str) -> std::io::Result<RolledBack> {
+    pub fn roll_back(&mut self, source: &Source, plugin: PluginHash, reason: &str) -> std::io::Result<()> {
         let rolled_back = RolledBack {
             files: source.hash().to_string(),
             plugin: plugin.to_string(),
@@ -140,11 +140,11 @@ impl Kept {
             reason: reason.to_owned(),
         };
         self.record.rolled_back.retain(|other| other.files != rolled_back.files);
-        self.record.rolled_back.push(rolled_back.clone());
+        self.record.rolled_back.push(rolled_back);
         let beyond = self.record.rolled_back.len().saturating_sub(MOST_ROLLED_BACK);
         self.record.rolled_back.drain(..beyond);
         std::fs::create_dir_all(&self.folder)?;
-        self.write().map(|()| rolled_back)
+        self.write()
     }
 
     /// Whether these files were rolled back, and why.
@@ -205,7 +205,7 @@ pub fn renamed_from(
 }
 
 /// Writes a file whole or not at all.
-pub(super) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let new = path.with_extension("new");
     std::fs::write(&new, bytes)?;
     std::fs::rename(&new, path)

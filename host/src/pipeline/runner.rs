@@ -271,9 +271,7 @@ impl Pipeline {
                     self.status.metrics().swapped(Swap::Live);
                     forget_kept(&versions);
                     self.take_over(&versions, "live");
-                    if !versions.is_on_probation() {
-                        self.prove(&versions.current()).await;
-                    }
+                    self.prove_in(&versions.current(), &versions).await;
                 }
                 Next::Anew(version) => {
                     tracing::info!(pipeline = %self.status.name(), "drains and joins anew, for another subscription");
@@ -379,7 +377,7 @@ impl Pipeline {
         }
     }
 
-    /// The same version in other words is proven where that one is.
+    /// A version is proven where the one that runs is: it is that one, or says the same in other words.
     async fn prove_in(&self, version: &Arc<Deployment>, versions: &Versions) {
         if !versions.is_on_probation() {
             self.prove(version).await;
