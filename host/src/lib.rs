@@ -24,6 +24,7 @@ pub mod plugin;
 pub mod signal;
 pub mod sink;
 mod state;
+pub mod stop_points;
 pub mod tap;
 pub mod tenants;
 pub mod watch;

@@ -15,6 +15,7 @@ fn main() -> ExitCode {
     if let Some(code) = compile_if_asked() {
         return code;
     }
+    tidegate::stop_points::set_up();
     match Arguments::parse().command {
         Command::Run(arguments) => commands::run::run(arguments),
         Command::Check(arguments) => commands::check::check(&arguments),

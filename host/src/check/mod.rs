@@ -175,7 +175,9 @@ impl Check<'_> {
             unreachable.entry(destination.target.sink.clone()).and_modify(|(_, tables)| *tables += 1);
         }
         let timeout = self.extent.timeout;
-        let opened = join_all(destinations.iter().map(|each| tokio::time::timeout(timeout, each.open()))).await;
+        let opened =
+            join_all(destinations.iter().map(|each| tokio::time::timeout(timeout, each.open(preparation.guarantee))))
+                .await;
         for (destination, opened) in destinations.into_iter().zip(opened) {
             let opened = opened.unwrap_or_else(|_| {
                 Err(SinkFault::Unavailable(format!(
@@ -194,7 +196,7 @@ impl Check<'_> {
                     unreachable.entry(target.sink.clone()).or_insert((problem, 0)).1 += 1;
                     continue;
                 }
-                Err(SinkFault::Refused(problem)) => vec![fault(problem)],
+                Err(SinkFault::Refused(problem) | SinkFault::Rows(problem)) => vec![fault(problem)],
                 Err(SinkFault::Mismatch(mismatch)) => {
                     let with_statement = |problem: crate::sink::Problem| Fault {
                         statement: problem.statement,

@@ -27,7 +27,9 @@ pub use gateway::{GatewaySettings, HttpSettings};
 pub use kafka::KafkaValue;
 pub use limits::{Exceeding, Limits};
 pub(crate) use pipeline::{DEFAULT_TENANT, entries, named};
-pub use pipeline::{LookupSettings, OnReject, PipelineName, PipelineSettings, PluginState, Target, discover};
+pub use pipeline::{
+    Guarantee, LookupSettings, OnReject, PipelineName, PipelineSettings, PluginState, Target, discover,
+};
 pub use probation::{Probation, Share};
 pub use schedule::Schedule;
 pub use section::Section;

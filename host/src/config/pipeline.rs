@@ -37,6 +37,8 @@ pub struct PipelineSettings {
     pub plugin: PathBuf,
     /// Where a group without an offset begins.
     pub start: Start,
+    /// What the file wants to be promised of its records; as much as its sinks can without it.
+    pub delivery: Option<Guarantee>,
     /// What becomes of a rejected record.
     pub on_reject: OnReject,
     /// When a range is closed.
@@ -55,6 +57,15 @@ pub struct PipelineSettings {
     pub limits: Limits,
     /// What its instances keep.
     pub state: PluginState,
+}
+
+/// What is promised of the rows of every record. The more comes behind the less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Guarantee {
+    /// They are where they belong, and after a crash some may be there twice.
+    AtLeastOnce,
+    /// They are where they belong, once.
+    ExactlyOnce,
 }
 
 /// What becomes of a rejected record.
@@ -174,7 +185,10 @@ impl PipelineSettings {
             let plugin = top.string("plugin").map_or_else(|| format!("{}.wasm", name.pipeline), str::to_owned);
             let start = Start::read(top, topics.as_deref().unwrap_or_default());
             let state = top.choice("state", &[("range", PluginState::Range), ("kept", PluginState::Kept)]);
-            top.choice("delivery", &[("at-least-once", ())]);
+            let delivery = top.choice(
+                "delivery",
+                &[("exactly-once", Guarantee::ExactlyOnce), ("at-least-once", Guarantee::AtLeastOnce)],
+            );
             let on_reject = on_reject(top);
             if let (Some(topics), Some(OnReject::DeadLetter(dead_letter))) = (&topics, &on_reject)
                 && topics.contains(dead_letter)
@@ -204,6 +218,7 @@ impl PipelineSettings {
                 group: group?,
                 plugin: base.join(plugin),
                 start: start?,
+                delivery,
                 on_reject: on_reject?,
                 batch,
                 schedule,
@@ -367,7 +382,7 @@ mod tests {
         for part in [
             "`topics`: names the topic \"a b\"",
             "`group`: is \"mine\"; expected a name that begins with \"tidegate.acme.\"",
-            "`delivery`: is \"at-most-once\"; expected \"at-least-once\"; the nearest is \"at-least-once\"",
+            "`delivery`: is \"at-most-once\"; expected \"exactly-once\" or \"at-least-once\"; the nearest is \"at-least-once\"",
             "`dead_letter`: is missing; expected dead_letter = \"TOPIC\", or on_reject",
             "`routes.sale`: is \"shop.sales\"; expected a sink and a table",
             "`batch.lingr`: is not a known key; the nearest known one is `linger`",

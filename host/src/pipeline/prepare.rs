@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 
 use super::shared::Shared;
 use crate::PluginRequest;
-use crate::config::{ConfigFaults, Fault, PipelineSettings, Places, Target};
+use crate::config::{ConfigFaults, Fault, Guarantee, PipelineSettings, Places, PluginState, Target};
 use crate::plugin::{Description, InstanceSettings, LoadFault, LookupTable, Lookups, Plugin};
 use crate::rows::{Column, nearest};
 use crate::sink::{Sink, SinkFault, Table};
@@ -30,6 +30,8 @@ pub struct Preparation {
     pub plugin: Option<Arc<dyn Plugin>>,
     /// In the order of the plugin's routes; those without faults.
     pub destinations: Vec<Destination>,
+    /// What is promised of its records.
+    pub guarantee: Guarantee,
 }
 
 /// What a pipeline without faults is made of.
@@ -40,6 +42,8 @@ pub struct Prepared {
     pub plugin: Arc<dyn Plugin>,
     /// For every route of the plugin, in its order.
     pub destinations: Vec<Destination>,
+    /// What is promised of its records.
+    pub guarantee: Guarantee,
 }
 
 /// Where a route's rows go.
@@ -58,14 +62,14 @@ impl Destination {
     ///
     /// # Errors
     /// As for [`Sink::open`].
-    pub async fn open(&self) -> Result<Arc<dyn Table>, SinkFault> {
-        self.sink.open(&self.target.table, &self.columns).await
+    pub async fn open(&self, guarantee: Guarantee) -> Result<Arc<dyn Table>, SinkFault> {
+        self.sink.open(&self.target.table, &self.columns, guarantee).await
     }
 }
 
 /// Opens all tables at once, so that what is wrong with one does not hide what is wrong with the next.
-pub async fn open(destinations: &[Destination]) -> Vec<Result<Arc<dyn Table>, SinkFault>> {
-    join_all(destinations.iter().map(Destination::open)).await
+pub async fn open(destinations: &[Destination], guarantee: Guarantee) -> Vec<Result<Arc<dyn Table>, SinkFault>> {
+    join_all(destinations.iter().map(|destination| destination.open(guarantee))).await
 }
 
 impl Preparation {
@@ -79,6 +83,7 @@ impl Preparation {
             settings: draft.value,
             plugin: None,
             destinations: Vec::new(),
+            guarantee: Guarantee::AtLeastOnce,
         };
         if let Some(settings) = preparation.settings.clone() {
             let refused = shared.tenants.grants().faults(&source.name, &settings, &preparation.places);
@@ -90,6 +95,7 @@ impl Preparation {
             let lookups = preparation.lookups(source, &settings).await;
             let routes = preparation.load(source, &settings, lookups, shared).await;
             preparation.match_routes(&settings, routes, shared);
+            preparation.guarantee = preparation.promised(&settings, shared);
         }
         preparation
     }
@@ -101,7 +107,7 @@ impl Preparation {
     pub fn complete(self) -> Result<Prepared, ConfigFaults> {
         match (self.settings, self.plugin) {
             (Some(settings), Some(plugin)) if self.faults.is_empty() => {
-                Ok(Prepared { settings, plugin, destinations: self.destinations })
+                Ok(Prepared { settings, plugin, destinations: self.destinations, guarantee: self.guarantee })
             }
             _ => Err(ConfigFaults { file: self.file, faults: self.faults }),
         }
@@ -109,6 +115,24 @@ impl Preparation {
 
     fn fault(&mut self, key: &str, problem: String) {
         self.faults.push(self.places.fault(key, problem));
+    }
+
+    /// What can be promised with these sinks and this state, unless the file says what is to be.
+    fn promised(&mut self, settings: &PipelineSettings, shared: &Shared) -> Guarantee {
+        let sinks = settings.routes.values().filter_map(|target| Some((&target.sink, shared.sinks.get(&target.sink)?)));
+        let cannot: Vec<_> =
+            sinks.filter(|(_, sink)| sink.best() < Guarantee::ExactlyOnce).map(|(name, _)| name).collect();
+        let reason = match (settings.state, cannot.first()) {
+            (PluginState::Kept, _) => {
+                "a plugin that keeps its state makes other rows when a range is replayed".to_owned()
+            }
+            (PluginState::Range, Some(sink)) => format!("the sink \"{sink}\" cannot tell rows that it has from others"),
+            (PluginState::Range, None) => return settings.delivery.unwrap_or(Guarantee::ExactlyOnce),
+        };
+        if settings.delivery == Some(Guarantee::ExactlyOnce) {
+            self.fault("delivery", format!("is \"exactly-once\", but {reason}; expected \"at-least-once\""));
+        }
+        Guarantee::AtLeastOnce
     }
 
     /// None where a table is missing: the plugin may then refuse to begin for no fault of its own.

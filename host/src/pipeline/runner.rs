@@ -20,7 +20,7 @@ use super::shared::Shared;
 use super::status::{Phase, Status};
 use super::turns::Turns;
 use super::versions::{Turned, Versions};
-use crate::config::{ConfigFaults, Fault, OnReject, PipelineSettings, Target};
+use crate::config::{ConfigFaults, Fault, Guarantee, OnReject, PipelineSettings, Target};
 use crate::kafka::DeadLetters;
 use crate::metrics::Swap;
 use crate::rows::shortened;
@@ -176,11 +176,11 @@ impl Pipeline {
             return Err(ConfigFaults { file: source.file.clone(), faults: faults.to_vec() }.to_string());
         }
         let prepared = Preparation::of(source, &self.shared).await.complete();
-        let Prepared { settings, plugin, destinations } = prepared.map_err(|faults| faults.to_string())?;
+        let Prepared { settings, plugin, destinations, guarantee } = prepared.map_err(|faults| faults.to_string())?;
         if let (Some(cases), Some(Ok(file))) = (&source.cases, &source.plugin) {
             golden::check(cases.clone(), source, &settings, file.clone(), &self.shared).await?;
         }
-        let tables = self.open(&destinations, source, making).await;
+        let tables = self.open(&destinations, guarantee, source, making).await;
         let dead_letters = match &settings.on_reject {
             OnReject::DeadLetter(topic) => Some(DeadLetters::new(&self.shared.kafka, topic)),
             OnReject::Stop | OnReject::Drop => None,
@@ -206,13 +206,14 @@ impl Pipeline {
     async fn open(
         &self,
         destinations: &[Destination],
+        guarantee: Guarantee,
         source: &Source,
         making: Making,
     ) -> Vec<(Target, Arc<dyn Table>)> {
         let mut backoff = Backoff::default();
         loop {
             let (mut tables, mut waits) = (Vec::with_capacity(destinations.len()), Vec::new());
-            for (Destination { target, .. }, opened) in destinations.iter().zip(open(destinations).await) {
+            for (Destination { target, .. }, opened) in destinations.iter().zip(open(destinations, guarantee).await) {
                 let subject = format!("sink {target}");
                 match (opened, making) {
                     (Ok(table), _) => {

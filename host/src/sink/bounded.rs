@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use super::{Sink, SinkFault, Table};
+use super::{Sink, SinkFault, Table, Transaction};
+use crate::config::Guarantee;
 use crate::plugin::BoxFuture;
 use crate::rows::Column;
 
@@ -24,11 +25,24 @@ impl<S: Sink> Bounded<S> {
 }
 
 impl<S: Sink> Sink for Bounded<S> {
-    fn open<'a>(&'a self, table: &'a str, columns: &'a [Column]) -> BoxFuture<'a, Result<Arc<dyn Table>, SinkFault>> {
+    fn best(&self) -> Guarantee {
+        self.sink.best()
+    }
+
+    fn transaction(&self) -> Option<&dyn Transaction> {
+        self.sink.transaction()
+    }
+
+    fn open<'a>(
+        &'a self,
+        table: &'a str,
+        columns: &'a [Column],
+        guarantee: Guarantee,
+    ) -> BoxFuture<'a, Result<Arc<dyn Table>, SinkFault>> {
         Box::pin(async move {
             // It is never closed.
             let _opening = self.opening.acquire().await;
-            self.sink.open(table, columns).await
+            self.sink.open(table, columns, guarantee).await
         })
     }
 }
@@ -49,7 +63,12 @@ mod tests {
     }
 
     impl Sink for Counting {
-        fn open<'a>(&'a self, _: &'a str, _: &'a [Column]) -> BoxFuture<'a, Result<Arc<dyn Table>, SinkFault>> {
+        fn open<'a>(
+            &'a self,
+            _: &'a str,
+            _: &'a [Column],
+            _: Guarantee,
+        ) -> BoxFuture<'a, Result<Arc<dyn Table>, SinkFault>> {
             Box::pin(async move {
                 let now = self.now.fetch_add(1, Ordering::Relaxed) + 1;
                 self.most.fetch_max(now, Ordering::Relaxed);
@@ -63,7 +82,7 @@ mod tests {
     #[tokio::test]
     async fn a_few_tables_are_opened_at_once_and_all_in_the_end() {
         let sink = Bounded::new(Counting::default());
-        let opened = join_all((0..100).map(|_| sink.open("t", &[]))).await;
+        let opened = join_all((0..100).map(|_| sink.open("t", &[], Guarantee::AtLeastOnce))).await;
         assert_eq!(opened.len(), 100);
         assert_eq!(sink.sink.most.load(Ordering::Relaxed), OPENING);
     }

@@ -11,6 +11,9 @@ pub enum SinkFault {
     /// It refuses: credentials, rights, a setting. Somebody has to mend something.
     #[error("{0}")]
     Refused(String),
+    /// It takes the write as such, but not some of the rows: [`Table::blame`](super::Table::blame) says which.
+    #[error("{0}")]
+    Rows(String),
     /// The live table is not one that takes rows of the declared columns.
     #[error("{0}")]
     Mismatch(Mismatch),

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 
 use super::lines::Lines;
 use super::{Sink, SinkFault, Table};
+use crate::config::Guarantee;
 use crate::pipeline::Range;
 use crate::plugin::BoxFuture;
 use crate::rows::Column;
@@ -38,7 +39,12 @@ impl FileSink {
 }
 
 impl Sink for FileSink {
-    fn open<'a>(&'a self, table: &'a str, columns: &'a [Column]) -> BoxFuture<'a, Result<Arc<dyn Table>, SinkFault>> {
+    fn open<'a>(
+        &'a self,
+        table: &'a str,
+        columns: &'a [Column],
+        _: Guarantee,
+    ) -> BoxFuture<'a, Result<Arc<dyn Table>, SinkFault>> {
         Box::pin(async move {
             let folder = folder(&self.root, table)?;
             std::fs::create_dir_all(&folder).map_err(|fault| unavailable("make folder", &folder, &fault))?;
@@ -63,6 +69,10 @@ fn unavailable(verb: &str, path: &Path, fault: &io::Error) -> SinkFault {
 }
 
 impl Table for FileTable {
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+
     fn write<'a>(&'a self, write: super::Write<'a>) -> BoxFuture<'a, Result<(), SinkFault>> {
         Box::pin(async move {
             let super::Write { range, rows, .. } = write;

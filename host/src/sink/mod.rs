@@ -11,6 +11,7 @@ mod postgres;
 mod stdout;
 mod turns;
 
+use std::any::Any;
 use std::sync::Arc;
 
 pub use backoff::Backoff;
@@ -21,8 +22,8 @@ pub use file::FileSink;
 pub use postgres::Postgres;
 pub use stdout::StdoutSink;
 
-use crate::config::SinkSettings;
-use crate::pipeline::{Range, RouteRows, Token};
+use crate::config::{Guarantee, SinkSettings};
+use crate::pipeline::{Lineage, Range, RouteRows, Token};
 use crate::plugin::BoxFuture;
 use crate::rows::Column;
 
@@ -31,17 +32,70 @@ pub trait Sink: Send + Sync {
     /// A table that takes rows of these columns; rows that are JSON objects where there are none.
     ///
     /// # Errors
-    /// Where it cannot be reached, does not exist, or takes no such rows; trying again is right.
-    fn open<'a>(&'a self, table: &'a str, columns: &'a [Column]) -> BoxFuture<'a, Result<Arc<dyn Table>, SinkFault>>;
+    /// Where it cannot be reached, does not exist, takes no such rows, or cannot keep to `guarantee`; trying again is right.
+    fn open<'a>(
+        &'a self,
+        table: &'a str,
+        columns: &'a [Column],
+        guarantee: Guarantee,
+    ) -> BoxFuture<'a, Result<Arc<dyn Table>, SinkFault>>;
+
+    /// The most that it can promise of a table that is made for it.
+    fn best(&self) -> Guarantee {
+        Guarantee::AtLeastOnce
+    }
+
+    /// Where it writes to all tables of a range at once or to none; each by itself without it.
+    fn transaction(&self) -> Option<&dyn Transaction> {
+        None
+    }
+}
+
+/// A sink that writes the rows of all routes of a range in one transaction, with a word of its own that the range is there.
+pub trait Transaction: Send + Sync {
+    /// Writes what is not there yet. `writes` are to tables that this sink has opened, and may be none: the range is there then, too.
+    ///
+    /// # Errors
+    /// As for [`Table::write`], with the index of the write that is to blame, where one is.
+    fn write<'a>(
+        &'a self,
+        writes: &'a [(&'a dyn Table, Write<'a>)],
+        fence: Fence<'a>,
+    ) -> BoxFuture<'a, Result<(), (Option<usize>, SinkFault)>>;
+}
+
+/// What tells a range from all others that a transaction may have written.
+#[derive(Clone, Copy, Debug)]
+pub struct Fence<'a> {
+    /// Whose it is.
+    pub tenant: &'a str,
+    /// Of the partition.
+    pub lineage: Lineage,
+    /// The range.
+    pub range: &'a Range,
 }
 
 /// A table that takes rows of known columns.
 pub trait Table: Send + Sync {
-    /// Writes the rows of a range; when it returns they are where they belong. At least once: after an error some may be.
+    /// Writes the rows of a range; when it returns they are where they belong. After an error some may be; where the table was opened
+    /// for exactly once, trying again under the same token doubles none of them.
     ///
     /// # Errors
     /// As for `open`.
     fn write<'a>(&'a self, write: Write<'a>) -> BoxFuture<'a, Result<(), SinkFault>>;
+
+    /// Which rows of a write that was answered by [`SinkFault::Rows`] the table refuses, in their order, found without touching it. None
+    /// where all of them pass.
+    ///
+    /// # Errors
+    /// Where it cannot be found out just now.
+    fn blame<'a>(&'a self, write: Write<'a>) -> BoxFuture<'a, Result<Vec<Blamed>, SinkFault>> {
+        let _ = write;
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// For [`Transaction::write`], which gets the tables that the same sink has opened.
+    fn as_any(&self) -> &dyn Any;
 
     /// What it cannot hold of what the columns' types can, if there is anything.
     fn rule(&self) -> Option<&dyn Rule> {
@@ -52,6 +106,15 @@ pub trait Table: Send + Sync {
     fn left_out(&self) -> Vec<LeftOut> {
         Vec::new()
     }
+}
+
+/// A row that a table refuses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blamed {
+    /// Its index among the rows of the write.
+    pub row: usize,
+    /// What the table said.
+    pub reason: String,
 }
 
 /// A column of a table that the plugin does not write.

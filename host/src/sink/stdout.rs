@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::lines::Lines;
 use super::{Sink, SinkFault, Table, Write};
+use crate::config::Guarantee;
 use crate::plugin::BoxFuture;
 use crate::rows::Column;
 
@@ -18,13 +19,22 @@ struct StdoutTable {
 }
 
 impl Sink for StdoutSink {
-    fn open<'a>(&'a self, table: &'a str, columns: &'a [Column]) -> BoxFuture<'a, Result<Arc<dyn Table>, SinkFault>> {
+    fn open<'a>(
+        &'a self,
+        table: &'a str,
+        columns: &'a [Column],
+        _: Guarantee,
+    ) -> BoxFuture<'a, Result<Arc<dyn Table>, SinkFault>> {
         let table = StdoutTable { name: table.to_owned(), lines: Lines::new(columns) };
         Box::pin(async move { Ok(Arc::new(table) as Arc<dyn Table>) })
     }
 }
 
 impl Table for StdoutTable {
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+
     fn write<'a>(&'a self, write: Write<'a>) -> BoxFuture<'a, Result<(), SinkFault>> {
         Box::pin(async move {
             let refused = |fault| SinkFault::Refused(format!("rows for table `{}`: {fault}", self.name));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, ensure};
-use tidegate::config::GatewaySettings;
+use tidegate::config::{GatewaySettings, Guarantee};
 use tidegate::pipeline::{Chunk, Lineage, Range, RouteRows, Token};
 use tidegate::rows::Column;
 use tidegate::sink::{self, Write};
@@ -69,7 +69,7 @@ fn write(url: &str, table: &str) -> anyhow::Result<()> {
     let range = Range { topic: Arc::from("events"), partition: 0, first: 0, next: i64::from(ROWS) };
     let (rows, token) = (rows(), Token::new(Lineage::mint(), &range, 0));
     Http::new()?.wait(async {
-        let table = sink.open(table, &columns).await?;
+        let table = sink.open(table, &columns, Guarantee::AtLeastOnce).await?;
         table.write(Write { tenant: "acme", token: &token, range: &range, rows: &rows }).await
     })?;
     Ok(())

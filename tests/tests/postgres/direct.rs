@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
 use tempfile::TempDir;
-use tidegate::config::GatewaySettings;
+use tidegate::config::{GatewaySettings, Guarantee};
 use tidegate::pipeline::{Chunk, Lineage, Range, RouteRows, Token};
 use tidegate::rows::Column;
 use tidegate::sink::{self, Mismatch, Sink, SinkFault, Table, Write};
@@ -56,7 +56,7 @@ impl Direct {
             Ok(Column { name: (*name).into(), kind })
         };
         let columns: Vec<_> = columns.iter().map(column).collect::<Result<_, _>>()?;
-        self.http.wait(self.sink.open(&format!("{schema}.{table}"), &columns))
+        self.http.wait(self.sink.open(&format!("{schema}.{table}"), &columns, Guarantee::AtLeastOnce))
     }
 
     /// Why a table does not open.

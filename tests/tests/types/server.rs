@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, ensure};
-use tidegate::config::GatewaySettings;
+use tidegate::config::{GatewaySettings, Guarantee};
 use tidegate::pipeline::{Chunk, Lineage, Range, RouteRows, Token};
 use tidegate::rows::Column;
 use tidegate::sink::{self, Sink, Write};
@@ -68,7 +68,7 @@ impl Server {
         let rows = RouteRows { chunks: vec![chunk], rows: count };
         let token = Token::new(Lineage::mint(), &range, 0);
         self.runtime.block_on(async {
-            let table = self.sink.open(&table, columns).await?;
+            let table = self.sink.open(&table, columns, Guarantee::AtLeastOnce).await?;
             table.write(Write { tenant: "acme", token: &token, range: &range, rows: &rows }).await
         })?;
         self.read(format)

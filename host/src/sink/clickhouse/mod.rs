@@ -26,7 +26,7 @@ use self::names::text;
 use self::table::ClickHouseTable;
 use super::turns::Turns;
 use super::{Sink, SinkFault, Table};
-use crate::config::{ClickHouseFormat, ClickHouseSettings, Compression};
+use crate::config::{ClickHouseFormat, ClickHouseSettings, Compression, Guarantee};
 use crate::plugin::BoxFuture;
 use crate::rows::Column;
 
@@ -64,7 +64,12 @@ impl ClickHouse {
 }
 
 impl Sink for ClickHouse {
-    fn open<'a>(&'a self, table: &'a str, columns: &'a [Column]) -> BoxFuture<'a, Result<Arc<dyn Table>, SinkFault>> {
+    fn open<'a>(
+        &'a self,
+        table: &'a str,
+        columns: &'a [Column],
+        _: Guarantee,
+    ) -> BoxFuture<'a, Result<Arc<dyn Table>, SinkFault>> {
         Box::pin(async move {
             let live = self.server.live_table(table).await?;
             let opened = ClickHouseTable::new(self.server.clone(), table, columns, live);

@@ -123,6 +123,10 @@ impl ClickHouseTable {
 }
 
 impl Table for ClickHouseTable {
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+
     fn rule(&self) -> Option<&dyn Rule> {
         self.objects.as_ref().map(|objects| objects as &dyn Rule)
     }

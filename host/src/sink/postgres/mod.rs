@@ -36,7 +36,7 @@ use fault::classify;
 use plan::Plan;
 
 use super::{LeftOut, Mismatch, Problem, Rule, Sink, SinkFault, Table, Write};
-use crate::config::PostgresSettings;
+use crate::config::{Guarantee, PostgresSettings};
 use crate::pipeline::RouteRows;
 use crate::plugin::BoxFuture;
 use crate::rows::{Column, Decoder};
@@ -67,7 +67,12 @@ impl Postgres {
 const OPENING: &str = "";
 
 impl Sink for Postgres {
-    fn open<'a>(&'a self, table: &'a str, columns: &'a [Column]) -> BoxFuture<'a, Result<Arc<dyn Table>, SinkFault>> {
+    fn open<'a>(
+        &'a self,
+        table: &'a str,
+        columns: &'a [Column],
+        _: Guarantee,
+    ) -> BoxFuture<'a, Result<Arc<dyn Table>, SinkFault>> {
         Box::pin(async move {
             if columns.is_empty() {
                 return Err(SinkFault::Refused(format!(
@@ -104,6 +109,10 @@ fn mismatch(table: &str, problems: Vec<Problem>) -> SinkFault {
 }
 
 impl Table for PostgresTable {
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+
     fn write<'a>(&'a self, write: Write<'a>) -> BoxFuture<'a, Result<(), SinkFault>> {
         Box::pin(async move {
             let lease = self.connections.lease(write.tenant).await?;

@@ -1,0 +1,18 @@
+//! Named places on a range's way where tests make the process stop, wait or die, to see that nothing is lost or doubled there. They
+//! are nothing unless the feature `stop-points` is on; then `FAILPOINTS` in the environment says what happens at which, in the
+//! language of the crate `fail`: `FAILPOINTS="planned=1*off->return"`. The action `return` kills the process at once, as a power
+//! cut would.
+
+/// Reads what the environment says. To be called once, before anything runs.
+pub fn set_up() {
+    #[cfg(feature = "stop-points")]
+    std::mem::forget(fail::FailScenario::setup());
+}
+
+/// Passes a named place.
+pub fn pass(name: &'static str) {
+    #[cfg(feature = "stop-points")]
+    fail::eval(name, |_| -> () { std::process::abort() });
+    #[cfg(not(feature = "stop-points"))]
+    let _ = name;
+}
