@@ -64,6 +64,10 @@ impl ClickHouse {
 }
 
 impl Sink for ClickHouse {
+    fn best(&self) -> Guarantee {
+        if self.server.is_current() { Guarantee::ExactlyOnce } else { Guarantee::AtLeastOnce }
+    }
+
     fn open<'a>(
         &'a self,
         table: &'a str,
