@@ -248,7 +248,7 @@ fn topics(top: &Section<'_>) -> Option<Vec<String>> {
 }
 
 /// Kafka's own rule for names. A leading `^` would make librdkafka take the name for a pattern.
-fn check_topic(section: &Section<'_>, key: &'static str, topic: &str) {
+pub(super) fn check_topic(section: &Section<'_>, key: &'static str, topic: &str) {
     let right = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if topic.is_empty() || topic.len() > 249 || !topic.chars().all(right) {
         section.fault(key, format!("names the topic \"{topic}\"; a topic's name has 1 to 249 letters, digits, dots, underscores and hyphens"));

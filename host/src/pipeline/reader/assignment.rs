@@ -60,7 +60,8 @@ impl Reader {
             return;
         }
         self.state.beginnings.again_at = Some(now + RETRY);
-        self.state.beginnings.inquiry = Some(self.membership.ask_positions(unknown.keys().cloned().collect()));
+        self.state.beginnings.inquiry =
+            Some(self.membership.ask_positions(unknown.keys().cloned().collect(), self.has_planned.clone()));
         self.state.beginnings.asked = unknown;
     }
 
