@@ -1,9 +1,10 @@
 //! Which rows a table refuses, found without touching it.
 //!
 //! The rows go into a table that is like it, with its columns and what they are computed from, its constraints, its keys and its TTL, and
-//! without its views; it is thrown away afterwards. Parts of the rows are tried, halved where they fail, until the rows that fail
-//! stand alone. Then all others must pass together. Where they do not, as with rows of more partitions than one insert may have, the
-//! shortest beginning that fails is looked for, whose last row is to blame, and so on until the rest passes.
+//! without its views; it is thrown away afterwards. All rows are tried that nothing is said against, until they pass together. A server that
+//! refuses them may name a row: where that one fails alone, it is to blame. Otherwise the rows are halved until those that fail stand
+//! alone. Where none does, as with rows of more partitions than one insert may have, the shortest beginning that fails is looked for, whose
+//! last row is to blame.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -20,12 +21,13 @@ use super::server::Server;
 use super::table::ClickHouseTable;
 use crate::sink::{Blamed, SinkFault, Write};
 
-/// Some hundred rows among fifty thousand take as many tries; where more are bad, somebody has to look at the plugin or the table.
-const MOST_TRIES: usize = 2_000;
+/// For some five hundred bad rows, where the server names them, or eighty among fifty thousand where it does not. Where there are more,
+/// somebody has to look at the plugin or the table.
+const MOST_TRIES: usize = 1_000;
 /// As long, whatever a try takes: the range waits meanwhile, and so do those behind it.
 const LONGEST: Duration = Duration::from_secs(120);
-/// Where none of so many rows passes alone, the table refuses them all, and no row is to blame.
-const MOST_ALONE: usize = 32;
+/// Where none of so many rows passes alone, from all over the write, the table refuses them all, and no row is to blame.
+const SPREAD: usize = 32;
 
 /// How the names of clones begin. What follows is when they were made, in seconds of Unix time, and something random.
 const CLONE: &str = "tidegate_blame_";
@@ -47,7 +49,6 @@ pub(super) async fn blame(table: &ClickHouseTable, write: Write<'_>) -> Result<V
         clone: clone.clone(),
         rows: write,
         tries: 0,
-        passed: 0,
         blamed: Vec::new(),
         until: Instant::now() + LONGEST,
     };
@@ -146,89 +147,107 @@ struct Search<'s> {
     clone: String,
     rows: Write<'s>,
     tries: usize,
-    /// Tries that passed.
-    passed: usize,
     blamed: Vec<Blamed>,
     until: Instant,
 }
 
 /// Rows that are still to be looked at.
+#[derive(Debug)]
 struct Part {
     span: Span,
     is: Half,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Half {
     /// Whose right half is below it.
     Left,
-    Unknown,
-    /// Since the whole does and its left half does not: as a whole it is not tried again.
+    Right,
+    /// It fails: since it was tried, or since the whole fails and its left half does not.
     Fails,
 }
 
 impl Search<'_> {
     /// Finds the rows to blame of one insert.
     async fn search(&mut self, span: Span) -> Result<(), SinkFault> {
-        self.halve(span.clone()).await?;
+        let mut first = true;
         loop {
             let kept = self.kept(&span);
-            if self.try_rows(&kept).await?.is_none() {
-                return Ok(());
+            let Some(reason) = self.try_rows(&kept).await? else { return Ok(()) };
+            if std::mem::take(&mut first) && span.len() > SPREAD {
+                self.find_good_one(&span, &reason).await?;
             }
-            self.blame_last(&kept).await?;
+            let before = self.blamed.len();
+            if let Some(row) =
+                named_row(&reason).map(|index| part(&kept, index..index + 1)).filter(|row| !row.is_empty())
+            {
+                self.try_alone(&row).await?;
+            }
+            if self.blamed.len() == before {
+                self.halve(&kept).await?;
+            }
+            if self.blamed.len() == before {
+                self.blame_last(&kept, reason).await?;
+            }
         }
     }
 
-    /// Finds the rows that fail alone.
-    async fn halve(&mut self, span: Span) -> Result<(), SinkFault> {
-        // The first ones are on top, each left half on its right one.
-        let mut open = vec![Part { span, is: Half::Unknown }];
+    /// Makes sure that the table takes some of the rows, which says that others are to blame.
+    async fn find_good_one(&mut self, span: &Span, reason: &str) -> Result<(), SinkFault> {
+        for place in 0..SPREAD {
+            let row = span.start + span.len() * place / SPREAD + span.len() / (2 * SPREAD);
+            if self.try_rows(&[row..row + 1]).await?.is_none() {
+                return Ok(());
+            }
+        }
+        Err(self.given_up(&format!("none of {SPREAD} rows passes alone: the table refuses them all: {reason}")))
+    }
+
+    async fn try_alone(&mut self, row: &[Span]) -> Result<(), SinkFault> {
+        if let (Some(reason), Some(row)) = (self.try_rows(row).await?, row.first()) {
+            self.blamed.push(Blamed { row: row.start, reason });
+        }
+        Ok(())
+    }
+
+    /// Finds the rows that fail alone, among some that fail.
+    async fn halve(&mut self, kept: &[Span]) -> Result<(), SinkFault> {
+        // By their places among the rows that are kept. The first ones are on top, each left half on its right one.
+        let mut open = vec![Part { span: 0..count(kept), is: Half::Fails }];
         while let Some(Part { span, is }) = open.pop() {
-            if is != Half::Fails || span.len() == 1 {
-                let Some(reason) = self.try_rows(std::slice::from_ref(&span)).await? else {
-                    // The whole failed, and not for this half of it.
-                    if let (Half::Left, Some(right)) = (is, open.last_mut()) {
-                        right.is = Half::Fails;
-                    }
-                    continue;
-                };
-                if span.len() == 1 {
-                    self.found(span.start, reason)?;
+            let rows = part(kept, span.clone());
+            if span.len() == 1 {
+                let before = self.blamed.len();
+                self.try_alone(&rows).await?;
+                if self.blamed.len() > before {
                     continue;
                 }
             }
+            if span.len() == 1 || is != Half::Fails && self.try_rows(&rows).await?.is_none() {
+                // The whole failed, and not for this half of it.
+                if let (Half::Left, Some(right)) = (is, open.last_mut()) {
+                    right.is = Half::Fails;
+                }
+                continue;
+            }
             let middle = span.start + span.len() / 2;
-            open.push(Part { span: middle..span.end, is: Half::Unknown });
+            open.push(Part { span: middle..span.end, is: Half::Right });
             open.push(Part { span: span.start..middle, is: Half::Left });
         }
         Ok(())
     }
 
-    /// Blames the last row of the shortest beginning that fails, of rows that fail together.
-    async fn blame_last(&mut self, kept: &[Span]) -> Result<(), SinkFault> {
-        let (mut passes, mut fails, mut reason) = (0, kept.iter().map(Span::len).sum::<usize>(), None);
+    /// Blames the last row of the shortest beginning that fails, of rows that fail together, for this reason.
+    async fn blame_last(&mut self, kept: &[Span], mut reason: String) -> Result<(), SinkFault> {
+        let (mut passes, mut fails) = (0, count(kept));
         while fails - passes > 1 {
             let middle = passes + (fails - passes) / 2;
-            match self.try_rows(&beginning(kept, middle)).await? {
+            match self.try_rows(&part(kept, 0..middle)).await? {
                 None => passes = middle,
-                refused => (fails, reason) = (middle, refused),
+                Some(refused) => (fails, reason) = (middle, refused),
             }
         }
-        let reason = match reason {
-            Some(reason) => reason,
-            // It is the last of all, which was only tried with them.
-            None => self.try_rows(kept).await?.unwrap_or_default(),
-        };
-        let last = beginning(kept, fails).last().map_or(0, |span| span.end.saturating_sub(1));
-        self.found(last, reason)
-    }
-
-    fn found(&mut self, row: usize, reason: String) -> Result<(), SinkFault> {
-        self.blamed.push(Blamed { row, reason });
-        if self.passed == 0 && self.blamed.len() >= MOST_ALONE {
-            return Err(self.given_up("none passes alone: the table refuses them all"));
-        }
+        self.blamed.extend(part(kept, passes..fails).first().map(|last| Blamed { row: last.start, reason }));
         Ok(())
     }
 
@@ -238,20 +257,19 @@ impl Search<'_> {
             return Ok(None);
         }
         if self.tries >= MOST_TRIES || Instant::now() >= self.until {
-            return Err(self.given_up("there are too many"));
+            let first = self.blamed.first().map(|blamed| format!(": {}", blamed.reason)).unwrap_or_default();
+            return Err(self.given_up(&format!("there are too many{first}")));
         }
         self.tries += 1;
-        let Declared { server, known, .. } = &self.table.declared;
+        let Declared { server, known, name, .. } = &self.table.declared;
         let form = self.table.form();
         let client = known.clone_of_table(form.client.clone());
         let pieces: Vec<Bytes> = spans.iter().flat_map(|span| bytes(self.rows.rows, span)).collect();
         match form.send(&client, &self.clone, pieces, server.settings.timeout).await {
-            Ok(()) => {
-                self.passed += 1;
-                Ok(None)
-            }
-            Err(fault) => match classify_insert(&self.action, &fault) {
-                SinkFault::Rows(reason) => Ok(Some(reason)),
+            Ok(()) => Ok(None),
+            Err(fault) => match classify_insert(&format!("table `{name}`"), &fault) {
+                // Nobody but the server knows the clone.
+                SinkFault::Rows(reason) => Ok(Some(reason.replace(&self.clone.replace('`', ""), name))),
                 other => Err(other),
             },
         }
@@ -273,25 +291,36 @@ impl Search<'_> {
 
     fn given_up(&self, why: &str) -> SinkFault {
         let Self { action, tries, blamed, .. } = self;
-        let first = blamed.first().map(|blamed| format!(", the first since: {}", blamed.reason)).unwrap_or_default();
+        let found = blamed.len();
         SinkFault::Refused(format!(
-            "{action}: given up after {tries} tries, in which {} were found, {why}; mend the table or the plugin{first}",
-            blamed.len()
+            "{action}: mend the table or the plugin; the search ended after {tries} tries and {found} rows, since {why}"
         ))
     }
 }
 
-/// The first of these rows, so many.
-fn beginning(spans: &[Span], mut count: usize) -> Vec<Span> {
-    let mut first = Vec::new();
+fn count(spans: &[Span]) -> usize {
+    spans.iter().map(Span::len).sum()
+}
+
+/// Some of these rows, by their places among them.
+fn part(spans: &[Span], places: Span) -> Vec<Span> {
+    let (mut part, mut before) = (Vec::new(), 0);
     for span in spans {
-        let taken = span.len().min(count);
-        if taken > 0 {
-            first.push(span.start..span.start + taken);
+        let from = span.start + places.start.saturating_sub(before).min(span.len());
+        let to = span.start + places.end.saturating_sub(before).min(span.len());
+        if from < to {
+            part.push(from..to);
         }
-        count -= taken;
+        before += span.len();
     }
-    first
+    part
+}
+
+/// The place of the row that a refusal names, among those that were tried.
+fn named_row(reason: &str) -> Option<usize> {
+    let (_, rest) = reason.split_once("at row ")?;
+    let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    rest.get(..end)?.parse::<usize>().ok()?.checked_sub(1)
 }
 
 #[cfg(test)]
@@ -331,9 +360,19 @@ mod tests {
     }
 
     #[test]
-    fn a_beginning_is_cut_across_spans() {
-        assert_eq!(beginning(&[2..4, 6..9], 3), [2..4, 6..7]);
-        assert_eq!(beginning(&[2..4, 6..9], 2), [2..4]);
-        assert_eq!(beginning(&[2..4], 0), []);
+    fn a_part_is_cut_across_spans() {
+        assert_eq!(part(&[2..4, 6..9], 0..3), [2..4, 6..7]);
+        assert_eq!(part(&[2..4, 6..9], 1..5), [3..4, 6..9]);
+        assert_eq!(part(&[2..4, 6..9], 2..3), [6..7]);
+        assert_eq!(part(&[2..4], 2..9), []);
+    }
+
+    #[test]
+    fn a_refusal_may_name_its_row() {
+        assert_eq!(named_row("Constraint `c` for table y.t is violated at row 2. Expression: (n < 10)"), Some(1));
+        assert_eq!(named_row("Cannot parse JSON object here: (at row 17)\n: While executing"), Some(16));
+        for other in ["Division by zero", "at row 0", "at row x"] {
+            assert_eq!(named_row(other), None, "{other}");
+        }
     }
 }

@@ -40,7 +40,7 @@ impl LiveTable {
     }
 
     /// What it is, where it is nothing to write into.
-    fn unsuitable(&self) -> Option<&'static str> {
+    pub fn unsuitable(&self) -> Option<&'static str> {
         match self.columns.first()?.engine.as_str() {
             "View" => Some("a View, which takes no rows"),
             "Dictionary" => Some("a Dictionary, which takes no rows"),

@@ -96,7 +96,9 @@ impl Sink for ClickHouse {
             let (mut shortfalls, mut made_with) = (Vec::new(), None);
             if guarantee == Guarantee::ExactlyOnce {
                 self.server.takes_settings(&known).await?;
-                shortfalls = self.shortfalls(table).await?;
+                if live.unsuitable().is_none() {
+                    shortfalls = self.shortfalls(table).await?;
+                }
                 made_with = Some(self.demand().of_new_table());
             }
             let (server, name, columns) = (self.server.clone(), table.to_owned(), columns.to_vec());
