@@ -7,6 +7,7 @@
 //! [`workers`] are the threads that run plugins, [`tenants`] whose pipelines share what, [`StateFolder`] is what outlives the process.
 
 mod authorities;
+pub mod bundles;
 pub mod cases;
 pub mod check;
 pub mod cli;

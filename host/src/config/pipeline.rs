@@ -143,10 +143,10 @@ pub(crate) fn named(tenant: &str, file: PathBuf) -> Option<(PipelineName, PathBu
 }
 
 impl PipelineSettings {
-    /// What is read, as whom, from where on and when: what a membership of the group is begun with. For comparing.
+    /// What is read, as whom, from where on, when, and with what promise: what a membership of the group is begun with. For comparing.
     pub fn subscription(&self) -> String {
-        let Self { topics, group, start, schedule, .. } = self;
-        format!("{topics:?} {group} {start:?} {schedule:?}")
+        let Self { topics, group, start, schedule, delivery, .. } = self;
+        format!("{topics:?} {group} {start:?} {schedule:?} {delivery:?}")
     }
 
     /// Reads a pipeline file; paths in it are relative to its folder.

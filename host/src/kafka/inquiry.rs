@@ -165,6 +165,10 @@ impl Asker {
             };
             let settled =
                 bounds().map_err(NotYet::Unknown).and_then(|bounds| position::settle(sought, bounds, beginning));
+            let settled = match committed.get(partition) {
+                Some(commit) => settled.and_then(|position| position::with_plan(position, commit)),
+                None => settled,
+            };
             (partition.clone(), settled)
         };
         Ok(sought.into_iter().map(settle).collect())

@@ -18,8 +18,11 @@ use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 
+use tidegate_ledger::Plan;
+
 use super::TopicPartition;
 use super::beginning::Beginning;
+use super::commit_fault::CommitFault;
 use super::files;
 use super::inquiry::{Asker, DEADLINE, Ends, Inquiry, PROBE_DEADLINE, Positions, Progress};
 use super::native::{self, PartitionQueue, Wake};
@@ -63,6 +66,19 @@ pub struct Commit {
     pub offset: i64,
     /// How the group began in its topic.
     pub beginning: Beginning,
+    /// What is planned behind the offset.
+    pub plan: Plan,
+}
+
+impl Commit {
+    /// What its metadata says.
+    pub fn metadata(&self) -> String {
+        let Self { offset, beginning, plan, .. } = self;
+        match plan.write(*offset) {
+            plan if plan.is_empty() => beginning.to_string(),
+            plan => format!("{beginning} {plan}"),
+        }
+    }
 }
 
 /// What happened to the membership.
@@ -75,7 +91,7 @@ pub enum Event {
     /// These partitions are another's already: nothing of them may be committed.
     Lost(Vec<TopicPartition>),
     /// The broker's answer to a commit: the offsets, and why they were refused.
-    Committed(Vec<(TopicPartition, i64)>, Result<(), String>),
+    Committed(Vec<(TopicPartition, i64)>, Result<(), CommitFault>),
     /// Something is wrong that may mend itself: a topic that does not exist, a broker that does not answer.
     Trouble(String),
     /// The membership is over; another must be begun.
@@ -180,10 +196,11 @@ impl Membership {
     /// The text of librdkafka's error, where the commit was not even sent.
     pub fn commit(&self, commits: &[Commit]) -> Result<(), String> {
         let mut list = TopicPartitionList::new();
-        for Commit { partition, offset, beginning } in commits {
-            let mut element = list.add_partition(&partition.topic, partition.partition);
-            element.set_offset(Offset::Offset(*offset)).map_err(|fault| fault.to_string())?;
-            element.set_metadata(beginning.to_string());
+        for commit in commits {
+            let TopicPartition { topic, partition } = &commit.partition;
+            let mut element = list.add_partition(topic, *partition);
+            element.set_offset(Offset::Offset(commit.offset)).map_err(|fault| fault.to_string())?;
+            element.set_metadata(commit.metadata());
         }
         native::commit(&self.consumer, &list).map_err(|fault| fault.to_string())
     }
@@ -319,7 +336,7 @@ impl ConsumerContext for Context {
             Offset::Offset(offset) => Some((partition, offset)),
             _ => None,
         });
-        self.push(Event::Committed(committed.collect(), result.map_err(|fault| fault.to_string())));
+        self.push(Event::Committed(committed.collect(), result.map_err(|fault| CommitFault::of(&fault))));
     }
 }
 

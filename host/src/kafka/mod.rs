@@ -4,6 +4,7 @@
 mod beginning;
 mod certificate;
 mod cluster;
+mod commit_fault;
 mod dead_letter;
 mod ends;
 mod files;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 
 pub use beginning::Beginning;
 pub use cluster::missing_topics;
+pub use commit_fault::CommitFault;
 pub use dead_letter::{DeadLetter, DeadLetterFault, DeadLetters};
 pub use ends::{Watch, Watcher};
 pub use inquiry::{Ends, Inquiry, Positions, Progress};

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use sha2::Digest;
+use tidegate_ledger::BundleId;
+pub use tidegate_ledger::Lineage;
 
 use super::budget::Permit;
 use super::range::{Range, Records};
@@ -17,18 +19,21 @@ pub struct Bundle {
     pub settings: PluginHash,
 }
 
-/// 128 random bits, minted when a partition is taken: the same offsets read on purpose once more are another lineage.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lineage(pub u128);
-
 /// What a sink may know a write by: the same for every try of the same rows, another for all others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token(String);
 
-impl Lineage {
-    /// A new one.
-    pub fn mint() -> Self {
-        Self(rand::random())
+/// A lineage that nobody has.
+pub fn mint_lineage() -> Lineage {
+    Lineage(rand::random())
+}
+
+impl Bundle {
+    /// The name of it in a plan.
+    pub fn id(&self) -> BundleId {
+        let digest: [u8; 32] =
+            sha2::Sha256::new().chain_update(self.plugin.0).chain_update(self.settings.0).finalize().into();
+        BundleId(u128::from_be_bytes(digest.first_chunk().copied().unwrap_or_default()))
     }
 }
 

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use parking_lot::Mutex;
+use tidegate_ledger::Promise;
 use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
 
@@ -22,7 +23,7 @@ use self::assignment::Beginnings;
 use self::idling::Idleness;
 use self::pacing::Questions;
 use super::budget::Budget;
-use super::deliver::{Done, Job, Outcome};
+use super::deliver::{Done, HowMade, Job, Outcome, Report};
 use super::pace::Pace;
 use super::park::Entrance;
 use super::partition::Partition;
@@ -48,10 +49,12 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 pub struct Reader {
     /// The group.
     pub membership: Membership,
+    /// What is promised of the group's records.
+    pub promise: Promise,
     /// Where batches go; has room for [`Self::MOST_RANGES`].
     pub jobs: Sender<Job>,
     /// Where they come back from.
-    pub done: Receiver<Done>,
+    pub done: Receiver<Report>,
     /// What may be held.
     pub budget: Budget,
     /// When ranges are closed.
@@ -89,8 +92,10 @@ pub struct State {
     version: u64,
     assignments: u64,
     in_flight: usize,
-    /// One commit is outstanding at a time.
-    commit_outstanding: bool,
+    /// What was sent and not answered; one commit at a time.
+    commit_outstanding: Vec<Outstanding>,
+    /// Whether ranges wait for being planned.
+    plans_wait: bool,
     committed_at: Option<Instant>,
     commits_fail_since: Option<Instant>,
     trouble_probed_at: Option<Instant>,
@@ -108,6 +113,12 @@ pub enum Ending {
     Drained,
     /// There is nothing to do for the group just now, and this is what it has committed.
     Idle(GroupOffsets),
+}
+
+/// A partition that stands in a commit that was sent, and in which assignment.
+struct Outstanding {
+    partition: TopicPartition,
+    assignment: u64,
 }
 
 struct Revocation {
@@ -152,10 +163,8 @@ impl Reader {
             for event in self.membership.poll() {
                 self.handle(event, now)?;
             }
-            while let Ok(done) = self.done.try_recv() {
-                self.finish(done);
-            }
-            self.answer_revocations(now);
+            self.hear_reports(now);
+            self.answer_revocations(now)?;
             self.find_beginnings(now);
             has_ended = has_ended || self.keep_pace(now)?;
             self.housekeep(now);
@@ -177,8 +186,8 @@ impl Reader {
         match event {
             Event::Assigned(partitions) => self.assign(&partitions)?,
             Event::Revoked(partitions) => self.revoke(partitions, now),
-            Event::Lost(partitions) => self.lose(&partitions),
-            Event::Committed(offsets, answer) => self.committed(&offsets, answer, now),
+            Event::Lost(partitions) => self.lose(&partitions)?,
+            Event::Committed(_, answer) => self.committed(answer, now)?,
             Event::Trouble(text) => {
                 self.status.problem("kafka", &text);
                 self.state.trouble_probed_at.get_or_insert(now);
@@ -268,7 +277,7 @@ impl Reader {
             return false;
         }
         self.commit(now);
-        !self.state.commit_outstanding
+        self.state.commit_outstanding.is_empty()
     }
 
     /// Until when nothing happens if nobody wakes the thread.

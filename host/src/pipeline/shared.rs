@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::park::Parking;
+use crate::bundles::Bundles;
 use crate::config::GatewaySettings;
 use crate::kafka::KafkaSettings;
 use crate::sink::{self, Sink};
@@ -29,6 +30,8 @@ pub struct Shared {
     pub state: Option<StateFolder>,
     /// Bytes that a pipeline may hold.
     pub in_flight: usize,
+    /// What has processed ranges that are planned, for whoever takes them over.
+    pub bundles: Arc<Bundles>,
     /// Where idle pipelines wait.
     pub parking: Parking,
     /// How long draining may take.
@@ -59,6 +62,7 @@ impl Shared {
             plugins,
             state: None,
             in_flight: settings.in_flight.0,
+            bundles: Arc::new(Bundles::new()),
             parking,
             drain: settings.drain,
             until_caught_up: false,

@@ -77,7 +77,9 @@ fn objects_are_held_while_a_column_is_not_what_they_were_checked_for() -> anyhow
     let topic = tenant.create_topic("anything", 1)?;
     let table = format!("{}.things", tenant.name);
     let window = "SETTINGS non_replicated_deduplication_window = 10000";
-    tenant.clickhouse.run(&format!("CREATE TABLE {table} (id UInt64, n UInt8) ENGINE = MergeTree ORDER BY id {window}"))?;
+    tenant
+        .clickhouse
+        .run(&format!("CREATE TABLE {table} (id UInt64, n UInt8) ENGINE = MergeTree ORDER BY id {window}"))?;
     let text = format!(
         "topics = [\"{topic}\"]\ndead_letter = \"{topic}.dead\"\n[batch]\nlinger = \"50 ms\"\n[routes]\nanything = \"dwh:{table}\"\n"
     );

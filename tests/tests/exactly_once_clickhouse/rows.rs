@@ -207,7 +207,9 @@ fn where_no_row_passes_the_table_is_to_blame() -> anyhow::Result<()> {
     let fault = says(
         stand.blame(&table, &Batch::numbers(0, 0..50_000)),
         &[
-            "mend the table or the plugin", "none of 32 rows passes alone: the table refuses them all", "Constraint `never`",
+            "mend the table or the plugin",
+            "none of 32 rows passes alone: the table refuses them all",
+            "Constraint `never`",
         ],
     )?;
     ensure!(matches!(fault, SinkFault::Refused(_)), "{fault:?}");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail, ensure};
 use tempfile::TempDir;
 use tidegate::config::{GatewaySettings, Guarantee};
-use tidegate::pipeline::{Chunk, Lineage, Range, RouteRows, Token};
+use tidegate::pipeline::{Chunk, Range, RouteRows, Token, mint_lineage};
 use tidegate::rows::Column;
 use tidegate::sink::{self, Mismatch, Sink, SinkFault, Table, Write};
 use tidegate_tests::harness::{Http, Postgres, PostgresServer};
@@ -81,7 +81,7 @@ impl Direct {
         let (first, second) = rows.split_at(rows.len() / 2);
         let rows = RouteRows { chunks: vec![chunk(first), chunk(second)], rows: rows.len() };
         let range = Range { topic: "t".into(), partition: 0, first: 0, next: 1 };
-        let token = Token::new(Lineage::mint(), &range, 0);
+        let token = Token::new(mint_lineage(), &range, 0);
         self.http.wait(table.write(Write { tenant: "acme", token: &token, range: &range, rows: &rows }))
     }
 

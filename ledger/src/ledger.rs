@@ -1,0 +1,454 @@
+//! The ledger of a partition: what of it is under way, what a commit is to say, and what may be sent.
+
+use std::collections::BTreeMap;
+
+use crate::plan::{BundleId, Lineage, Plan, Planned};
+use crate::verdicts::Verdicts;
+
+/// What is promised of a partition's records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Promise {
+    /// None is lost. Nothing is planned: what is made may be sent at once, and after a crash some of it is sent again.
+    AtLeastOnce,
+    /// None is lost, and none is written twice.
+    ExactlyOnce,
+}
+
+/// A commit's offset and what its metadata says of the ranges behind it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Entry {
+    /// Everything before it is complete.
+    pub offset: i64,
+    /// What is planned from there on.
+    pub plan: Plan,
+}
+
+/// The ranges of a partition from the first that is not complete on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Ledger {
+    promise: Promise,
+    lineage: Lineage,
+    /// By first offset.
+    ranges: BTreeMap<i64, Tracked>,
+    /// Behind the last range of the complete ones that nothing open precedes.
+    complete_to: i64,
+    /// What the broker has, as far as it has answered.
+    taken: Option<Entry>,
+    /// What was sent to it and not answered.
+    outstanding: Option<Entry>,
+    /// Whether nothing more is planned than what is.
+    is_closing: bool,
+    room: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Tracked {
+    next: i64,
+    /// Once it is made, or was read in a plan.
+    wanted: Option<Planned>,
+    is_released: bool,
+    is_complete: bool,
+}
+
+impl Ledger {
+    /// So many bytes of a commit's metadata are for the plan. A broker takes 4,096 by default (`offset.metadata.max.bytes`), and the rest of
+    /// the metadata needs some.
+    pub const ROOM: usize = 3_900;
+
+    /// How much of the room new ranges may fill, in fourths: the rest is for verdicts that come later.
+    const FOR_NEW: usize = 3;
+
+    /// A partition that begins at an offset, of which the broker has this commit or none. `minted` becomes its lineage where the commit has
+    /// none.
+    pub fn begin(promise: Promise, offset: i64, taken: Option<Entry>, minted: Lineage, room: usize) -> Self {
+        let plan = taken.as_ref().map(|entry| entry.plan.clone()).unwrap_or_default();
+        let replayed = plan.ranges.iter().map(|planned| {
+            let wanted = Some(planned.clone());
+            (planned.first, Tracked { next: planned.next, wanted, is_released: false, is_complete: false })
+        });
+        Self {
+            promise,
+            lineage: plan.lineage.unwrap_or(minted),
+            ranges: replayed.collect(),
+            complete_to: offset,
+            taken,
+            outstanding: None,
+            is_closing: false,
+            room,
+        }
+    }
+
+    /// What tells writes of this partition from all others.
+    pub fn lineage(&self) -> Lineage {
+        self.lineage
+    }
+
+    /// What is to be processed again exactly as planned, before anything else is.
+    pub fn to_replay(&self) -> impl Iterator<Item = &Planned> {
+        let unmade = self.ranges.values().filter(|tracked| !tracked.is_released && !tracked.is_complete);
+        unmade.filter_map(|tracked| tracked.wanted.as_ref()).filter(|wanted| self.is_taken(wanted))
+    }
+
+    /// No record that is wanted lies from offset `first` to before `next`.
+    pub fn skip(&mut self, first: i64, next: i64) {
+        self.ranges.insert(first, Tracked { next, wanted: None, is_released: false, is_complete: true });
+        self.advance();
+    }
+
+    /// A range was closed and sent on its way. One that is planned already stays as it is.
+    pub fn close(&mut self, first: i64, next: i64) {
+        let is_released = self.promise == Promise::AtLeastOnce;
+        self.ranges.entry(first).or_insert(Tracked { next, wanted: None, is_released, is_complete: false });
+    }
+
+    /// A range of which nothing is planned becomes two, the second from `at` on: the verdicts of both together find no room.
+    pub fn split(&mut self, first: i64, at: i64) {
+        let is_planned = self.planned(first).is_some() || self.outstanding_names(first);
+        let Some(tracked) = self.ranges.get_mut(&first) else { return };
+        if is_planned || first >= at || at >= tracked.next {
+            return;
+        }
+        let behind = Tracked { next: tracked.next, wanted: None, is_released: tracked.is_released, is_complete: false };
+        (tracked.next, tracked.wanted) = (at, None);
+        self.ranges.insert(at, behind);
+    }
+
+    /// The plugin has run, or a table has refused rows: this is how the range is to be written. True where it may be sent at once; else it is
+    /// to be planned first, and [`Self::answered`] says when it may.
+    ///
+    /// Other verdicts than before may come only where nothing that was sent with those can have been written, or still be.
+    pub fn made(&mut self, first: i64, bundle: BundleId, verdicts: Verdicts, now: u64) -> bool {
+        let taken = self.taken.as_ref().and_then(|entry| entry.plan.ranges.iter().find(|range| range.first == first));
+        let at = taken.map_or(now, |range| range.at);
+        let Some(tracked) = self.ranges.get_mut(&first) else { return false };
+        let wanted = Planned { first, next: tracked.next, bundle, verdicts, at };
+        tracked.is_released = match (self.promise, taken) {
+            // It may have been sent: only the same again is safe.
+            (_, Some(taken)) => taken.is_like(&wanted),
+            (Promise::AtLeastOnce, None) => true,
+            (Promise::ExactlyOnce, None) => false,
+        };
+        tracked.wanted = Some(wanted);
+        tracked.is_released
+    }
+
+    /// What is left out of a range that is planned, and by what it is processed.
+    pub fn planned(&self, first: i64) -> Option<&Planned> {
+        self.taken.as_ref().and_then(|entry| entry.plan.ranges.iter().find(|range| range.first == first))
+    }
+
+    /// All rows of a range are where they belong.
+    pub fn complete(&mut self, first: i64) {
+        if let Some(tracked) = self.ranges.get_mut(&first).filter(|tracked| tracked.is_released) {
+            tracked.is_complete = true;
+        }
+        self.advance();
+    }
+
+    fn advance(&mut self) {
+        while let Some(first) = self.ranges.first_entry()
+            && first.get().is_complete
+        {
+            self.complete_to = first.remove().next;
+        }
+    }
+
+    /// Nothing more is planned; what is planned may come to its end. For a partition that goes to another member, or has to stop.
+    pub fn close_down(&mut self) {
+        self.is_closing = true;
+    }
+
+    /// What is to be committed, if it is anything else than what the broker has. Nothing while a commit is outstanding.
+    pub fn to_commit(&self) -> Option<Entry> {
+        if self.outstanding.is_some() {
+            return None;
+        }
+        let entry = self.entry();
+        (self.taken.as_ref() != Some(&entry)).then_some(entry)
+    }
+
+    fn entry(&self) -> Entry {
+        let offset = self.complete_to;
+        let mut plan = Plan { lineage: Some(self.lineage), ranges: Vec::new() };
+        // What is planned stays planned. Verdicts that have come since find room beside it, or wait.
+        let all = self.ranges.values().filter_map(|tracked| tracked.wanted.as_ref());
+        let (planned, wanted): (Vec<_>, Vec<_>) =
+            all.filter_map(|wanted| Some((self.planned(wanted.first)?.clone(), wanted))).unzip();
+        plan.ranges = planned;
+        for (index, wanted) in wanted.into_iter().enumerate() {
+            let Some(place) = plan.ranges.get_mut(index).filter(|planned| !planned.is_like(wanted)) else { continue };
+            let before = std::mem::replace(place, wanted.clone());
+            if plan.write(offset).len() > self.room
+                && let Some(place) = plan.ranges.get_mut(index)
+            {
+                *place = before;
+            }
+        }
+        let plans_more = self.promise == Promise::ExactlyOnce && !self.is_closing;
+        for tracked in self.ranges.values().filter(|_| plans_more) {
+            match &tracked.wanted {
+                Some(wanted) if self.planned(wanted.first).is_some() => {}
+                Some(wanted) => {
+                    plan.ranges.push(wanted.clone());
+                    if plan.write(offset).len() > self.room / 4 * Self::FOR_NEW {
+                        plan.ranges.pop();
+                        break;
+                    }
+                }
+                // Offsets without records are passed over; what is not made yet is not passed over by what lies behind it.
+                None if tracked.is_complete => {}
+                None => break,
+            }
+        }
+        if self.promise == Promise::AtLeastOnce && plan.ranges.is_empty() {
+            plan.lineage = None;
+        }
+        Entry { offset, plan }
+    }
+
+    /// Whether a range that was made is planned with the next commit or a later one: not where it was planned with other verdicts before, and
+    /// its new ones find no room.
+    pub fn finds_room(&self, first: i64) -> bool {
+        let Some(wanted) = self.ranges.get(&first).and_then(|tracked| tracked.wanted.as_ref()) else { return false };
+        let entry = self.entry();
+        self.planned(first).is_none() || entry.plan.ranges.iter().any(|range| range.is_like(wanted))
+    }
+
+    /// Whether a range with these verdicts could ever be planned, were it alone. One that could not has to become smaller.
+    pub fn has_room(&self, first: i64, verdicts: &Verdicts) -> bool {
+        let (lineage, bundle) = (Some(self.lineage), BundleId(0));
+        let next = i64::MAX;
+        let range = Planned { first, next, bundle, verdicts: verdicts.clone(), at: u64::from(u32::MAX) };
+        Plan { lineage, ranges: vec![range] }.write(first).len() <= self.room / 4 * Self::FOR_NEW
+    }
+
+    /// The entry that [`Self::to_commit`] gave is on its way to the broker.
+    pub fn sent(&mut self, entry: Entry) {
+        self.outstanding = Some(entry);
+    }
+
+    /// The broker has taken what was sent. Returns the first offsets of the ranges that may be sent now.
+    pub fn answered(&mut self) -> Vec<i64> {
+        let Some(entry) = self.outstanding.take() else { return Vec::new() };
+        let mut released = Vec::new();
+        for planned in &entry.plan.ranges {
+            if let Some(tracked) = self.ranges.get_mut(&planned.first)
+                && !tracked.is_released
+                && !tracked.is_complete
+                && tracked.wanted.as_ref().is_some_and(|wanted| wanted.is_like(planned))
+                // What was read in a plan is released when it is made again.
+                && self.taken.as_ref().is_none_or(|taken| taken.plan.ranges.iter().all(|before| !before.is_like(planned)))
+            {
+                tracked.is_released = true;
+                released.push(planned.first);
+            }
+        }
+        self.taken = Some(entry);
+        released
+    }
+
+    /// The broker has refused what was sent: it is certain not to be there.
+    pub fn refused(&mut self) {
+        self.outstanding = None;
+    }
+
+    /// Whether a commit is on its way.
+    pub fn is_outstanding(&self) -> bool {
+        self.outstanding.is_some()
+    }
+
+    /// Whether the group has an offset of the partition, so that nothing is passed over if another member goes on.
+    pub fn has_begun(&self) -> bool {
+        self.taken.is_some()
+    }
+
+    /// The next offset that is not complete, as far as is known.
+    pub fn position(&self) -> i64 {
+        self.complete_to
+    }
+
+    /// Whether nothing is under way or to be committed.
+    pub fn is_at_rest(&self) -> bool {
+        self.ranges.is_empty() && self.outstanding.is_none() && self.to_commit().is_none()
+    }
+
+    /// Whether a range may be sent.
+    pub fn is_released(&self, first: i64) -> bool {
+        self.ranges.get(&first).is_some_and(|tracked| tracked.is_released)
+    }
+
+    fn outstanding_names(&self, first: i64) -> bool {
+        self.outstanding.as_ref().is_some_and(|entry| entry.plan.ranges.iter().any(|range| range.first == first))
+    }
+
+    fn is_taken(&self, wanted: &Planned) -> bool {
+        self.planned(wanted.first).is_some_and(|taken| taken.is_like(wanted))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BUNDLE: BundleId = BundleId(5);
+
+    fn ledger(promise: Promise, taken: Option<Entry>) -> Ledger {
+        let offset = taken.as_ref().map_or(0, |entry| entry.offset);
+        Ledger::begin(promise, offset, taken, Lineage(7), Ledger::ROOM)
+    }
+
+    fn made(ledger: &mut Ledger, first: i64, next: i64) -> bool {
+        ledger.close(first, next);
+        ledger.made(first, BUNDLE, Verdicts::default(), 1)
+    }
+
+    fn commit(ledger: &mut Ledger) -> (Entry, Vec<i64>) {
+        let entry = ledger.to_commit().unwrap();
+        ledger.sent(entry.clone());
+        assert_eq!(ledger.to_commit(), None, "one at a time");
+        (entry, ledger.answered())
+    }
+
+    fn firsts(entry: &Entry) -> Vec<i64> {
+        entry.plan.ranges.iter().map(|range| range.first).collect()
+    }
+
+    #[test]
+    fn nothing_is_released_before_its_plan_is_answered() {
+        let mut ledger = ledger(Promise::ExactlyOnce, None);
+        assert_eq!(
+            commit(&mut ledger).0,
+            Entry { offset: 0, plan: Plan { lineage: Some(Lineage(7)), ranges: vec![] } }
+        );
+        ledger.close(0, 10);
+        assert_eq!(ledger.to_commit(), None, "it is not made yet");
+        assert!(!made(&mut ledger, 10, 20), "what is made earlier waits for what lies before it");
+        assert_eq!(ledger.to_commit(), None);
+        assert!(!made(&mut ledger, 0, 10));
+        ledger.complete(0);
+        assert_eq!(ledger.position(), 0, "what was not sent is not complete");
+        let (entry, released) = commit(&mut ledger);
+        assert_eq!((entry.offset, firsts(&entry), released), (0, vec![0, 10], vec![0, 10]));
+        ledger.complete(10);
+        assert_eq!(ledger.to_commit(), None, "what is complete stays planned until all before it is");
+        assert!(!made(&mut ledger, 20, 30));
+        ledger.complete(0);
+        let (entry, released) = commit(&mut ledger);
+        assert_eq!((entry.offset, firsts(&entry), released), (20, vec![20], vec![20]));
+        ledger.complete(20);
+        assert_eq!(commit(&mut ledger).0.offset, 30);
+        assert!(ledger.is_at_rest());
+    }
+
+    #[test]
+    fn a_refused_commit_releases_nothing_and_is_made_again() {
+        let mut ledger = ledger(Promise::ExactlyOnce, None);
+        made(&mut ledger, 0, 10);
+        let entry = ledger.to_commit().unwrap();
+        ledger.sent(entry.clone());
+        ledger.refused();
+        assert!(!ledger.is_released(0));
+        assert_eq!(commit(&mut ledger), (entry, vec![0]));
+    }
+
+    #[test]
+    fn who_comes_next_replays_what_is_planned_and_only_as_it_is_planned() {
+        let mut before = ledger(Promise::ExactlyOnce, None);
+        made(&mut before, 0, 10);
+        before.skip(10, 12);
+        made(&mut before, 12, 20);
+        let (entry, _) = commit(&mut before);
+        let mut after = ledger(Promise::ExactlyOnce, Some(entry));
+        let planned: Vec<_> = after.to_replay().map(|range| (range.first, range.next)).collect();
+        assert_eq!(planned, [(0, 10), (12, 20)]);
+        after.close(0, 10);
+        let other = Verdicts { poison: [1].into(), ..Verdicts::default() };
+        assert!(!after.made(0, BUNDLE, other, 1), "it traps now on what it took before");
+        assert!(after.made(0, BUNDLE, Verdicts::default(), 9));
+        after.complete(0);
+        let (entry, released) = commit(&mut after);
+        assert_eq!((entry.offset, firsts(&entry), released), (10, vec![12], vec![]), "the second is not made yet");
+        assert!(after.made(12, BUNDLE, Verdicts::default(), 9));
+        after.complete(12);
+        assert_eq!(commit(&mut after).0.offset, 20);
+    }
+
+    #[test]
+    fn verdicts_that_come_later_are_planned_before_the_rest_is_sent() {
+        let mut ledger = ledger(Promise::ExactlyOnce, None);
+        made(&mut ledger, 0, 10);
+        commit(&mut ledger);
+        let mut verdicts = Verdicts::default();
+        verdicts.refuse(0, 3);
+        assert!(!ledger.made(0, BUNDLE, verdicts.clone(), 8));
+        assert!(!ledger.is_released(0));
+        let (entry, released) = commit(&mut ledger);
+        assert_eq!((&entry.plan.ranges[0].verdicts, entry.plan.ranges[0].at, released), (&verdicts, 1, vec![0]));
+    }
+
+    #[test]
+    fn at_least_once_plans_nothing_and_finishes_what_was_planned() {
+        let mut before = ledger(Promise::ExactlyOnce, None);
+        made(&mut before, 0, 10);
+        let (entry, _) = commit(&mut before);
+        let mut after = ledger(Promise::AtLeastOnce, Some(entry));
+        assert_eq!(after.to_commit(), None);
+        assert!(made(&mut after, 10, 20), "what was never planned may be sent");
+        assert!(after.made(0, BUNDLE, Verdicts::default(), 1));
+        after.complete(10);
+        after.complete(0);
+        assert_eq!(commit(&mut after).0, Entry { offset: 20, plan: Plan::default() });
+    }
+
+    #[test]
+    fn a_partition_that_goes_away_plans_nothing_more() {
+        let mut ledger = ledger(Promise::ExactlyOnce, None);
+        made(&mut ledger, 0, 10);
+        commit(&mut ledger);
+        ledger.close_down();
+        made(&mut ledger, 10, 20);
+        assert_eq!(ledger.to_commit(), None);
+        ledger.complete(0);
+        assert_eq!(firsts(&commit(&mut ledger).0), []);
+    }
+
+    #[test]
+    fn plans_stay_within_their_room_and_verdicts_have_some_left() {
+        let mut ledger = Ledger::begin(Promise::ExactlyOnce, 0, None, Lineage(7), 400);
+        for first in 0..100 {
+            made(&mut ledger, 10 * first, 10 * first + 10);
+        }
+        let (entry, released) = commit(&mut ledger);
+        assert!(entry.plan.write(0).len() <= 300 && released.len() > 5, "{released:?}");
+        let many = Verdicts { poison: (0..150).collect(), ..Verdicts::default() };
+        assert!(!ledger.made(0, BUNDLE, many, 1));
+        let (entry, released) = commit_if(&mut ledger);
+        assert_eq!((entry, released), (None, vec![]), "no room: it stays as it was planned");
+        assert!(!ledger.finds_room(0) && ledger.finds_room(990));
+        assert!(!ledger.has_room(0, &Verdicts { poison: (0..300).collect(), ..Verdicts::default() }));
+        assert!(ledger.has_room(0, &Verdicts { poison: (0..50).collect(), ..Verdicts::default() }));
+    }
+
+    #[test]
+    fn a_range_with_too_many_verdicts_becomes_two() {
+        let mut ledger = ledger(Promise::ExactlyOnce, None);
+        made(&mut ledger, 0, 10);
+        ledger.split(0, 6);
+        assert_eq!(commit(&mut ledger).1, [], "nothing is made any more");
+        assert!(!made(&mut ledger, 6, 10) && !made(&mut ledger, 0, 6));
+        assert_eq!(commit(&mut ledger).1, [0, 6]);
+        ledger.split(0, 3);
+        ledger.complete(0);
+        assert_eq!(ledger.position(), 6, "what is planned stays as it is");
+    }
+
+    fn commit_if(ledger: &mut Ledger) -> (Option<Entry>, Vec<i64>) {
+        match ledger.to_commit() {
+            Some(entry) => {
+                ledger.sent(entry.clone());
+                (Some(entry), ledger.answered())
+            }
+            None => (None, Vec::new()),
+        }
+    }
+}
