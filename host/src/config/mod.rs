@@ -34,7 +34,9 @@ pub use probation::{Probation, Share};
 pub use schedule::Schedule;
 pub use section::Section;
 pub(crate) use section::{json, shown};
-pub use sink::{ClickHouseFormat, ClickHouseSettings, Compression, PostgresSettings, Secret, SinkSettings, SslMode};
+pub use sink::{
+    ClickHouseFormat, ClickHouseSettings, Compression, InsertMemory, PostgresSettings, Secret, SinkSettings, SslMode,
+};
 pub use start::{Start, StartPoint};
 pub use tenants::{Grant, Grants};
 pub use units::{ByteSize, parse_duration, shown_duration};

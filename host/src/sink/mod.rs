@@ -7,12 +7,14 @@ mod discard;
 mod fault;
 mod file;
 mod lines;
+mod pace;
 mod postgres;
 mod stdout;
 mod turns;
 
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use backoff::Backoff;
 use bounded::Bounded;
@@ -92,6 +94,12 @@ pub trait Table: Send + Sync {
     fn blame<'a>(&'a self, write: Write<'a>) -> BoxFuture<'a, Result<Vec<Blamed>, SinkFault>> {
         let _ = write;
         Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// About how long a write that came now would wait before it began, since the table gets only so many a second. Ranges that are left
+    /// open so long become fewer and larger, and lose no time.
+    fn delay(&self) -> Duration {
+        Duration::ZERO
     }
 
     /// For [`Transaction::write`], which gets the tables that the same sink has opened.
