@@ -92,11 +92,13 @@ impl Deployment {
         self.settings.batch
     }
 
-    /// Whether both write the rows of a route to the same table, with the same columns.
+    /// Whether both write the rows of a route to the same table, with the same columns and in the same mode.
     pub fn writes_like(&self, other: &Self, route: usize) -> bool {
         let of = |version: &Self| {
-            let columns = version.plugin.description().routes.get(route).map(|route| format!("{:?}", route.columns));
-            (version.tables.get(route).map(|(target, _)| target.clone()), columns)
+            let route_of = version.plugin.description().routes.get(route);
+            let columns = route_of.map(|route| format!("{:?}", route.columns));
+            let mode = route_of.and_then(|route| version.settings.modes.get(&route.name).cloned());
+            (version.tables.get(route).map(|(target, _)| target.clone()), columns, mode)
         };
         of(self) == of(other)
     }
