@@ -37,7 +37,7 @@ plugins: toolchain ## build the shop's plugins into target/plugins, all other ex
 
 .PHONY: test-guests
 test-guests: toolchain ## build the plugins that only tests load into target/test-guests
-	cargo build --quiet --profile plugin --target wasm32-unknown-unknown -p unruly -p counter -p objects -p picky -p liar
+	cargo build --quiet --profile plugin --target wasm32-unknown-unknown -p unruly -p counter -p objects -p picky -p liar -p twofold
 	cargo build --quiet --profile plugin --target wasm32-wasip2 -p unruly
 	@mkdir -p $(TEST_GUESTS)
 	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/unruly.wasm $(TEST_GUESTS)/
@@ -45,6 +45,7 @@ test-guests: toolchain ## build the plugins that only tests load into target/tes
 	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/objects.wasm $(TEST_GUESTS)/
 	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/picky.wasm $(TEST_GUESTS)/
 	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/liar.wasm $(TEST_GUESTS)/
+	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/twofold.wasm $(TEST_GUESTS)/
 	@cp $(CARGO_TARGET_DIR)/wasm32-wasip2/plugin/unruly.wasm $(TEST_GUESTS)/unruly-wasip2.wasm
 
 DATASET := $(CURDIR)/target/dataset
