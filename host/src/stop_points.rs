@@ -9,6 +9,17 @@ pub fn set_up() {
     std::mem::forget(fail::FailScenario::setup());
 }
 
+/// Whether the environment asks for what this name says, such as to leave out a step of the protocol and see that it is missed.
+pub fn asked(name: &'static str) -> bool {
+    #[cfg(feature = "stop-points")]
+    return fail::eval(name, |_| ()).is_some();
+    #[cfg(not(feature = "stop-points"))]
+    {
+        let _ = name;
+        false
+    }
+}
+
 /// Passes a named place.
 pub fn pass(name: &'static str) {
     #[cfg(feature = "stop-points")]

@@ -60,6 +60,8 @@ pub struct Step {
     pub pause: Duration,
     /// What.
     pub fault: Fault,
+    /// Whether rows must flow again before the next one; else that one meets what this one left behind.
+    pub waits: bool,
 }
 
 /// All points of a range's way at which a gateway can die, in the order in which one after the other finds work to do.
@@ -84,7 +86,7 @@ pub const STOP_POINTS: [&str; 15] = [
 /// Longer than anybody waits for an answer.
 const TOO_LATE: Duration = DEADLINE.saturating_add(Duration::from_millis(700));
 
-const BLOWS: [Blow; 10] = [
+const BLOWS: [Blow; 11] = [
     Blow::CutBefore,
     Blow::CutWithin,
     Blow::CutAfter,
@@ -94,13 +96,17 @@ const BLOWS: [Blow; 10] = [
     Blow::FailedAfter,
     Blow::Busy,
     Blow::Garbage,
+    Blow::Portal,
     Blow::DiskFull,
 ];
 
 const BASES: [Base; 2] = [Base::ClickHouse, Base::Postgres];
 
 /// The longest time between two faults: short enough that a second one often meets what the first left behind.
-const LONGEST_PAUSE: Duration = Duration::from_millis(1_500);
+const LONGEST_PAUSE: Duration = Duration::from_millis(1_000);
+
+/// The share of outages after which all is given time to recover.
+const WAITED_FOR: f64 = 0.75;
 
 impl Fault {
     /// What it counts as.
@@ -142,6 +148,7 @@ impl Blow {
             Self::FailedAfter => "fails after a write (500)",
             Self::Busy => "is busy (429)",
             Self::Garbage => "answers garbage",
+            Self::Portal => "is answered for by somebody else",
             Self::DiskFull => "has a full disk",
         }
     }
@@ -156,7 +163,10 @@ pub fn plan(seed: u64, least: usize) -> Vec<Step> {
         faults.extend(more.choose(&mut random));
     }
     faults.shuffle(&mut random);
-    let step = |fault| Step { pause: LONGEST_PAUSE.mul_f64(random.random()), fault };
+    let step = |fault: Fault| {
+        let waits = fault.is_outage() && random.random_bool(WAITED_FOR);
+        Step { pause: LONGEST_PAUSE.mul_f64(random.random()), fault, waits }
+    };
     faults.into_iter().map(step).collect()
 }
 

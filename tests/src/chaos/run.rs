@@ -51,14 +51,14 @@ pub(super) struct Run {
 /// Partitions of each topic in the beginning.
 const PARTITIONS: i32 = 4;
 
-/// What is written a second, until the plan is through; the rest comes in one go.
-const RATE: f64 = 2_200.0;
+/// A run is laid out for so many seconds under load; what is not written by then comes in one go.
+const LAID_OUT: f64 = 220.0;
+
+/// The most that is written a second, which leaves the machine room for everything else.
+const HIGHEST_RATE: f64 = 8_000.0;
 
 /// How long a gateway that is to die at a stop point may take to get there.
 pub(super) const STOP_PATIENCE: Duration = Duration::from_secs(15);
-
-/// How long all that is left may take in the end.
-const END_PATIENCE: Duration = Duration::from_secs(240);
 
 /// The session of the gateway that dies alone: its successor waits for nothing else.
 const SHORT_SESSION: Duration = Duration::from_millis(1_500);
@@ -81,7 +81,8 @@ pub fn run(settings: Settings) -> anyhow::Result<(Summary, Account, Vec<&'static
     });
     let members = members.collect::<anyhow::Result<Vec<_>>>()?;
     let topics = PIPELINES.iter().map(|pipeline| (pipeline.topic(), PARTITIONS)).collect();
-    let stream = Stream::start(field.kafka.brokers(), topics, RATE, settings.records)?;
+    let rate = (settings.records as f64 / LAID_OUT).min(HIGHEST_RATE);
+    let stream = Stream::start(field.kafka.brokers(), topics, rate, settings.records)?;
     let happened = Happened::default();
     let mut run = Run { settings, stand, field, members, stream, happened, began };
     run.say("services and topics are there, numbers flow");
@@ -142,8 +143,13 @@ impl Run {
                 self.happened.missed.push(what);
                 continue;
             };
+            self.happened.note(&step.fault);
+            if !step.waits {
+                self.say(&what);
+                continue;
+            }
             let took = self.flows_again_here(over).with_context(|| what.clone())?;
-            self.happened.note(&step.fault, took);
+            self.happened.recovered(&step.fault, took);
             self.say(&format!("{what}; rows flow after {took:.2?}"));
         }
         self.happened.swaps = swaps.finish()?;
@@ -155,12 +161,16 @@ impl Run {
         let Self { settings, stand: _stand, field, mut members, stream, happened, began } = self;
         let lasts = stream.finish()?;
         println!("[{:6.1} s] all is written: {lasts:?}", began.elapsed().as_secs_f64());
-        let deadline = Instant::now() + END_PATIENCE;
         for pipeline in PIPELINES {
             let group = field.kafka.group(&pipeline.group(), &pipeline.topic())?;
+            let (mut standing, mut moved) = (Vec::new(), Instant::now());
             while let Err(fault) = group.has_caught_up() {
                 members.iter_mut().try_for_each(Member::is_alive)?;
-                ensure!(Instant::now() < deadline, "after {END_PATIENCE:?} not all is complete: {fault:#}");
+                let committed = group.committed()?;
+                if committed != standing {
+                    (standing, moved) = (committed, Instant::now());
+                }
+                ensure!(moved.elapsed() < FLOW_PATIENCE, "for {FLOW_PATIENCE:?} nothing goes on: {fault:#}");
                 std::thread::sleep(LOOK);
             }
         }
@@ -234,4 +244,4 @@ pub(super) const ABORTED: i32 = 6;
 const FLOW_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Between two looks.
-const LOOK: Duration = Duration::from_millis(50);
+const LOOK: Duration = Duration::from_millis(100);

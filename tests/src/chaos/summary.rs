@@ -15,8 +15,8 @@ use super::plan::{Fault, STOP_POINTS};
 pub struct Happened {
     /// How often each kind of fault did.
     pub faults: BTreeMap<String, u32>,
-    /// Of those, how long it took until rows flowed again in all partitions.
-    pub recoveries: Vec<(String, Duration, bool)>,
+    /// Of outages, how long it took until rows flowed again in all partitions.
+    pub recoveries: Vec<(String, Duration)>,
     /// How often a gateway died at each stop point: alone, and under load.
     pub stop_points: BTreeMap<&'static str, Hits>,
     /// Faults that were planned and did not come about.
@@ -66,11 +66,18 @@ pub struct Summary {
     findings: BTreeMap<&'static str, Vec<String>>,
 }
 
+/// So many findings of a kind are shown to people; the file has more.
+const SHOWN: usize = 5;
+
 impl Happened {
-    /// A fault happened, and rows flow again so long after its end.
-    pub fn note(&mut self, fault: &Fault, recovery: Duration) {
+    /// A fault happened.
+    pub fn note(&mut self, fault: &Fault) {
         *self.faults.entry(fault.kind()).or_default() += 1;
-        self.recoveries.push((fault.kind(), recovery, fault.is_outage()));
+    }
+
+    /// Rows flow again so long after its end.
+    pub fn recovered(&mut self, fault: &Fault, took: Duration) {
+        self.recoveries.push((fault.kind(), took));
     }
 
     /// Stop points that were never hit alone or never under load.
@@ -89,12 +96,11 @@ impl Summary {
         happened: Happened,
         account: &Account,
     ) -> Self {
-        let mut outages: Vec<f64> =
-            happened.recoveries.iter().filter(|each| each.2).map(|each| each.1.as_secs_f64()).collect();
+        let mut outages: Vec<f64> = happened.recoveries.iter().map(|(_, took)| took.as_secs_f64()).collect();
         outages.sort_by(f64::total_cmp);
         let p99 = ((outages.len() as f64 * 0.99).ceil() as usize).clamp(1, outages.len().max(1)) - 1;
         let mut longest = BTreeMap::new();
-        for (kind, took, _) in &happened.recoveries {
+        for (kind, took) in &happened.recoveries {
             let longest: &mut f64 = longest.entry(kind.clone()).or_default();
             *longest = longest.max((took.as_secs_f64() * 100.0).round() / 100.0);
         }
@@ -146,7 +152,8 @@ impl Summary {
             self.misjudged
         );
         for (kind, numbers) in &self.findings {
-            println!("{kind}:\n  {}", numbers.join("\n  "));
+            println!("{kind}:");
+            numbers.iter().take(SHOWN).for_each(|number| println!("  {number}"));
         }
         for missed in &self.missed {
             println!("did not come about: {missed}");
