@@ -116,6 +116,20 @@ bench-tenants: plugins test-guests services-needed ## what a tenant keeps of its
 	cargo build --release -p tidegate-tests --bins
 	$(SERVICES) run kafka -- $(CARGO_TARGET_DIR)/release/bench-tenants --rounds $(ROUNDS)
 
+CHAOS = $(CARGO_TARGET_DIR)/release/chaos $(if $(SEED),--seed $(SEED))
+
+.PHONY: chaos-built
+chaos-built: test-guests services-needed
+	cargo build --release -p tidegate -p tidegate-tests --bins
+
+.PHONY: chaos
+chaos: chaos-built ## break everything around two gateways and count every record; LONG=1: 10 million, 100 faults; SEED= repeats
+	$(CHAOS) $(if $(LONG),--records 10000000 --faults 100)
+
+.PHONY: chaos-unplanned
+chaos-unplanned: chaos-built ## the same without planning a range before it is sent, to see that the count shows it
+	$(CHAOS) --unplanned --folder target/chaos-unplanned
+
 .PHONY: profile
 profile: bench-built ## where a record's time goes, guest functions by name, for `perf report`
 	@command -v perf >/dev/null || { echo "perf is missing; install it with: apt-get install -y linux-perf"; exit 1; }

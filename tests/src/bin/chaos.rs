@@ -37,11 +37,12 @@ struct Arguments {
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
-    let seed = arguments.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
     let all = arguments.only.is_empty();
     let doubles = arguments.delivery == "at-least-once";
-    let folder = arguments.folder.clone();
-    let (summary, account, unhit) = run(Settings {
+    let folder = arguments.folder;
+    let usual = Settings::usual(folder.clone());
+    let seed = arguments.seed.unwrap_or(usual.seed);
+    let settings = Settings {
         records: arguments.records,
         faults: arguments.faults,
         only: arguments.only,
@@ -49,9 +50,10 @@ fn main() -> anyhow::Result<ExitCode> {
         delivery: arguments.delivery,
         planned: !arguments.unplanned,
         refusing: !arguments.undemanding,
-        folder: arguments.folder,
-    })
-    .inspect_err(|_| println!("failed; the same plan again: SEED={seed}"))?;
+        ..usual
+    };
+    let (summary, account, unhit) =
+        run(settings).inspect_err(|_| println!("failed; the same plan again: SEED={seed}"))?;
     summary.tell(&folder.join("summary.json"))?;
     if arguments.unplanned {
         println!("without plans the count must show it: it does{}", if account.is_clean() { " not" } else { "" });

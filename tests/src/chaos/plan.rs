@@ -86,7 +86,7 @@ pub const STOP_POINTS: [&str; 15] = [
 /// Longer than anybody waits for an answer.
 const TOO_LATE: Duration = DEADLINE.saturating_add(Duration::from_millis(700));
 
-const BLOWS: [Blow; 11] = [
+const BLOWS: [Blow; 10] = [
     Blow::CutBefore,
     Blow::CutWithin,
     Blow::CutAfter,
@@ -96,7 +96,6 @@ const BLOWS: [Blow; 11] = [
     Blow::FailedAfter,
     Blow::Busy,
     Blow::Garbage,
-    Blow::Portal,
     Blow::DiskFull,
 ];
 
@@ -148,7 +147,6 @@ impl Blow {
             Self::FailedAfter => "fails after a write (500)",
             Self::Busy => "is busy (429)",
             Self::Garbage => "answers garbage",
-            Self::Portal => "is answered for by somebody else",
             Self::DiskFull => "has a full disk",
         }
     }

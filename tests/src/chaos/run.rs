@@ -37,6 +37,22 @@ pub struct Settings {
     pub folder: PathBuf,
 }
 
+impl Settings {
+    /// A run as it comes with every change, by a seed of its own.
+    pub fn usual(folder: PathBuf) -> Self {
+        Self {
+            records: 500_000,
+            faults: 0,
+            only: Vec::new(),
+            seed: u64::from(rand::random::<u32>()),
+            delivery: "exactly-once".to_owned(),
+            planned: true,
+            refusing: true,
+            folder,
+        }
+    }
+}
+
 /// A run that is under way.
 pub(super) struct Run {
     pub(super) settings: Settings,

@@ -26,7 +26,6 @@ pub(super) async fn serve(mut client: TcpStream, shared: &Shared) -> std::io::Re
             }
             Some(Blow::Failed) => FAILED.to_vec(),
             Some(Blow::Busy) => BUSY.to_vec(),
-            Some(Blow::Portal) => PORTAL.to_vec(),
             Some(Blow::DiskFull) => DISK_FULL.to_vec(),
             Some(Blow::Stray(delay)) => {
                 tokio::time::sleep(delay).await;
@@ -55,10 +54,6 @@ const FAILED: &[u8] =
 
 const BUSY: &[u8] =
     b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Type: text/plain\r\nContent-Length: 11\r\n\r\nslow down\r\n";
-
-/// As a network answers that wants somebody to log in first.
-const PORTAL: &[u8] =
-    b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 29\r\n\r\n<h1>Welcome! Log in here</h1>";
 
 /// As ClickHouse says it.
 const DISK_FULL: &[u8] = b"HTTP/1.1 500 Internal Server Error\r\nX-ClickHouse-Exception-Code: 243\r\nContent-Type: text/plain\r\n\
@@ -148,7 +143,7 @@ mod tests {
 
     #[test]
     fn its_own_answers_are_as_long_as_they_say() -> std::io::Result<()> {
-        for answer in [FAILED, BUSY, PORTAL, DISK_FULL] {
+        for answer in [FAILED, BUSY, DISK_FULL] {
             assert_eq!(length(answer)?, Some(answer.len()), "{}", String::from_utf8_lossy(answer));
         }
         Ok(())

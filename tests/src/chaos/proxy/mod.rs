@@ -46,8 +46,6 @@ pub enum Blow {
     Busy,
     /// The server has done it; what comes in place of the answer means nothing.
     Garbage,
-    /// Somebody else answers, in a friendly way, and the server hears nothing of it: HTTP 200 with a page, as portals do.
-    Portal,
     /// The server's disk is full.
     DiskFull,
 }

@@ -70,7 +70,6 @@ impl Connection<'_> {
                         server.write_all(message.get(..message.len() / 2).unwrap_or_default()).await?;
                         return server.flush().await;
                     }
-                    Some(Blow::Portal) => return self.to_client.lock().await.write_all(NONSENSE).await,
                     Some(Blow::Failed) => return self.refuse("57P01", "terminating connection").await,
                     Some(Blow::Busy) => return self.refuse("53300", "sorry, too many clients already").await,
                     Some(Blow::DiskFull) => {
