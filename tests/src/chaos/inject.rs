@@ -12,12 +12,16 @@ use super::plan::Fault;
 use super::proxy::{Blow, FaultProxy};
 use super::run::{ABORTED, Run, STOP_PATIENCE};
 use super::stand::{DEAD, Service};
+use crate::harness::eventually;
 
 /// How long a gateway stands still: beyond its session, so that others have its partitions when it goes on.
 const FROZEN: Duration = SESSION.saturating_add(Duration::from_millis(1_500));
 
 /// How long something is as it should not be that writes notice at once.
 const A_WHILE: Duration = Duration::from_millis(1_500);
+
+/// Between two looks at what is to happen.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// How long a blow may wait for a write.
 const BLOW_PATIENCE: Duration = Duration::from_secs(10);
@@ -36,6 +40,11 @@ impl Run {
                 member.freeze()?;
                 std::thread::sleep(FROZEN);
                 member.thaw()?;
+            }
+            Fault::FreezeAt { name, member } => {
+                if !self.freeze_at(name, member)? {
+                    return Ok(None);
+                }
             }
             Fault::KafkaDies => self.service_dies(Service::Kafka)?,
             Fault::BaseDies(Base::ClickHouse) => self.service_dies(Service::ClickHouse)?,
@@ -87,7 +96,11 @@ impl Run {
     fn grow(&self, pipeline: usize) -> anyhow::Result<()> {
         let topic = self.stream.topics().get(pipeline).context("there is no such topic")?;
         let partitions = topic.partitions.load(Ordering::Relaxed) + 1;
-        self.field.kafka.grow(&topic.name, usize::try_from(partitions)?)?;
+        let wanted = usize::try_from(partitions)?;
+        eventually("the topic has one more partition", || match self.field.kafka.ends(&topic.name)?.len() {
+            there if there >= wanted => Ok(()),
+            _ => self.field.kafka.grow(&topic.name, wanted),
+        })?;
         topic.partitions.store(partitions, Ordering::Relaxed);
         Ok(())
     }
@@ -113,11 +126,30 @@ impl Run {
             PIPELINES.get(pipeline).and_then(|pipeline| pipeline.targets.first()).context("no such pipeline")?;
         let rename = |from: &str, to: &str| {
             let statement = format!("ALTER TABLE {TENANT}.{} RENAME COLUMN {from} TO {to}", target.table);
-            self.field.query(target.base, &statement).map(|_| ())
+            // A database that was just started again has closed the connection of before.
+            eventually("the column has another name", || self.field.query(target.base, &statement).map(|_| ()))
         };
         rename("version", "edition")?;
         std::thread::sleep(A_WHILE);
         rename("edition", "version")
+    }
+
+    /// Kills a gateway and starts one that stands still at a point, until others have done what it was about to do.
+    fn freeze_at(&mut self, name: &'static str, member: usize) -> anyhow::Result<bool> {
+        let points = self.points(&format!("{name}=1*return(stop)"));
+        let member = self.member(member)?;
+        member.kill()?;
+        member.start(&points)?;
+        let deadline = Instant::now() + STOP_PATIENCE;
+        while !member.stands_still()? {
+            if Instant::now() >= deadline {
+                return Ok(false);
+            }
+            std::thread::sleep(LOOK);
+        }
+        std::thread::sleep(FROZEN);
+        member.thaw()?;
+        Ok(true)
     }
 
     /// Kills a gateway, starts one that dies at a point, and starts it once more.
@@ -151,7 +183,7 @@ fn strike(proxy: &FaultProxy, blow: Blow, times: usize) -> bool {
     let (before, deadline) = (proxy.struck(), Instant::now() + BLOW_PATIENCE);
     proxy.strike(blow, times);
     while proxy.has_blows() && Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(10));
+        std::thread::sleep(LOOK);
     }
     proxy.relent();
     proxy.struck() > before

@@ -122,6 +122,17 @@ impl Member {
         }
     }
 
+    /// Whether the process stands still.
+    ///
+    /// # Errors
+    /// Where it does not run.
+    pub fn stands_still(&self) -> anyhow::Result<bool> {
+        let child = self.child.as_ref().context("no gateway runs")?;
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).context("read its state")?;
+        // The state is behind the name, which stands in brackets and may hold anything.
+        Ok(stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T')))
+    }
+
     /// Lets the process stand still, until it is told to go on.
     ///
     /// # Errors

@@ -19,6 +19,13 @@ pub enum Fault {
     KillBoth,
     /// A gateway stands still for longer than its session, and goes on.
     Freeze(usize),
+    /// A gateway stands still at this point of a range's way, for longer than its session, and goes on.
+    FreezeAt {
+        /// The point.
+        name: &'static str,
+        /// Whose.
+        member: usize,
+    },
     /// The broker is killed and started again.
     KafkaDies,
     /// The database is.
@@ -83,6 +90,13 @@ pub const STOP_POINTS: [&str; 15] = [
     "transaction-committed",
 ];
 
+/// Where a gateway that stands still has something to send when it goes on, which others have sent meanwhile.
+const LATE_POINTS: [&str; 7] =
+    ["before-plan", "planned", "before-write", "between-sinks", "before-complete", "letters-sent", "offsets-sent"];
+
+/// How many of these come in each plan, by chance: each takes longer than most other faults.
+const FREEZES: usize = 3;
+
 /// Longer than anybody waits for an answer.
 const TOO_LATE: Duration = DEADLINE.saturating_add(Duration::from_millis(700));
 
@@ -118,6 +132,7 @@ impl Fault {
             Self::Kill(_) => "gateway killed".to_owned(),
             Self::KillBoth => "both gateways killed".to_owned(),
             Self::Freeze(_) => "gateway frozen".to_owned(),
+            Self::FreezeAt { name, .. } => format!("frozen at {name}"),
             Self::KafkaDies => "kafka killed".to_owned(),
             Self::BaseDies(of) => format!("{} killed", base(of)),
             Self::Struck { base: of, blow, .. } => format!("{} {}", base(of), blow.name()),
@@ -179,6 +194,8 @@ fn every_kind(random: &mut StdRng) -> Vec<Fault> {
         Fault::DiskFull(random.random_range(0..2)),
     ];
     faults.extend((0..PIPELINES.len() - 1).map(Fault::Altered));
+    let frozen_at = LATE_POINTS.choose_multiple(random, FREEZES).copied().collect::<Vec<_>>();
+    faults.extend(frozen_at.into_iter().map(|name| Fault::FreezeAt { name, member: random.random_range(0..2) }));
     for base in BASES {
         faults.push(Fault::BaseDies(base));
         faults.push(Fault::Away(random.random_range(0..2), base));

@@ -57,15 +57,14 @@ impl Stand {
         let _ = std::fs::remove_file(&environment);
         let mut command = script();
         command.args(["run", "kafka", "clickhouse", "postgres", "--dir"]).arg(folder).args(["--", "cat"]);
-        let mut supervisor = command.stdin(Stdio::piped()).spawn().context("start the services")?;
+        // That services die is no news here.
+        let log = std::fs::File::create(folder.join("supervisor.log")).context("make a log for the services")?;
+        let mut supervisor = command.stdin(Stdio::piped()).stderr(log).spawn().context("start the services")?;
         let variables = eventually("the services are up", || match supervisor.try_wait()? {
-            Some(status) => Ok(Err(anyhow::anyhow!("the services ended with {status}"))),
+            Some(status) => Ok(Err(anyhow::anyhow!("the services ended with {status}; see {}", folder.display()))),
             None => Ok(Ok(variables(&std::fs::read_to_string(&environment).context("they are not up")?))),
         })??;
-        let stand = Self { supervisor, folder: folder.to_owned(), variables };
-        // With the services' usual settings a commit is answered before it is in the log, which only a crash of the machine may
-        // cost elsewhere. Here the server's own death would cost it.
-        Ok(stand)
+        Ok(Self { supervisor, folder: folder.to_owned(), variables })
     }
 
     /// The broker's host and port.
