@@ -63,8 +63,8 @@ impl Run {
             Fault::Grow(pipeline) => self.grow(pipeline)?,
             Fault::DiskFull(member) => self.fill_disk(member)?,
             Fault::Altered(pipeline) => self.alter(pipeline)?,
-            Fault::StopPoint { name, member, passes } => {
-                if !self.stop_at(name, member, passes)? {
+            Fault::Deaths { member, points, passes } => {
+                if !self.die_at(&points, member, passes)? {
                     return Ok(None);
                 }
             }
@@ -136,13 +136,16 @@ impl Run {
 
     /// Kills a gateway and starts one that stands still at a point, until others have done what it was about to do.
     fn freeze_at(&mut self, name: &'static str, member: usize) -> anyhow::Result<bool> {
-        let points = self.points(&format!("{name}=1*return(stop)"));
+        let (points, plain) = (self.points(&format!("{name}=1*return(stop)")), self.points(""));
         let member = self.member(member)?;
         member.kill()?;
         member.start(&points)?;
         let deadline = Instant::now() + STOP_PATIENCE;
         while !member.stands_still()? {
             if Instant::now() >= deadline {
+                // It must not stand still later, when nobody looks.
+                member.kill()?;
+                member.start(&plain)?;
                 return Ok(false);
             }
             std::thread::sleep(LOOK);
@@ -152,22 +155,31 @@ impl Run {
         Ok(true)
     }
 
-    /// Kills a gateway, starts one that dies at a point, and starts it once more.
-    fn stop_at(&mut self, name: &'static str, member: usize, passes: u32) -> anyhow::Result<bool> {
+    /// Kills a gateway, starts one that dies at a point, one that dies at the next, and at last one that lives. Returns whether any died.
+    fn die_at(&mut self, points: &[&'static str], member: usize, passes: u32) -> anyhow::Result<bool> {
         let passed = if passes > 0 { format!("{passes}*off->") } else { String::new() };
-        let points = self.points(&format!("{name}={passed}return"));
-        let plain = self.points("");
-        let member = self.member(member)?;
-        member.kill()?;
-        member.start(&points)?;
-        match member.wait_for_end(STOP_PATIENCE)? {
-            Some(status) if status.signal() == Some(ABORTED) => {}
-            Some(status) => bail!("it ended with {status} where it was to die at {name}; see its log"),
-            None => return Ok(false),
+        let mut died = 0;
+        self.member(member)?.kill()?;
+        for name in points {
+            let point = self.points(&format!("{name}={passed}return"));
+            let gateway = self.member(member)?;
+            gateway.start(&point)?;
+            match gateway.wait_for_end(STOP_PATIENCE)? {
+                Some(status) if status.signal() == Some(ABORTED) => {
+                    self.happened.stop_points.entry(name).or_default().under_load += 1;
+                    died += 1;
+                }
+                Some(status) => bail!("it ended with {status} where it was to die at {name}; see its log"),
+                None => {
+                    gateway.kill()?;
+                    self.happened.missed.push(format!("died at {name}, under load"));
+                    self.say(&format!("did not get to {name}, under load"));
+                }
+            }
         }
-        member.start(&plain)?;
-        self.happened.stop_points.entry(name).or_default().under_load += 1;
-        Ok(true)
+        let plain = self.points("");
+        self.member(member)?.start(&plain)?;
+        Ok(died > 0)
     }
 }
 

@@ -25,7 +25,7 @@ pub struct Member {
 }
 
 /// After so long without a word of it, the group does without a member.
-pub const SESSION: Duration = Duration::from_secs(4);
+pub const SESSION: Duration = Duration::from_secs(3);
 
 /// How long a write may take before it is tried again.
 pub const DEADLINE: Duration = Duration::from_secs(3);

@@ -49,13 +49,13 @@ pub enum Fault {
     DiskFull(usize),
     /// A column of the pipeline's table gets another name for a while.
     Altered(usize),
-    /// A gateway dies at this point of a range's way, after it has passed it so many times, and is started again.
-    StopPoint {
-        /// The point.
-        name: &'static str,
+    /// A gateway dies at a point of a range's way, is started again and dies at the next one, and so on.
+    Deaths {
         /// Whose.
         member: usize,
-        /// How often it is passed before.
+        /// The points.
+        points: [&'static str; DEATHS],
+        /// How often each is passed before.
         passes: u32,
     },
 }
@@ -89,6 +89,9 @@ pub const STOP_POINTS: [&str; 15] = [
     "offsets-sent",
     "transaction-committed",
 ];
+
+/// How many deaths follow each other, so that each costs one session and not two. It divides the number of stop points.
+pub const DEATHS: usize = 3;
 
 /// Where a gateway that stands still has something to send when it goes on, which others have sent meanwhile.
 const LATE_POINTS: [&str; 7] =
@@ -140,7 +143,7 @@ impl Fault {
             Self::Grow(_) => "partition added".to_owned(),
             Self::DiskFull(_) => "disk full".to_owned(),
             Self::Altered(_) => "table altered".to_owned(),
-            Self::StopPoint { name, .. } => format!("died at {name}"),
+            Self::Deaths { .. } => "gateway died at stop points".to_owned(),
         }
     }
 
@@ -204,10 +207,14 @@ fn every_kind(random: &mut StdRng) -> Vec<Fault> {
             faults.push(Fault::Struck { member, base, blow, times });
         }
     }
-    for name in STOP_POINTS {
-        let (member, passes) = (random.random_range(0..2), random.random_range(0..4));
-        faults.push(Fault::StopPoint { name, member, passes });
-    }
+    let mut points = STOP_POINTS;
+    points.shuffle(random);
+    let (chains, _) = points.as_chunks::<DEATHS>();
+    faults.extend(chains.iter().map(|points| Fault::Deaths {
+        member: random.random_range(0..2),
+        points: *points,
+        passes: random.random_range(0..4),
+    }));
     faults
 }
 
@@ -227,7 +234,8 @@ mod tests {
         let steps = plan(3, 100);
         assert_eq!(steps.len(), 100);
         for name in STOP_POINTS {
-            assert!(steps.iter().any(|step| matches!(step.fault, Fault::StopPoint { name: of, .. } if of == name)));
+            let dies = |fault: &Fault| matches!(fault, Fault::Deaths { points, .. } if points.contains(&name));
+            assert!(steps.iter().any(|step| dies(&step.fault)), "nobody dies at {name}");
         }
         for blow in BLOWS {
             assert!(steps.iter().any(|step| matches!(step.fault, Fault::Struck { blow: of, .. } if of == blow)));
