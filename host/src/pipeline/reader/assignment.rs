@@ -8,6 +8,7 @@ use tidegate_ledger::Promise;
 use super::{Partition, REVOKE_DEADLINE, Reader, Revocation, subject};
 use crate::kafka::{Inquiry, Positions, TopicPartition};
 use crate::pipeline::status::Phase;
+use crate::stop_points;
 
 /// How long to wait before Kafka is asked once more where partitions begin.
 const RETRY: Duration = Duration::from_secs(2);
@@ -82,6 +83,9 @@ impl Reader {
             let Some(partition) = partition else { continue };
             match position {
                 Ok(position) => {
+                    if !position.plan.ranges.is_empty() {
+                        stop_points::pass("plan-read");
+                    }
                     partition.begin(&position);
                     match position.moved {
                         Some(moved) => {
