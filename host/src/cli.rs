@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::check::CheckArguments;
 use crate::commands::new::NewArguments;
+use crate::commands::plan::PlanArguments;
 use crate::commands::run::RunArguments;
 use crate::commands::tap::TapArguments;
 use crate::commands::test::TestArguments;
@@ -28,6 +29,8 @@ pub enum Command {
     Test(TestArguments),
     /// Look at a sample of what goes in and out of a running pipeline.
     Tap(TapArguments),
+    /// Show what is planned of partitions, or decide where the gateway may not.
+    Plan(PlanArguments),
     /// Write a new plugin's crate.
     New(NewArguments),
 }

@@ -3,6 +3,7 @@
 
 pub mod check;
 pub mod new;
+pub mod plan;
 pub mod run;
 pub mod tap;
 pub mod test;
