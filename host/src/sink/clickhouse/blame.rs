@@ -364,7 +364,7 @@ mod tests {
         assert_eq!(part(&[2..4, 6..9], 0..3), [2..4, 6..7]);
         assert_eq!(part(&[2..4, 6..9], 1..5), [3..4, 6..9]);
         assert_eq!(part(&[2..4, 6..9], 2..3), [6..7]);
-        assert_eq!(part(&[2..4], 2..9), []);
+        assert!(part(&[2..4], 2..9).is_empty());
     }
 
     #[test]

@@ -88,7 +88,7 @@ mod tests {
         assert_eq!(cut_at(&rows, 4, 100), [0..4, 4..6]);
         assert_eq!(cut_at(&rows, 6, 100), [0..6]);
         assert_eq!(cut_at(&rows, 100, 2), [0..2, 2..4, 4..6]);
-        assert_eq!(cut(&RouteRows::default()), []);
+        assert!(cut(&RouteRows::default()).is_empty());
     }
 
     #[test]
