@@ -14,10 +14,9 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::TopicPartition;
 use super::beginning::Beginning;
-use super::membership::{self, Context};
+use super::membership::{self, Context, Subscription};
 use super::native::Wake;
 use super::position::{self, Begun, Bounds, Committed, NotYet, Position, Sought};
-use crate::config::Start;
 
 /// How long all requests of a question may take together: a broker that is there answers within milliseconds.
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
@@ -33,6 +32,9 @@ pub struct Inquiry<T> {
 
 /// Where partitions begin, or why one cannot yet.
 pub type Positions = Vec<(TopicPartition, Result<Position, NotYet>)>;
+
+/// Whether the group has ever planned ranges of a topic, or why that cannot be found out.
+pub type HasPlanned = dyn Fn(&str) -> Result<bool, String> + Send + Sync;
 
 /// Offsets behind the last records.
 pub type Ends = BTreeMap<TopicPartition, i64>;
@@ -130,7 +132,12 @@ impl Asker {
     }
 
     /// Where partitions begin.
-    pub fn positions(&self, partitions: &[TopicPartition], start: &Start) -> Result<Positions, String> {
+    pub fn positions(
+        &self,
+        partitions: &[TopicPartition],
+        Subscription { start, group, .. }: &Subscription,
+        has_planned: &HasPlanned,
+    ) -> Result<Positions, String> {
         let topics: BTreeSet<_> = partitions.iter().map(|partition| partition.topic.to_string()).collect();
         let all = self.all_partitions(topics.into_iter())?;
         let committed = self.committed(&all)?;
@@ -141,6 +148,7 @@ impl Asker {
             let count = all.iter().filter(|partition| &*partition.topic == topic).count();
             position::beginning(commits, i32::try_from(count).unwrap_or(i32::MAX), now)
         };
+        let (partitions, forgotten) = self.forgotten(partitions, &committed, group, has_planned)?;
         let sought: Vec<_> = partitions
             .iter()
             .map(|partition| {
@@ -171,7 +179,33 @@ impl Asker {
             };
             (partition.clone(), settled)
         };
-        Ok(sought.into_iter().map(settle).collect())
+        Ok(sought.into_iter().map(settle).chain(forgotten).collect())
+    }
+
+    /// Those of the partitions that may begin, and those of topics in which the group has planned ranges and has no offset any more.
+    fn forgotten(
+        &self,
+        partitions: &[TopicPartition],
+        committed: &BTreeMap<TopicPartition, Committed>,
+        group: &str,
+        has_planned: &HasPlanned,
+    ) -> Result<(Vec<TopicPartition>, Positions), String> {
+        let mut known = BTreeMap::new();
+        let (mut may_begin, mut forgotten) = (Vec::new(), Positions::new());
+        for partition in partitions {
+            let topic = &partition.topic;
+            let is_new = committed.keys().all(|other| other.topic != *topic);
+            if is_new && !known.contains_key(topic) {
+                known.insert(topic.clone(), has_planned(topic)?);
+            }
+            if is_new && known.get(topic) == Some(&true) {
+                let fault = NotYet::Forgotten { group: group.to_owned(), topic: topic.to_string() };
+                forgotten.push((partition.clone(), Err(fault)));
+            } else {
+                may_begin.push(partition.clone());
+            }
+        }
+        Ok((may_begin, forgotten))
     }
 
     /// Where partitions end.

@@ -24,7 +24,7 @@ use super::TopicPartition;
 use super::beginning::Beginning;
 use super::commit_fault::CommitFault;
 use super::files;
-use super::inquiry::{Asker, DEADLINE, Ends, Inquiry, PROBE_DEADLINE, Positions, Progress};
+use super::inquiry::{Asker, DEADLINE, Ends, HasPlanned, Inquiry, PROBE_DEADLINE, Positions, Progress};
 use super::native::{self, PartitionQueue, Wake};
 use super::settings::KafkaSettings;
 use super::trouble::Troubles;
@@ -206,9 +206,9 @@ impl Membership {
     }
 
     /// Asks where partitions begin.
-    pub fn ask_positions(&self, partitions: Vec<TopicPartition>) -> Inquiry<Positions> {
-        let start = self.subscription.start.clone();
-        self.ask(DEADLINE, move |asker| asker.positions(&partitions, &start))
+    pub fn ask_positions(&self, partitions: Vec<TopicPartition>, has_planned: Arc<HasPlanned>) -> Inquiry<Positions> {
+        let subscription = self.subscription.clone();
+        self.ask(DEADLINE, move |asker| asker.positions(&partitions, &subscription, &*has_planned))
     }
 
     /// Asks where partitions end.

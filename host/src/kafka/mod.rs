@@ -13,6 +13,7 @@ mod membership;
 mod native;
 mod position;
 mod settings;
+mod shelf;
 mod standing;
 mod trouble;
 
@@ -24,11 +25,12 @@ pub use cluster::missing_topics;
 pub use commit_fault::CommitFault;
 pub use dead_letter::{DeadLetter, DeadLetterFault, DeadLetters};
 pub use ends::{Watch, Watcher};
-pub use inquiry::{Ends, Inquiry, Positions, Progress};
+pub use inquiry::{Ends, HasPlanned, Inquiry, Positions, Progress};
 pub use membership::{Commit, Event, JoinFault, Membership, Queue, Subscription};
 pub use native::{Bound, FetchFault, Fetched, GroupOffsets, Wake};
 pub use position::{Moved, NotYet, Position};
 pub use settings::{KafkaSettings, SettingsFault};
+pub use shelf::Shelf;
 pub use standing::Standing;
 
 /// A partition of a topic.

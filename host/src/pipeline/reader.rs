@@ -30,7 +30,7 @@ use super::partition::Partition;
 use super::status::{Phase, Status};
 use super::versions::Versions;
 use crate::config::{BatchLimits, ByteSize};
-use crate::kafka::{Event, GroupOffsets, Inquiry, Membership, TopicPartition};
+use crate::kafka::{Event, GroupOffsets, HasPlanned, Inquiry, Membership, TopicPartition};
 use crate::metrics::Timed;
 
 /// How often completed ranges are committed: each commit is a request to the broker, and at worst this much is read twice.
@@ -51,6 +51,8 @@ pub struct Reader {
     pub membership: Membership,
     /// What is promised of the group's records.
     pub promise: Promise,
+    /// Whether the group has ever planned ranges of a topic, where it plans them.
+    pub has_planned: Arc<HasPlanned>,
     /// Where batches go; has room for [`Self::MOST_RANGES`].
     pub jobs: Sender<Job>,
     /// Where they come back from.

@@ -24,7 +24,7 @@ pub use file::FileSink;
 pub use postgres::Postgres;
 pub use stdout::StdoutSink;
 
-use crate::config::{Guarantee, SinkSettings};
+use crate::config::{Guarantee, Mode, SinkSettings};
 use crate::pipeline::{Lineage, Range, RouteRows, Token};
 use crate::plugin::BoxFuture;
 use crate::rows::Column;
@@ -41,6 +41,39 @@ pub trait Sink: Send + Sync {
         columns: &'a [Column],
         guarantee: Guarantee,
     ) -> BoxFuture<'a, Result<Arc<dyn Table>, SinkFault>>;
+
+    /// As [`Self::open`], for rows that become something else there than new rows. To be asked for where [`Self::takes`] has nothing
+    /// against it.
+    ///
+    /// # Errors
+    /// As for `open`.
+    fn open_placed<'a>(
+        &'a self,
+        table: &'a str,
+        columns: &'a [Column],
+        guarantee: Guarantee,
+        placement: Placement<'a>,
+    ) -> BoxFuture<'a, Result<Arc<dyn Table>, SinkFault>> {
+        let _ = placement;
+        self.open(table, columns, guarantee)
+    }
+
+    /// Whether rows can become that here.
+    ///
+    /// # Errors
+    /// What a pipeline's file is told.
+    fn takes(&self, mode: &Mode) -> Result<(), String> {
+        match mode {
+            Mode::Insert => Ok(()),
+            Mode::Statement(_) => {
+                Err("its sink runs no statements; those of type \"greenplum\" or \"postgres\" do".to_owned())
+            }
+            Mode::Update(_) | Mode::Merge(_) => Err(format!(
+                "is \"{}\", but its sink takes new rows only; those of type \"greenplum\" or \"postgres\" take others",
+                mode.name()
+            )),
+        }
+    }
 
     /// The most that it can promise of a table that is made for it.
     fn best(&self) -> Guarantee {
@@ -64,6 +97,32 @@ pub trait Transaction: Send + Sync {
         writes: &'a [(&'a dyn Table, Write<'a>)],
         fence: Fence<'a>,
     ) -> BoxFuture<'a, Result<(), (Option<usize>, SinkFault)>>;
+
+    /// As [`Table::blame`], of the write `index` behind those before it: rows of one route may need those of another.
+    ///
+    /// # Errors
+    /// As for [`Table::blame`].
+    fn blame<'a>(
+        &'a self,
+        writes: &'a [(&'a dyn Table, Write<'a>)],
+        index: usize,
+        fence: Fence<'a>,
+    ) -> BoxFuture<'a, Result<Vec<Blamed>, SinkFault>> {
+        let _ = fence;
+        match writes.get(index) {
+            Some((table, write)) => table.blame(*write),
+            None => Box::pin(async { Ok(Vec::new()) }),
+        }
+    }
+}
+
+/// What a route's rows become in their table, and whose they are.
+#[derive(Clone, Copy, Debug)]
+pub struct Placement<'a> {
+    /// Whose.
+    pub tenant: &'a str,
+    /// What.
+    pub mode: &'a Mode,
 }
 
 /// What tells a range from all others that a transaction may have written.

@@ -18,19 +18,19 @@ pub(super) struct Place {
 /// A table or a view, as the server has it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(super) struct Relation {
-    database: String,
-    name: String,
+    pub(super) database: String,
+    pub(super) name: String,
     /// All zeros where the database gives none.
-    uuid: String,
+    pub(super) uuid: String,
     /// `ReplacingMergeTree`.
     pub engine: String,
     /// `ReplacingMergeTree(at) PARTITION BY ... SETTINGS ...`, without what is set for all tables.
     pub engine_full: String,
     /// Empty where there is none.
     pub partition_key: String,
-    create_table_query: String,
-    dependencies_database: Vec<String>,
-    dependencies_table: Vec<String>,
+    pub(super) create_table_query: String,
+    pub(super) dependencies_database: Vec<String>,
+    pub(super) dependencies_table: Vec<String>,
 }
 
 /// All that can be reached from a table, itself included; without what the user may not see.
