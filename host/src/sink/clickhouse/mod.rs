@@ -10,6 +10,7 @@
 //! ```text
 //! mod.rs        the server, opening tables
 //! server.rs     questions to it
+//! connect.rs    connections to it
 //! columns.rs    declared columns against live ones
 //! relations.rs  a table's views and their targets
 //! needs.rs      what they must remember
@@ -25,6 +26,7 @@ mod blame;
 mod chunks;
 mod classify;
 mod columns;
+mod connect;
 mod form;
 mod names;
 mod needs;
