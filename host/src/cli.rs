@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::commands::audit::AuditArguments;
 use crate::commands::check::CheckArguments;
 use crate::commands::new::NewArguments;
 use crate::commands::run::RunArguments;
@@ -28,6 +29,8 @@ pub enum Command {
     Test(TestArguments),
     /// Look at a sample of what goes in and out of a running pipeline.
     Tap(TapArguments),
+    /// Compare Kafka with the tables and the dead letters: what is missing, what is there twice.
+    Audit(AuditArguments),
     /// Write a new plugin's crate.
     New(NewArguments),
 }

@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         Command::Check(arguments) => commands::check::check(&arguments),
         Command::Test(arguments) => commands::test::test(&arguments),
         Command::Tap(arguments) => commands::tap::tap(&arguments),
+        Command::Audit(arguments) => commands::audit::audit(&arguments),
         Command::New(arguments) => commands::new::new(&arguments),
     }
 }

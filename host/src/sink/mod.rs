@@ -8,6 +8,7 @@ mod fault;
 mod file;
 mod lines;
 mod postgres;
+mod reading;
 mod stdout;
 mod turns;
 
@@ -20,6 +21,7 @@ pub use clickhouse::ClickHouse;
 pub use fault::{Mismatch, Problem, SinkFault};
 pub use file::FileSink;
 pub use postgres::Postgres;
+pub use reading::{Found, Provenance, Question, Reading};
 pub use stdout::StdoutSink;
 
 use crate::config::{Guarantee, SinkSettings};
@@ -47,6 +49,11 @@ pub trait Sink: Send + Sync {
 
     /// Where it writes to all tables of a range at once or to none; each by itself without it.
     fn transaction(&self) -> Option<&dyn Transaction> {
+        None
+    }
+
+    /// Where it can be asked which rows its tables have.
+    fn reading(&self) -> Option<&dyn Reading> {
         None
     }
 }

@@ -8,11 +8,13 @@
 //! table.rs      an open table: inserts, and tables that are altered meanwhile
 //! columns.rs    declared columns against live ones
 //! classify.rs   what the server answers
+//! reading.rs    which rows a table has, for who compares
 //! ```
 
 mod classify;
 mod columns;
 mod names;
+mod reading;
 mod table;
 
 use std::sync::Arc;
@@ -25,7 +27,7 @@ use self::columns::{LiveColumn, LiveTable};
 use self::names::text;
 use self::table::ClickHouseTable;
 use super::turns::Turns;
-use super::{Sink, SinkFault, Table};
+use super::{Reading, Sink, SinkFault, Table};
 use crate::config::{ClickHouseFormat, ClickHouseSettings, Compression, Guarantee};
 use crate::plugin::BoxFuture;
 use crate::rows::Column;
@@ -64,6 +66,10 @@ impl ClickHouse {
 }
 
 impl Sink for ClickHouse {
+    fn reading(&self) -> Option<&dyn Reading> {
+        Some(self)
+    }
+
     fn best(&self) -> Guarantee {
         if self.server.is_current() { Guarantee::ExactlyOnce } else { Guarantee::AtLeastOnce }
     }

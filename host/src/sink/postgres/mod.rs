@@ -10,6 +10,7 @@
 //! mapping.rs      which type goes into which
 //! field.rs        one value from RowBinary to COPY                numeric.rs
 //! check.rs        values that PostgreSQL cannot hold
+//! reading.rs      which rows a table has, for who compares
 //! ```
 
 mod catalog;
@@ -21,6 +22,7 @@ mod mapping;
 mod numeric;
 mod plan;
 mod quote;
+mod reading;
 mod tls;
 
 use std::pin::pin;
@@ -35,7 +37,7 @@ use connection::{Connection, Connections, Lease, no_answer};
 use fault::classify;
 use plan::Plan;
 
-use super::{LeftOut, Mismatch, Problem, Rule, Sink, SinkFault, Table, Write};
+use super::{LeftOut, Mismatch, Problem, Reading, Rule, Sink, SinkFault, Table, Write};
 use crate::config::{Guarantee, PostgresSettings};
 use crate::pipeline::RouteRows;
 use crate::plugin::BoxFuture;
@@ -67,6 +69,10 @@ impl Postgres {
 const OPENING: &str = "";
 
 impl Sink for Postgres {
+    fn reading(&self) -> Option<&dyn Reading> {
+        Some(self)
+    }
+
     fn open<'a>(
         &'a self,
         table: &'a str,
