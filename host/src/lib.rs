@@ -25,6 +25,7 @@ pub mod logging;
 pub mod metrics;
 pub mod pipeline;
 pub mod plugin;
+pub mod replay;
 pub mod signal;
 pub mod sink;
 mod state;

@@ -52,6 +52,15 @@ pub struct Instead {
     pub tables: Vec<(String, Target)>,
 }
 
+/// What its tables are opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Nothing is written.
+    Reading,
+    /// Rows are written, with the promise that the pipeline makes.
+    Writing,
+}
+
 /// Why something cannot be done.
 #[derive(Debug, thiserror::Error)]
 pub enum SubjectFault {
@@ -87,7 +96,7 @@ impl Subject {
     ///
     /// # Errors
     /// What is wrong with the files, the plugin or the tables.
-    pub async fn open(config: &Path, wanted: &str, instead: &Instead) -> Result<Self, SubjectFault> {
+    pub async fn open(config: &Path, wanted: &str, instead: &Instead, purpose: Purpose) -> Result<Self, SubjectFault> {
         let unusable = |problem: String| SubjectFault::Unusable(problem);
         if !config.exists() {
             return Err(unusable(format!("there is no {}; --config names the gateway's file", config.display())));
@@ -102,9 +111,13 @@ impl Subject {
         let shared = shared.map_err(|fault| SubjectFault::Failed(format!("start threads: {fault}")))?;
         let source = source(&name, &file, instead)?;
         let prepared = Preparation::of(&source, &shared).await.complete()?;
+        let guarantee = match purpose {
+            Purpose::Reading => Guarantee::AtLeastOnce,
+            Purpose::Writing => prepared.guarantee,
+        };
         let mut tables = Vec::with_capacity(prepared.destinations.len());
         for destination in &prepared.destinations {
-            let table = destination.open(Guarantee::AtLeastOnce).await;
+            let table = destination.open(guarantee).await;
             tables.push(table.map_err(|fault| SubjectFault::Failed(format!("{}: {fault}", destination.target)))?);
         }
         let metrics = Metrics::new().pipeline(&name.tenant, &name.pipeline);
@@ -269,4 +282,21 @@ fn read_source(name: &PipelineName, file: &Path, instead: &Instead) -> Result<So
         }
     };
     Ok(Source::of(name, file, text, &mut read))
+}
+
+/// What could be done at another time.
+pub fn failed(problem: impl Into<String>) -> SubjectFault {
+    SubjectFault::Failed(problem.into())
+}
+
+/// So many.
+pub fn count(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+/// Runs what waits for Kafka where waiting is allowed.
+pub async fn blocking<T: Send + 'static>(
+    question: impl FnOnce() -> Result<T, SubjectFault> + Send + 'static,
+) -> Result<T, SubjectFault> {
+    tokio::task::spawn_blocking(question).await.unwrap_or_else(|_| Err(failed("the process is ending")))
 }

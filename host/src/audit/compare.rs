@@ -54,11 +54,11 @@ pub fn compare(expected: &[Found], found: &[Found]) -> BTreeMap<i64, OfRecord> {
     records
 }
 
-/// Consecutive offsets with the same fault.
+/// Consecutive offsets of which the same is told.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Run {
-    /// What is wrong.
-    pub what: Wrong,
+pub struct Run<W> {
+    /// What is told of them.
+    pub what: W,
     /// The topic.
     pub topic: String,
     /// The partition.
@@ -73,29 +73,29 @@ pub struct Run {
 
 /// A list of offsets that is never longer than somebody reads.
 #[derive(Debug, serde::Serialize)]
-pub struct Runs {
+pub struct Runs<W> {
     /// By partition and offset, as far as they are listed.
-    pub runs: Vec<Run>,
+    pub runs: Vec<Run<W>>,
     /// How many more there are that are not listed.
     pub more: u64,
     #[serde(skip)]
     most: usize,
 }
 
-impl Runs {
+impl<W: PartialEq> Runs<W> {
     /// None yet; at most so many are listed.
     pub fn new(most: usize) -> Self {
         Self { runs: Vec::new(), more: 0, most }
     }
 
     /// Adds rows of a record; offsets ascend within a partition.
-    pub fn add(&mut self, what: Wrong, (topic, partition): (&str, i32), offset: i64, count: u64) {
+    pub fn add(&mut self, what: W, (topic, partition): (&str, i32), offset: i64, count: u64) {
         if count == 0 {
             return;
         }
         // Two kinds of faults take turns where both are in a row.
         let mut last = self.runs.iter_mut().rev().take(3);
-        let continues = |run: &&mut Run| {
+        let continues = |run: &&mut Run<W>| {
             run.what == what && run.partition == partition && run.topic == topic && run.last + 1 == offset
         };
         if let Some(run) = last.find(continues) {

@@ -1,19 +1,11 @@
-//! What ought to have become of the records of a piece, by the pipeline's present plugin.
+//! What a plugin made of records, as it would be found in a table.
 
 use crate::pipeline::{RouteRows, Transformed};
 use crate::rows::{Column, Decoder, Value};
 use crate::sink::Found;
 
-/// What ought to be in a table of one route's rows.
-#[derive(Debug, Default)]
-pub struct Rows {
-    /// One a row.
-    pub rows: Vec<Found>,
-    /// Rows that stand for the range as a whole: which record they stand at depends on where ranges were closed.
-    pub of_ranges: u64,
-}
-
-/// The rows of one route. `ordinal` is the column that tells which of the rows of its record each is.
+/// The rows of one route, in their order; none for a row that stands for the range as a whole. `ordinal` is the column that tells which
+/// of the rows of its record each is.
 ///
 /// # Errors
 /// Where a row is not what its columns say.
@@ -22,21 +14,21 @@ pub fn rows(
     route: &RouteRows,
     columns: &[Column],
     ordinal: Option<&str>,
-) -> Result<Rows, String> {
-    let mut expected = Rows::default();
+) -> Result<Vec<Option<Found>>, String> {
+    let mut expected = Vec::with_capacity(route.rows);
     let ordinal = ordinal.and_then(|name| columns.iter().position(|column| column.name == name));
     for chunk in &route.chunks {
         for (row, origin) in chunk.rows().zip(&chunk.origins) {
             let offset = usize::try_from(*origin).ok().and_then(|record| transformed.batch.records.offsets.get(record));
             let Some(offset) = offset else {
-                expected.of_ranges += 1;
+                expected.push(None);
                 continue;
             };
             let ordinal = match ordinal {
                 Some(index) => number(row, columns, index).ok_or("a row's ordinal is no number")?,
                 None => 0,
             };
-            expected.rows.push(Found { offset: *offset, ordinal, rows: 1 });
+            expected.push(Some(Found { offset: *offset, ordinal, rows: 1 }));
         }
     }
     Ok(expected)

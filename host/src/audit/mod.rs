@@ -2,8 +2,8 @@
 //! pipeline's present plugin, and what that makes of them is compared with the tables and the dead letters. Called by
 //! `tidegate audit`; nothing is written, and no group hears of it. Memory is bounded: it goes on piece by piece.
 
-mod compare;
-mod expected;
+pub(crate) mod compare;
+pub(crate) mod expected;
 mod letters;
 mod place;
 mod report;
@@ -24,7 +24,7 @@ use crate::kafka::{Excerpts, Most, TopicPartition};
 use crate::pipeline::{Lineage, Range, Records, Transformed};
 use crate::sink::{Found, Provenance, Question};
 pub use crate::subject::{ColumnNames, SubjectFault};
-use crate::subject::{Instead, Subject, offsets_of};
+use crate::subject::{Instead, Purpose, Subject, blocking, count, failed, offsets_of};
 use letters::Letters;
 
 /// What is audited.
@@ -54,7 +54,7 @@ const PIECE: Most = Most { records: 20_000, bytes: 32 << 20 };
 /// # Errors
 /// Where that cannot be done, or not now.
 pub async fn audit(config: &Path, pipeline: &str, wanted: &Wanted) -> Result<Report, SubjectFault> {
-    let subject = Arc::new(Subject::open(config, pipeline, &Instead::default()).await?);
+    let subject = Arc::new(Subject::open(config, pipeline, &Instead::default(), Purpose::Reading).await?);
     let report = Audit::of(subject.clone(), wanted).await;
     if let Some(subject) = Arc::into_inner(subject) {
         subject.close().await;
@@ -235,8 +235,8 @@ impl Audit {
             let columns = self.subject.prepared.destinations.get(*route).map(|each| each.columns()).unwrap_or_default();
             let Some(rows) = transformed.routes.get(*route) else { continue };
             let rows = expected::rows(transformed, rows, columns, ordinal).map_err(failed)?;
-            expected.extend(rows.rows);
-            of_ranges += rows.of_ranges;
+            of_ranges += count(rows.iter().filter(|row| row.is_none()).count());
+            expected.extend(rows.into_iter().flatten());
         }
         report.expected += count(expected.len()) + of_ranges;
         fates.made.extend(expected.iter().map(|row| row.offset));
@@ -426,19 +426,4 @@ fn spans(subject: &Subject, excerpts: &Excerpts, wanted: &Wanted) -> Result<Span
         }
     }
     Ok(spans)
-}
-
-fn failed(problem: impl Into<String>) -> SubjectFault {
-    SubjectFault::Failed(problem.into())
-}
-
-fn count(length: usize) -> u64 {
-    u64::try_from(length).unwrap_or(u64::MAX)
-}
-
-/// Runs what waits for Kafka where waiting is allowed.
-async fn blocking<T: Send + 'static>(
-    question: impl FnOnce() -> Result<T, SubjectFault> + Send + 'static,
-) -> Result<T, SubjectFault> {
-    tokio::task::spawn_blocking(question).await.unwrap_or_else(|_| Err(failed("the process is ending")))
 }

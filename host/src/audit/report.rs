@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::compare::Runs;
+use super::compare::{Runs, Wrong};
 
 /// All that an audit found.
 #[derive(Debug, Serialize)]
@@ -100,7 +100,7 @@ pub struct TableReport {
     /// Rows that the plugin does not make.
     pub unexpected: u64,
     /// Which.
-    pub offsets: Runs,
+    pub offsets: Runs<Wrong>,
 }
 
 /// The dead letters of the records that were read.
@@ -115,7 +115,7 @@ pub struct LettersReport {
     /// Letters of records that have one already.
     pub doubled: u64,
     /// Which.
-    pub offsets: Runs,
+    pub offsets: Runs<Wrong>,
 }
 
 impl Report {

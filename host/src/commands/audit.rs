@@ -181,7 +181,7 @@ fn write_tables(text: &mut String, report: &Report) {
     text.push('\n');
 }
 
-fn write_runs(text: &mut String, name: &str, offsets: &Runs) {
+fn write_runs(text: &mut String, name: &str, offsets: &Runs<Wrong>) {
     for run in &offsets.runs {
         let what = match run.what {
             Wrong::Missing => "missing",

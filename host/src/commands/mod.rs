@@ -4,6 +4,7 @@
 pub mod audit;
 pub mod check;
 pub mod new;
+pub mod replay;
 pub mod run;
 pub mod tap;
 pub mod test;
