@@ -280,6 +280,8 @@ impl Membership {
         // What is not committed by now is given up.
         self.transactions = None;
         self.context().closing.store(true, Ordering::Release);
+        // A rebalance that was told and is not answered yet would be waited for without an end.
+        let _ = self.consumer.assignment().and_then(|taken| self.consumer.incremental_unassign(&taken));
         // Dropping the last reference leaves the group and answers the revocation that comes of it.
         drop(self.consumer);
     }
