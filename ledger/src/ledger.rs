@@ -83,6 +83,11 @@ impl Ledger {
         self.lineage
     }
 
+    /// What the broker has, as far as it has answered; none where the group has no offset of the partition.
+    pub fn taken(&self) -> Option<&Entry> {
+        self.taken.as_ref()
+    }
+
     /// What is to be processed again exactly as planned, before anything else is.
     pub fn to_replay(&self) -> impl Iterator<Item = &Planned> {
         let unmade = self.ranges.values().filter(|tracked| !tracked.is_released && !tracked.is_complete);
@@ -97,7 +102,20 @@ impl Ledger {
 
     /// A range was closed and sent on its way. One that is planned already stays as it is.
     pub fn close(&mut self, first: i64, next: i64) {
-        self.ranges.entry(first).or_insert(Tracked { next, wanted: None, is_released: false, is_complete: false });
+        let is_released = self.promise == Promise::AtLeastOnce;
+        self.ranges.entry(first).or_insert(Tracked { next, wanted: None, is_released, is_complete: false });
+    }
+
+    /// A range of which nothing is planned becomes two, the second from `at` on: the verdicts of both together find no room.
+    pub fn split(&mut self, first: i64, at: i64) {
+        let is_planned = self.planned(first).is_some() || self.outstanding_names(first);
+        let Some(tracked) = self.ranges.get_mut(&first) else { return };
+        if is_planned || first >= at || at >= tracked.next {
+            return;
+        }
+        let behind = Tracked { next: tracked.next, wanted: None, is_released: tracked.is_released, is_complete: false };
+        (tracked.next, tracked.wanted) = (at, None);
+        self.ranges.insert(at, behind);
     }
 
     /// The plugin has run, or a table has refused rows: this is how the range is to be written. True where it may be sent at once; else it is
@@ -193,6 +211,14 @@ impl Ledger {
         Entry { offset, plan }
     }
 
+    /// Whether a range that was made is planned with the next commit or a later one: not where it was planned with other verdicts before, and
+    /// its new ones find no room.
+    pub fn finds_room(&self, first: i64) -> bool {
+        let Some(wanted) = self.ranges.get(&first).and_then(|tracked| tracked.wanted.as_ref()) else { return false };
+        let entry = self.entry();
+        self.planned(first).is_none() || entry.plan.ranges.iter().any(|range| range.is_like(wanted))
+    }
+
     /// Whether a range with these verdicts could ever be planned, were it alone. One that could not has to become smaller.
     pub fn has_room(&self, first: i64, verdicts: &Verdicts) -> bool {
         let (lineage, bundle) = (Some(self.lineage), BundleId(0));
@@ -254,6 +280,10 @@ impl Ledger {
     /// Whether a range may be sent.
     pub fn is_released(&self, first: i64) -> bool {
         self.ranges.get(&first).is_some_and(|tracked| tracked.is_released)
+    }
+
+    fn outstanding_names(&self, first: i64) -> bool {
+        self.outstanding.as_ref().is_some_and(|entry| entry.plan.ranges.iter().any(|range| range.first == first))
     }
 
     fn is_taken(&self, wanted: &Planned) -> bool {
@@ -399,8 +429,22 @@ mod tests {
         assert!(!ledger.made(0, BUNDLE, many, 1));
         let (entry, released) = commit_if(&mut ledger);
         assert_eq!((entry, released), (None, vec![]), "no room: it stays as it was planned");
+        assert!(!ledger.finds_room(0) && ledger.finds_room(990));
         assert!(!ledger.has_room(0, &Verdicts { poison: (0..300).collect(), ..Verdicts::default() }));
         assert!(ledger.has_room(0, &Verdicts { poison: (0..50).collect(), ..Verdicts::default() }));
+    }
+
+    #[test]
+    fn a_range_with_too_many_verdicts_becomes_two() {
+        let mut ledger = ledger(Promise::ExactlyOnce, None);
+        made(&mut ledger, 0, 10);
+        ledger.split(0, 6);
+        assert_eq!(commit(&mut ledger).1, [], "nothing is made any more");
+        assert!(!made(&mut ledger, 6, 10) && !made(&mut ledger, 0, 6));
+        assert_eq!(commit(&mut ledger).1, [0, 6]);
+        ledger.split(0, 3);
+        ledger.complete(0);
+        assert_eq!(ledger.position(), 6, "what is planned stays as it is");
     }
 
     fn commit_if(ledger: &mut Ledger) -> (Option<Entry>, Vec<i64>) {

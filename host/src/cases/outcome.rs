@@ -45,7 +45,7 @@ impl Outcome {
         for reject in &transformed.rejects {
             match reject.stage {
                 Stage::Transform => outcome.reject(reject.record, &reject.reason),
-                Stage::Encode | Stage::Trap => {
+                Stage::Encode | Stage::Trap | Stage::Sink => {
                     outcome.reject(reject.record, &format!("by the gateway: {}", reject.reason))
                 }
             }

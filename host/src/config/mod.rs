@@ -35,7 +35,8 @@ pub use schedule::Schedule;
 pub use section::Section;
 pub(crate) use section::{json, shown};
 pub use sink::{
-    ClickHouseFormat, ClickHouseSettings, Compression, PostgresSettings, STATEMENT_ROWS, Secret, SinkSettings, SslMode,
+    ClickHouseFormat, ClickHouseSettings, Compression, InsertMemory, PostgresSettings, STATEMENT_ROWS, Secret,
+    SinkSettings, SslMode,
 };
 pub use start::{Start, StartPoint};
 pub use tenants::{Grant, Grants};

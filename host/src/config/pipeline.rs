@@ -136,10 +136,10 @@ pub(crate) fn named(tenant: &str, file: PathBuf) -> Option<(PipelineName, PathBu
 }
 
 impl PipelineSettings {
-    /// What is read, as whom, from where on and when: what a membership of the group is begun with. For comparing.
+    /// What is read, as whom, from where on, when, and with what promise: what a membership of the group is begun with. For comparing.
     pub fn subscription(&self) -> String {
-        let Self { topics, group, start, schedule, .. } = self;
-        format!("{topics:?} {group} {start:?} {schedule:?}")
+        let Self { topics, group, start, schedule, delivery, .. } = self;
+        format!("{topics:?} {group} {start:?} {schedule:?} {delivery:?}")
     }
 
     /// Reads a pipeline file; paths in it are relative to its folder.
@@ -243,7 +243,7 @@ fn topics(top: &Section<'_>) -> Option<Vec<String>> {
 }
 
 /// Kafka's own rule for names. A leading `^` would make librdkafka take the name for a pattern.
-fn check_topic(section: &Section<'_>, key: &'static str, topic: &str) {
+pub(super) fn check_topic(section: &Section<'_>, key: &'static str, topic: &str) {
     let right = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if topic.is_empty() || topic.len() > 249 || !topic.chars().all(right) {
         section.fault(key, format!("names the topic \"{topic}\"; a topic's name has 1 to 249 letters, digits, dots, underscores and hyphens"));

@@ -42,6 +42,21 @@ pub struct ClickHouseSettings {
     pub format: ClickHouseFormat,
     /// How many inserts may be under way at once.
     pub concurrency: usize,
+    /// How many inserts a second a table gets, over all pipelines of the gateway.
+    pub inserts_per_second: usize,
+    /// What a table must remember of them, where rows go into it exactly once.
+    pub memory: InsertMemory,
+}
+
+/// How long a table must remember the tokens of inserts, and how many there may be in that time: what exactly once rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InsertMemory {
+    /// The longest time that may go by between an insert and the last try of it, while others go on.
+    pub outage: Duration,
+    /// How many gateways write to the same tables.
+    pub gateways: usize,
+    /// Into how many parts an insert into a table with partitions falls, on average over that time.
+    pub parts_per_insert: usize,
 }
 
 /// Whether inserts are compressed.
@@ -211,6 +226,13 @@ fn clickhouse(section: &Section<'_>, base: &Path) -> Option<ClickHouseSettings> 
     ];
     let format = section.choice("format", &formats).unwrap_or(ClickHouseFormat::RowBinaryWithNamesAndTypes);
     let concurrency = section.integer("concurrency", 1..=64).unwrap_or(4);
+    let inserts_per_second = section.integer("inserts_per_second", 1..=1_000).unwrap_or(2);
+    let memory = InsertMemory {
+        outage: section.duration("outage").unwrap_or(Duration::from_secs(3600)),
+        gateways: section.integer("gateways", 1..=100).unwrap_or(1),
+        // More than the one or two of a stream that is up to date, and fewer than the hundred that ClickHouse takes.
+        parts_per_insert: section.integer("parts_per_insert", 1..=1_000).unwrap_or(10),
+    };
     let url = url?.trim_end_matches('/').to_owned();
     if url.contains(['@', '?']) {
         // It is not shown: there may be a password in it.
@@ -225,7 +247,17 @@ fn clickhouse(section: &Section<'_>, base: &Path) -> Option<ClickHouseSettings> 
         return None;
     };
     let compression = compression.unwrap_or(if is_near(host) { Compression::None } else { Compression::Lz4 });
-    Some(ClickHouseSettings { url, user, password, timeout, compression, format, concurrency })
+    Some(ClickHouseSettings {
+        url,
+        user,
+        password,
+        timeout,
+        compression,
+        format,
+        concurrency,
+        inserts_per_second,
+        memory,
+    })
 }
 
 /// The host of an HTTP address, brackets of IPv6 included.

@@ -3,6 +3,8 @@
 
 use chrono::{DateTime, Utc};
 
+use tidegate_ledger::{Plan, PlanFault};
+
 use super::TopicPartition;
 use super::beginning::Beginning;
 use crate::config::{Start, StartPoint};
@@ -55,6 +57,8 @@ pub struct Position {
     pub beginning: Beginning,
     /// Why it is not the place that was sought, where it is not.
     pub moved: Option<Moved>,
+    /// What the group's commit says of the ranges behind it.
+    pub plan: Plan,
 }
 
 /// Why a partition does not begin where it was to.
@@ -95,6 +99,38 @@ pub enum NotYet {
         wanted: i64,
         /// The end.
         end: i64,
+    },
+    /// The commit's metadata is beyond what this version understands.
+    #[error(
+        "{0}; nothing is read until a version that can takes over, or `tidegate plan abandon` or `force` gives the plan up"
+    )]
+    Unreadable(PlanFault),
+    /// Ranges that were sent, wholly or in part, cannot be read again, so that nobody can tell whether all of their rows are there.
+    #[error(
+        "{ranges} ranges up to offset {next} were planned and may have been written in part, but {moved}. Nothing is read until \
+         an operator decides: `tidegate plan show` says which ranges; `tidegate plan force` takes them for written, `tidegate plan \
+         abandon` reads again what is left of them"
+    )]
+    InDoubt {
+        /// How many.
+        ranges: usize,
+        /// Behind the last of them.
+        next: i64,
+        /// What has become of them.
+        moved: Moved,
+    },
+    /// A group that has planned ranges has no offset, and nobody says why.
+    #[error(
+        "the group `{group}` has no offset in topic `{topic}`, though it has processed records of it exactly once: the offset has expired, or the \
+         topic was made anew. Beginning again would write rows twice. Move the pipeline file away, set the offset (kafka-consumer-groups.sh \
+         --bootstrap-server ... --group {group} --topic {topic} --reset-offsets --to-earliest --execute reads all there is once more), and put \
+         the file back"
+    )]
+    Forgotten {
+        /// The group.
+        group: String,
+        /// The topic.
+        topic: String,
     },
     /// The broker that leads it does not say which offsets it has.
     #[error("find out where it begins: {0}")]
@@ -157,7 +193,8 @@ pub fn sought(
 /// Where it is still to come.
 pub fn settle(sought: Sought, bounds: Bounds, beginning: Beginning) -> Result<Position, NotYet> {
     let Bounds { oldest, end, at_time } = bounds;
-    let position = |offset, moved| Position { offset, committed: false, end, beginning, moved };
+    let plan = Plan::default;
+    let position = |offset, moved| Position { offset, committed: false, end, beginning, moved, plan: plan() };
     Ok(match sought {
         Sought::Committed(wanted) if wanted < oldest => position(oldest, Some(Moved::Lost { wanted, oldest })),
         // Whether the topic was made anew or lost its end, nobody can tell: reading too much loses nothing.
@@ -170,6 +207,20 @@ pub fn settle(sought: Sought, bounds: Bounds, beginning: Beginning) -> Result<Po
         Sought::End => position(end, None),
         Sought::Time(_) => position(at_time.unwrap_or(end), None),
     })
+}
+
+/// The same position with what the group's commit there says.
+///
+/// # Errors
+/// Where that cannot be followed, or what it names cannot be read any more.
+pub fn with_plan(position: Position, committed: &Committed) -> Result<Position, NotYet> {
+    let plan = Plan::read(&committed.metadata, committed.offset).map_err(NotYet::Unreadable)?;
+    match (position.moved, plan.ranges.last()) {
+        (Some(moved), Some(last)) => Err(NotYet::InDoubt { ranges: plan.ranges.len(), next: last.next, moved }),
+        // It is read again, or records are gone: a new lineage.
+        (Some(_), None) => Ok(position),
+        (None, _) => Ok(Position { plan, ..position }),
+    }
 }
 
 impl Moved {

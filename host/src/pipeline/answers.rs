@@ -1,7 +1,7 @@
 //! What a guest answers, taken apart: every end, origin and row is checked, and what is kept of it is bounded by what the guest
 //! handed over. A wrong row is rejected alone; all else that is wrong is a fault of the call.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use bytes::Bytes;
 
@@ -11,7 +11,7 @@ use super::slices::Members;
 use super::transform::{Reject, Stage, Transformed};
 use crate::plugin::{Description, GuestFault, Plugin, Route, contract};
 use crate::rows::shortened;
-use crate::sink::Rule;
+use crate::sink::{Blamed, Rule};
 
 /// The origin of rows that stand for the range as a whole: see `rows` in the contract.
 pub(super) const RANGE_ORIGIN: u32 = u32::MAX;
@@ -163,7 +163,7 @@ impl Collected {
         }
         self.rejects.sort_by_key(|reject| reject.record);
         let dropped = self.fates.iter().filter(|fate| **fate == Fate::Silent).count();
-        Output { routes: self.routes, rejects: self.rejects, dropped }.of(batch)
+        Output { routes: self.routes, rejects: self.rejects, dropped, refused: BTreeMap::new() }.of(batch)
     }
 }
 
@@ -174,16 +174,17 @@ pub struct Output {
     /// In the order of the records.
     pub rejects: Vec<Reject>,
     dropped: usize,
+    refused: BTreeMap<usize, BTreeSet<usize>>,
 }
 
 impl Output {
     /// As what came of this batch.
     pub fn of(self, mut batch: Batch) -> Transformed {
-        let Self { routes, rejects, dropped } = self;
+        let Self { routes, rejects, dropped, refused } = self;
         let rows: usize = routes.iter().flat_map(|route| &route.chunks).map(Chunk::memory).sum();
         let reasons: usize = rejects.iter().map(|reject| size_of::<Reject>() + reject.reason.len()).sum();
         batch.permit.grow(rows + reasons);
-        Transformed { batch, routes, rejects, dropped }
+        Transformed { batch, routes, rejects, dropped, refused }
     }
 }
 
@@ -208,9 +209,9 @@ fn without_record(route: &str, index: usize, problem: &str) -> GuestFault {
 impl Transformed {
     /// The batch, and what came of it.
     pub fn split(self) -> (Batch, Output) {
-        let Self { mut batch, routes, rejects, dropped } = self;
+        let Self { mut batch, routes, rejects, dropped, refused } = self;
         batch.permit.shrink_to(batch.records.bytes());
-        (batch, Output { routes, rejects, dropped })
+        (batch, Output { routes, rejects, dropped, refused })
     }
 
     /// The batch alone, for another try.
@@ -218,33 +219,90 @@ impl Transformed {
         self.split().0
     }
 
-    /// Rejects the rows of a route that its table cannot hold, each alone, as rows are whose bytes are wrong.
+    /// Rejects the records of which the table of a route cannot hold a row, each alone, as rows are whose bytes are wrong. Returns how many.
     ///
     /// # Errors
     /// Where such a row has no record.
-    pub fn reject_refused(&mut self, route: usize, name: &str, rule: &dyn Rule) -> Result<(), GuestFault> {
-        let Some(rows) = self.routes.get_mut(route) else { return Ok(()) };
-        let mut rejected: HashSet<usize> = self.rejects.iter().map(|reject| reject.record).collect();
+    pub fn reject_refused(&mut self, route: usize, name: &str, rule: &dyn Rule) -> Result<usize, GuestFault> {
+        let Some(rows) = self.routes.get(route) else { return Ok(0) };
+        let mut refused = BTreeMap::new();
+        let mut index = 0;
+        for (row, origin) in rows.chunks.iter().flat_map(|chunk| chunk.rows().zip(&chunk.origins)) {
+            if let Some(problem) = rule.refuses(row) {
+                let record = record_of(*origin).ok_or_else(|| without_record(name, index, &problem))?;
+                refused.entry(record).or_insert_with(|| brief(wrong_row(name, &problem)));
+            }
+            index += 1;
+        }
+        Ok(self.refuse(route, Stage::Encode, refused))
+    }
+
+    /// Rejects the records of rows that the table of a route refused. Returns how many.
+    ///
+    /// # Errors
+    /// Where such a row has no record.
+    pub fn reject_blamed(&mut self, route: usize, name: &str, blamed: &[Blamed]) -> Result<usize, GuestFault> {
+        let Some(rows) = self.routes.get(route) else { return Ok(0) };
+        let origins: Vec<_> = rows.chunks.iter().flat_map(|chunk| chunk.origins.iter().copied()).collect();
+        let mut refused = BTreeMap::new();
+        for Blamed { row, reason } in blamed {
+            let origin = origins.get(*row).copied().unwrap_or(RANGE_ORIGIN);
+            let record = record_of(origin).ok_or_else(|| without_record(name, *row, reason))?;
+            refused.entry(record).or_insert_with(|| brief(wrong_row(name, reason)));
+        }
+        Ok(self.refuse(route, Stage::Sink, refused))
+    }
+
+    /// Leaves out all rows that these records have for a route: a record that is rejected leaves none behind there. Returns how many
+    /// records those are that have any.
+    pub fn refuse(&mut self, route: usize, stage: Stage, refused: BTreeMap<usize, String>) -> usize {
+        let Some(rows) = self.routes.get_mut(route).filter(|_| !refused.is_empty()) else { return 0 };
+        let mut had_rows = BTreeSet::new();
         for chunk in &mut rows.chunks {
-            let mut refused = Vec::new();
-            for (index, (row, origin)) in chunk.rows().zip(&chunk.origins).enumerate() {
-                let Some(problem) = rule.refuses(row) else { continue };
-                let record = usize::try_from(*origin).ok().filter(|_| *origin != RANGE_ORIGIN);
-                let record = record.ok_or_else(|| without_record(name, index, &problem))?;
-                refused.push(index);
-                if rejected.insert(record) {
-                    let reason = brief(wrong_row(name, &problem));
-                    self.rejects.push(Reject { record, stage: Stage::Encode, reason });
+            let mut wrong = Vec::new();
+            for (index, record) in chunk.origins.iter().map(|origin| record_of(*origin)).enumerate() {
+                if let Some(record) = record.filter(|record| refused.contains_key(record)) {
+                    wrong.push(index);
+                    had_rows.insert(record);
                 }
             }
-            if !refused.is_empty() {
-                *chunk = chunk.without(&refused);
-                rows.rows -= refused.len();
+            if !wrong.is_empty() {
+                *chunk = chunk.without(&wrong);
+                rows.rows -= wrong.len();
             }
         }
         rows.chunks.retain(|chunk| !chunk.ends.is_empty());
+        let rejected: HashSet<usize> = self.rejects.iter().map(|reject| reject.record).collect();
+        for (record, reason) in refused.into_iter().filter(|(record, _)| had_rows.contains(record)) {
+            if !rejected.contains(&record) {
+                self.rejects.push(Reject { record, stage, reason });
+            }
+            self.refused.entry(route).or_default().insert(record);
+        }
         self.rejects.sort_by_key(|reject| reject.record);
-        Ok(())
+        had_rows.len()
+    }
+}
+
+/// The index of a row's record; none where it stands for the range as a whole.
+fn record_of(origin: u32) -> Option<usize> {
+    usize::try_from(origin).ok().filter(|_| origin != RANGE_ORIGIN)
+}
+
+impl RouteRows {
+    /// Leaves out the rows that are not to be kept, by their indexes among all rows of the route.
+    pub fn retain(&mut self, mut keep: impl FnMut(usize) -> bool) {
+        let mut index = 0;
+        for chunk in &mut self.chunks {
+            let rows = chunk.ends.len();
+            let wrong: Vec<_> = (0..rows).filter(|row| !keep(index + row)).collect();
+            if !wrong.is_empty() {
+                *chunk = chunk.without(&wrong);
+                self.rows -= wrong.len();
+            }
+            index += rows;
+        }
+        self.chunks.retain(|chunk| !chunk.ends.is_empty());
     }
 }
 

@@ -6,18 +6,19 @@ use std::sync::mpsc::sync_channel;
 
 use chrono::Utc;
 use parking_lot::Mutex;
+use tidegate_ledger::Promise;
 use tokio::sync::mpsc::channel;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::budget::Budget;
-use super::deliver::{Delivery, Done, Job};
+use super::deliver::{Delivery, Job, Report, Reports};
 use super::pace::{Pace, Slots, Targets};
 use super::park::{Berth, Entrance};
 use super::reader::{self, Ending, Reader};
 use super::shared::Shared;
-use crate::config::PipelineSettings;
-use crate::kafka::{Membership, Subscription, Wake};
+use crate::config::{Guarantee, PipelineSettings};
+use crate::kafka::{HasPlanned, Membership, Subscription, Wake};
 use crate::sink::Backoff;
 
 /// What a pipeline consumes, and what becomes of it.
@@ -76,7 +77,8 @@ impl Consumer {
     /// One membership from joining to leaving.
     async fn membership(&self, pace: &Arc<Mutex<Pace>>, entrance: Entrance) -> Result<Ending, String> {
         let (jobs, mut received) = channel::<Job>(Reader::MOST_RANGES);
-        let (finished, done) = sync_channel(Reader::MOST_RANGES);
+        // Each range may be told of twice before the reader has heard of either, and no more often: it waits for an answer in between.
+        let (finished, done) = sync_channel(2 * Reader::MOST_RANGES);
         let (woken, wake) = tokio::sync::oneshot::channel();
         let reader = self.reader(pace.clone(), entrance);
         let thread =
@@ -88,6 +90,7 @@ impl Consumer {
             });
         let thread = thread.map_err(|fault| format!("start the reader's thread: {fault}"))?;
         let Ok(wake) = wake.await else { return Err("the reader's thread ended at once".to_owned()) };
+        let reports = Reports { sender: finished, wake: wake.clone() };
         let mut under_way = JoinSet::new();
         let mut told = false;
         loop {
@@ -96,17 +99,16 @@ impl Consumer {
                     Some(job) => {
                         let delivery = self.delivery.clone();
                         let turn = delivery.turn(&job);
-                        under_way.spawn(async move { delivery.deliver(job, turn).await });
+                        let reports = reports.clone();
+                        under_way.spawn(async move { delivery.deliver(job, turn, &reports).await });
                     }
                     // The reader has ended.
                     None => break,
                 },
                 Some(ended) = under_way.join_next() => {
                     if let Ok(done) = ended {
-                        // There is room for as many as may be in flight.
-                        let _ = finished.try_send(done);
+                        reports.send(Report::Done(done));
                     }
-                    wake.wake();
                 }
                 () = self.stop.cancelled(), if !told => {
                     told = true;
@@ -128,7 +130,7 @@ impl Consumer {
         &self,
         pace: Arc<Mutex<Pace>>,
         entrance: Entrance,
-    ) -> impl FnOnce(Wake, tokio::sync::mpsc::Sender<Job>, std::sync::mpsc::Receiver<Done>) -> Result<Ending, String>
+    ) -> impl FnOnce(Wake, tokio::sync::mpsc::Sender<Job>, std::sync::mpsc::Receiver<Report>) -> Result<Ending, String>
     + Send
     + 'static {
         let subscription = Subscription {
@@ -141,17 +143,29 @@ impl Consumer {
         let park_after = self.shared.parking.after.filter(|_| !subscription.bounded);
         let (shared, stop) = (self.shared.clone(), self.stop.clone());
         let (status, versions) = (self.delivery.status.clone(), self.delivery.versions.clone());
-        let memory = self.delivery.tenant.memory.clone();
+        let promise = match versions.current().guarantee {
+            Guarantee::AtLeastOnce => Promise::AtLeastOnce,
+            Guarantee::ExactlyOnce => Promise::ExactlyOnce,
+        };
+        let (memory, workers) = (self.delivery.tenant.memory.clone(), self.delivery.tenant.workers.clone());
         move |wake, jobs, done| {
             let membership =
                 Membership::join(&shared.kafka, &subscription, &wake).map_err(|fault| fault.to_string())?;
+            let bundles = shared.bundles.clone();
+            let has_planned: Arc<HasPlanned> = match promise {
+                Promise::AtLeastOnce => Arc::new(|_| Ok(false)),
+                Promise::ExactlyOnce => Arc::new(move |topic| bundles.has_planned(&subscription.group, topic)),
+            };
             let reader = Reader {
                 membership,
+                has_planned,
+                promise,
                 jobs,
                 done,
                 budget: Budget::within(memory, shared.in_flight),
                 limits: versions.limits(),
                 pace,
+                workers,
                 versions,
                 status,
                 stop,

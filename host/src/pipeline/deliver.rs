@@ -1,27 +1,36 @@
-//! From a batch to a complete range: transform (`probation`), write every route's rows, write the dead letters, in that order. A range is
-//! complete when all of it is where it belongs; until then every step is tried again.
+//! From a batch to a complete range: transform (`probation`, or `again` what was planned), have it planned, write every route's rows (`write`),
+//! in that order. A range is complete when all of it is where it belongs; until then every step is tried again.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 use std::time::Instant;
 
 use futures_util::future::{FutureExt, join_all};
+use tidegate_ledger::{BundleId, Planned, Verdicts};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::batch::{Batch, Token};
+use super::again::again;
+use super::batch::Batch;
+use super::budget::Permit;
 use super::deployment::Deployment;
+use super::partition::Go;
+use super::past::Past;
 use super::probation::Made;
 use super::range::Range;
 use super::status::Status;
 use super::transform::{Failed, Reject, Transformed};
 use super::turns::{Turn, Turns};
 use super::versions::Versions;
-use crate::config::{OnReject, PluginState};
+use super::write::Written;
+use crate::config::{Guarantee, OnReject, PluginState};
 use crate::cpu::{Metered, thread_time};
-use crate::kafka::DeadLetter;
+use crate::kafka::{DeadLetter, Letters, Wake};
 use crate::metrics::Timed;
 use crate::plugin::PluginHash;
-use crate::sink::{Backoff, Write};
+use crate::sink::Backoff;
+use crate::stop_points;
 use crate::tenants::Tenant;
 
 /// All that the batches of a pipeline need.
@@ -34,11 +43,13 @@ pub struct Delivery {
     pub status: Arc<Status>,
     /// Of ranges that go through a plugin one after the other.
     pub turns: Turns,
+    /// Versions of former times, for ranges that were planned with them.
+    pub past: Past,
 }
 
 /// What a letter costs, in times what the thread that offers it to librdkafka spends: as much again, and more, goes by on threads of
 /// librdkafka's own, which nobody can tell apart by tenant.
-const LETTERS_COST: u32 = 3;
+pub const LETTERS_COST: u32 = 3;
 
 /// A batch on its way.
 pub struct Job {
@@ -46,8 +57,52 @@ pub struct Job {
     pub batch: Batch,
     /// The assignment of its partition that it was fetched in.
     pub assignment: u64,
+    /// How it was planned, where it was.
+    pub planned: Option<Planned>,
     /// Cancelled when the partition is another's.
     pub cancel: CancellationToken,
+}
+
+/// What the reader hears of batches that are under way.
+#[derive(Debug)]
+pub enum Report {
+    /// It is known how a range is to be written.
+    Made(HowMade),
+    /// A range has come to its end.
+    Done(Done),
+}
+
+/// How a range is to be written.
+#[derive(Debug)]
+pub struct HowMade {
+    /// The range.
+    pub range: Range,
+    /// As in the job.
+    pub assignment: u64,
+    /// What has made its rows.
+    pub bundle: BundleId,
+    /// What is left out.
+    pub verdicts: Verdicts,
+    /// Answered when it is decided what becomes of it; dropped where nothing will.
+    pub go: oneshot::Sender<Go>,
+}
+
+/// Where batches report to the reader.
+#[derive(Clone)]
+pub struct Reports {
+    /// Has room for as many as may come.
+    pub sender: SyncSender<Report>,
+    /// The reader's thread.
+    pub wake: Wake,
+}
+
+impl Reports {
+    /// Reports, and wakes the reader.
+    pub fn send(&self, report: Report) {
+        // Where the other end is gone nobody cares any more.
+        let _ = self.sender.try_send(report);
+        self.wake.wake();
+    }
 }
 
 /// A batch at its end.
@@ -66,14 +121,25 @@ pub struct Done {
 /// How a batch ended.
 #[derive(Debug)]
 pub enum Outcome {
-    /// All of it is where it belongs.
-    Complete,
+    /// All of it is where it belongs, but for its dead letters: they go with the commit that completes it.
+    Complete(Option<Kept>),
     /// It cannot become rows, and nothing behind it may be committed: why.
     Stopped(String),
+    /// What is left out of it finds no room in a plan: it has to become two.
+    TooLarge(Box<Batch>),
     /// No range can become rows, since the plugin fails on everything: why.
     Paused(String),
     /// It was cancelled.
     Abandoned,
+}
+
+/// Dead letters that wait for a commit.
+#[derive(Debug)]
+pub struct Kept {
+    /// At least one.
+    pub letters: Arc<Letters>,
+    /// Their share of the bytes that the pipeline may hold.
+    pub _permit: Permit,
 }
 
 impl Delivery {
@@ -94,15 +160,16 @@ impl Delivery {
     }
 
     /// Brings a batch to its end, when its turn comes.
-    pub async fn deliver(&self, job: Job, place: Option<Turn>) -> Done {
-        let Job { batch, assignment, cancel } = job;
+    pub async fn deliver(&self, job: Job, place: Option<Turn>, reports: &Reports) -> Done {
+        let Job { batch, assignment, planned, cancel } = job;
         let (range, turn) = (batch.range.clone(), self.versions.turn());
+        let ask = Ask { reports, assignment };
         let outcome = tokio::select! {
             // Where both are ready, what is done counts as done.
             biased;
             // A range must come to an end whatever happens on its way: one that vanished would hold its partition for ever,
             // and nobody would hear of it.
-            outcome = AssertUnwindSafe(self.complete(batch, place)).catch_unwind() => outcome.unwrap_or_else(|_| {
+            outcome = AssertUnwindSafe(self.complete(batch, place, planned, ask)).catch_unwind() => outcome.unwrap_or_else(|_| {
                 Outcome::Stopped("a defect of the gateway, named in the log, ended it; the partition stops here".to_owned())
             }),
             () = cancel.cancelled() => Outcome::Abandoned,
@@ -110,7 +177,7 @@ impl Delivery {
         Done { range, assignment, turn, outcome }
     }
 
-    async fn complete(&self, batch: Batch, mut place: Option<Turn>) -> Outcome {
+    async fn complete(&self, batch: Batch, mut place: Option<Turn>, planned: Option<Planned>, ask: Ask<'_>) -> Outcome {
         let range = batch.range.clone();
         if let Some(place) = &mut place
             && place.comes().await
@@ -119,7 +186,15 @@ impl Delivery {
                 version.plugin.forget(&range);
             }
         }
-        let made = self.make(batch).await;
+        stop_points::pass("closed");
+        let must_plan = planned.is_some();
+        let made = match planned {
+            Some(planned) => match self.make_again(batch, planned).await {
+                Ok(made) => Ok(made),
+                Err(reason) => return Outcome::Stopped(reason),
+            },
+            None => self.make(batch).await,
+        };
         // Writing takes its time; the next may be made meanwhile.
         drop(place);
         let Made { by, transformed } = match made {
@@ -138,49 +213,116 @@ impl Delivery {
             let reason = &reject.reason;
             return Outcome::Stopped(format!("record {offset} is rejected, and on_reject is \"stop\": {reason}"));
         }
-        let written = join_all((0..by.tables.len()).map(|route| self.write(&by, &transformed, route))).await;
-        if written.contains(&false) {
-            return Outcome::Stopped("its rows belong elsewhere since another version took over".to_owned());
-        }
-        self.write_dead_letters(&by, &transformed).await;
-        self.count(&by, &transformed);
-        Outcome::Complete
+        stop_points::pass("made");
+        let must_plan = must_plan || by.guarantee == Guarantee::ExactlyOnce;
+        self.finish(by, transformed, must_plan, ask).await
     }
 
-    /// Whether the rows of a route are where they belong; not where a version that has taken over writes them elsewhere, and they cannot be
-    /// written here.
-    async fn write(&self, by: &Deployment, transformed: &Transformed, route: usize) -> bool {
-        let (Some((target, table)), Some(rows)) = (by.tables.get(route), transformed.routes.get(route)) else {
-            return true;
-        };
-        if rows.rows == 0 {
-            return true;
-        }
-        let subject = format!("sink {target}");
-        let Batch { range, lineage, .. } = &transformed.batch;
-        let token = Token::new(*lineage, range, route);
-        let mut backoff = Backoff::default();
+    /// Has a range planned, where it is to be, and brings its rows and letters where they belong.
+    async fn finish(
+        &self,
+        by: Arc<Deployment>,
+        mut transformed: Transformed,
+        must_plan: bool,
+        ask: Ask<'_>,
+    ) -> Outcome {
+        let mut open: Vec<_> = by.outlets.iter().collect();
         loop {
-            let started = Instant::now();
-            let (written, cpu) =
-                Metered::new(table.write(Write { tenant: &self.tenant.name, token: &token, range, rows })).await;
-            self.status.metrics().spent(Timed::Sink, started.elapsed(), cpu);
-            self.tenant.workers.charge(cpu);
-            match written {
-                Ok(()) => {
-                    self.status.solved(&subject);
-                    return true;
+            if must_plan {
+                if let Err(reason) = self.past.store(&by, &self.status).await {
+                    return Outcome::Stopped(reason);
                 }
-                Err(_) if !self.versions.current().writes_like(by, route) => {
-                    self.status.solved(&subject);
-                    return false;
+                match ask.plan(&by, &transformed).await {
+                    Some(Go::Send) => stop_points::pass("planned"),
+                    Some(Go::Smaller) => return Outcome::TooLarge(Box::new(transformed.into_batch())),
+                    Some(Go::NoRoom) => {
+                        return Outcome::Stopped(format!(
+                            "tables refuse {} of its records, more than a commit's metadata has room for",
+                            transformed.rejects.len()
+                        ));
+                    }
+                    None => return Outcome::Abandoned,
                 }
-                Err(fault) => self.status.problem(&subject, &fault.to_string()),
             }
-            self.status.metrics().retry(Timed::Sink);
-            let wait = backoff.next(&mut rand::rng());
-            tokio::time::sleep(wait).await;
+            stop_points::pass("before-write");
+            let written = join_all(open.iter().map(|outlet| self.write(&by, &transformed, outlet))).await;
+            stop_points::pass("after-write");
+            let mut refused_by = Vec::new();
+            for (outlet, written) in open.into_iter().zip(written) {
+                match written {
+                    Written::Done => {}
+                    Written::Elsewhere => {
+                        return Outcome::Stopped(
+                            "its rows belong elsewhere since another version took over".to_owned(),
+                        );
+                    }
+                    Written::Refused { route, rows } => {
+                        let name = by.plugin.description().routes.get(route).map(|route| route.name.clone());
+                        if let Err(fault) = transformed.reject_blamed(route, &name.unwrap_or_default(), &rows) {
+                            return Outcome::Stopped(fault.to_string());
+                        }
+                        refused_by.push(outlet);
+                    }
+                }
+            }
+            if refused_by.is_empty() {
+                break;
+            }
+            open = refused_by;
         }
+        let letters = match must_plan {
+            true => self.keep_dead_letters(&by, &transformed),
+            false => {
+                self.write_dead_letters(&by, &transformed).await;
+                None
+            }
+        };
+        self.count(&by, &transformed);
+        stop_points::pass("before-complete");
+        Outcome::Complete(letters.map(|letters| {
+            let Batch { mut permit, .. } = transformed.batch;
+            permit.shrink_to(letters.bytes());
+            Kept { letters: Arc::new(letters), _permit: permit }
+        }))
+    }
+
+    /// Runs a batch as it was planned.
+    async fn make_again(&self, mut batch: Batch, planned: Planned) -> Result<Made, String> {
+        stop_points::pass("before-replay");
+        let in_doubt = |problem: String| {
+            format!(
+                "range {}-{} was planned with bundle {}, and may have been written, in part or wholly; it cannot be processed again: {problem}. \
+                 Nothing of the partition is read until that is mended, or `tidegate plan abandon` or `tidegate plan force` gives the plan up",
+                planned.first, planned.next, planned.bundle
+            )
+        };
+        let current = [self.versions.current(), self.versions.proven()];
+        let known = current.into_iter().find(|version| version.bundle.id() == planned.bundle);
+        let by = match known {
+            Some(version) => version,
+            None => self.past.version(planned.bundle, &self.status).await.map_err(in_doubt)?,
+        };
+        batch.bundle = by.bundle.clone();
+        let started = Instant::now();
+        let run = Metered::new(again(by.clone(), batch, planned.clone()));
+        let (transformed, cpu) = self.tenant.workers.spawn(run).await;
+        self.status.metrics().spent(Timed::Transform, started.elapsed(), cpu);
+        match transformed {
+            Ok(transformed) => Ok(Made { by, transformed }),
+            Err(failed) => Err(in_doubt(failed.to_string())),
+        }
+    }
+
+    fn keep_dead_letters(&self, by: &Deployment, transformed: &Transformed) -> Option<Letters> {
+        let topic = by.dead_letters.as_ref().filter(|_| !transformed.rejects.is_empty())?.topic().into();
+        let (plugin, before) = (by.plugin.hash(), thread_time());
+        let kept = transformed.rejects.iter().map(|reject| {
+            let offset = transformed.batch.records.offsets.get(reject.record).copied().unwrap_or_default();
+            letter(transformed, reject, plugin).keep(offset)
+        });
+        let letters = Letters { topic, letters: kept.collect() };
+        self.tenant.workers.charge(thread_time().saturating_sub(before));
+        Some(letters)
     }
 
     async fn write_dead_letters(&self, by: &Deployment, transformed: &Transformed) {
@@ -248,6 +390,27 @@ impl Delivery {
         metrics.dropped.inc_by(u64::try_from(transformed.dropped).unwrap_or_default());
         metrics.completed.inc_by(u64::try_from(transformed.batch.records.len()).unwrap_or_default());
         metrics.ranges.inc();
+    }
+}
+
+/// What a batch asks of the reader.
+struct Ask<'a> {
+    reports: &'a Reports,
+    assignment: u64,
+}
+
+impl Ask<'_> {
+    /// Has a range planned; none where it will not be.
+    async fn plan(&self, by: &Deployment, transformed: &Transformed) -> Option<Go> {
+        let (go, answer) = oneshot::channel();
+        self.reports.send(Report::Made(HowMade {
+            range: transformed.batch.range.clone(),
+            assignment: self.assignment,
+            bundle: by.bundle.id(),
+            verdicts: transformed.verdicts(),
+            go,
+        }));
+        answer.await.ok()
     }
 }
 

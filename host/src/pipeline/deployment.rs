@@ -1,16 +1,23 @@
 //! A version of a pipeline that can run: what it was made of, and what that is ready to do. Nothing of it changes; a swap puts another in
 //! its place.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use tokio::sync::OnceCell;
 
 use super::batch::Bundle;
 use super::isolate::Isolation;
-use crate::config::{BatchLimits, OnReject, PipelineSettings, Target};
+use super::prepare::Prepared;
+use super::shared::Shared;
+use super::status::Status;
+use super::write::Outlet;
+use crate::config::{BatchLimits, Guarantee, OnReject, PipelineSettings, Target};
 use crate::kafka::DeadLetters;
 use crate::plugin::{Plugin, PluginHash};
 use crate::sink::Table;
+use crate::stop_points;
 use crate::tap;
 use crate::watch::Source;
 
@@ -32,11 +39,51 @@ pub struct Deployment {
     pub bundle: Arc<Bundle>,
     /// How people look at what it makes.
     pub shown: Arc<tap::Source>,
+    /// What is promised of its records.
+    pub guarantee: Guarantee,
+    /// How its rows are written.
+    pub outlets: Vec<Outlet>,
+    /// Whether its bundle is stored where every gateway finds it.
+    pub stored: OnceCell<()>,
     /// When it was ready.
     pub since: DateTime<Utc>,
 }
 
 impl Deployment {
+    /// What these files make, with the tables that were opened for them.
+    pub fn new(
+        source: Arc<Source>,
+        prepared: Prepared,
+        tables: Vec<(Target, Arc<dyn Table>)>,
+        shared: &Shared,
+        status: &Arc<Status>,
+    ) -> Self {
+        let Prepared { settings, plugin, guarantee, .. } = prepared;
+        let dead_letters = match &settings.on_reject {
+            OnReject::DeadLetter(topic) => Some(DeadLetters::new(&shared.kafka, topic)),
+            OnReject::Stop | OnReject::Drop => None,
+        };
+        if let Some(usage) = plugin.usage() {
+            usage.count_in(status.metrics().clone());
+        }
+        let targets = tables.iter().map(|(target, _)| target.clone()).collect();
+        Self {
+            bundle: Arc::new(Bundle::of(&source, &settings, plugin.hash())),
+            shown: Arc::new(tap::Source { plugin: plugin.clone(), targets }),
+            outlets: Outlet::of(&tables, guarantee, |sink| shared.sinks.get(sink).cloned()),
+            source,
+            settings,
+            plugin,
+            isolation: Isolation::new(status.clone()),
+            tables,
+            dead_letters,
+            // To see that it is missed.
+            guarantee: if stop_points::asked("skip-plan") { Guarantee::AtLeastOnce } else { guarantee },
+            stored: OnceCell::new(),
+            since: Utc::now(),
+        }
+    }
+
     /// What becomes of rejects.
     pub fn on_reject(&self) -> &OnReject {
         &self.settings.on_reject
@@ -60,14 +107,19 @@ impl Deployment {
 
     /// Whether both read the same records by the same membership, so that one can take the other's place between two ranges.
     pub fn subscribes_like(&self, other: &Self) -> bool {
-        self.settings.subscription() == other.settings.subscription()
+        self.settings.subscription() == other.settings.subscription() && self.guarantee == other.guarantee
     }
 }
 
 impl Bundle {
     /// The version that these files and settings make. What is said in other words, or in comments, is no other version.
     pub fn of(source: &Source, settings: &PipelineSettings, plugin: PluginHash) -> Self {
-        let mut effective = format!("{settings:?}").into_bytes();
+        // Where files lie is no matter of theirs: another gateway has them elsewhere.
+        let name = |path: &Path| path.file_name().map(PathBuf::from).unwrap_or_default();
+        let mut placeless = settings.clone();
+        placeless.plugin = name(&settings.plugin);
+        placeless.lookups.values_mut().for_each(|lookup| lookup.file = name(&lookup.file));
+        let mut effective = format!("{placeless:?}").into_bytes();
         for (name, lookup) in &source.lookups {
             effective.extend_from_slice(name.as_bytes());
             effective.extend_from_slice(&PluginHash::of(lookup.bytes.as_deref().unwrap_or_default()).0);

@@ -26,7 +26,7 @@ use crate::plugin::{GuestFault, Plugin};
 const HOPELESS: usize = 32;
 
 /// How much more CPU time a record may use that is run alone before it is said to take too long.
-const PATIENCE: u32 = 10;
+pub(super) const PATIENCE: u32 = 10;
 
 /// How often the CPU time of one call may be spent on isolating a range: for a handful of records that never end, and for two runs
 /// of every record where a run costs little.

@@ -6,10 +6,10 @@
 //! the next range, `probation` compares a new one with the former. `runner` is the life of a pipeline, `consume` its memberships, `reader` the thread
 //! that fetches and commits, `park` is where idle ones wait. Data goes one way; only `complete` moves the group's offset.
 
+mod again;
 mod answers;
 mod batch;
 mod budget;
-mod complete;
 mod consume;
 mod deliver;
 mod deployment;
@@ -19,6 +19,7 @@ mod kept;
 mod pace;
 mod park;
 mod partition;
+mod past;
 mod prepare;
 mod probation;
 mod range;
@@ -34,12 +35,13 @@ mod statuses;
 mod transform;
 mod turns;
 mod versions;
+mod write;
 
-pub use batch::{Batch, Bundle, Lineage, Token};
+pub use batch::{Batch, Bundle, Lineage, Token, mint_lineage};
 pub use budget::{Budget, Permit, Spent};
 pub use isolate::{Isolation, isolate};
 pub use kept::renamed_from;
-pub use prepare::{Destination, Preparation};
+pub use prepare::{Destination, Preparation, Prepared};
 pub use range::{Range, RecordRef, Records, Strings};
 pub use report::{RefusedVersion, RunningVersion, VersionReport};
 pub use runner::{Pipeline, Wanted};

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 
 use super::shared::Shared;
 use crate::PluginRequest;
-use crate::config::{ConfigFaults, Fault, Guarantee, Mode, PipelineSettings, Places, PluginState, Target};
+use crate::config::{ConfigFaults, Fault, Guarantee, Mode, OnReject, PipelineSettings, Places, PluginState, Target};
 use crate::plugin::{Description, InstanceSettings, LoadFault, LookupTable, Lookups, Plugin};
 use crate::rows::{Column, nearest};
 use crate::sink::{Placement, Sink, SinkFault, Table};
@@ -61,6 +61,16 @@ pub struct Destination {
 }
 
 impl Destination {
+    /// As the plugin declares them; none where its rows are JSON objects.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// Where its table is.
+    pub fn sink(&self) -> &dyn Sink {
+        &*self.sink
+    }
+
     /// Compares the declared columns with the live ones.
     ///
     /// # Errors
@@ -96,6 +106,7 @@ impl Preparation {
                 preparation.faults.extend(refused);
                 return preparation;
             }
+            preparation.keep_off(shared.bundles.topic(), &settings);
             let lookups = preparation.lookups(source, &settings).await;
             let routes = preparation.load(source, &settings, lookups, shared).await;
             preparation.match_routes(&settings, routes, shared);
@@ -119,6 +130,17 @@ impl Preparation {
 
     fn fault(&mut self, key: &str, problem: String) {
         self.faults.push(self.places.fault(key, problem));
+    }
+
+    /// What planned ranges are processed with is the gateway's own: who could write there could have anything run.
+    fn keep_off(&mut self, bundles: &str, settings: &PipelineSettings) {
+        let problem = || format!("names the topic \"{bundles}\", which the gateway keeps bundles in; name another");
+        if settings.topics.iter().any(|topic| topic == bundles) {
+            self.fault("topics", problem());
+        }
+        if matches!(&settings.on_reject, OnReject::DeadLetter(topic) if topic == bundles) {
+            self.fault("dead_letter", problem());
+        }
     }
 
     /// What can be promised with these sinks and this state, unless the file says what is to be.

@@ -92,6 +92,16 @@ impl Strings {
         self.ends.push(index(self.bytes.len()));
     }
 
+    /// Keeps the first `at`; returns the others.
+    fn split_off(&mut self, at: usize) -> Self {
+        let end = at.checked_sub(1).and_then(|last| self.ends.get(last)).copied().unwrap_or_default();
+        let bytes = self.bytes.split_off(usize::try_from(end).unwrap_or(usize::MAX).min(self.bytes.len()));
+        let ends = self.ends.split_off(at.min(self.ends.len())).into_iter().map(|other| other - end).collect();
+        let position = index(at);
+        let nulls = self.nulls.split_off(self.nulls.partition_point(|null| *null < position));
+        Self { bytes, ends, nulls: nulls.into_iter().map(|null| null - position).collect() }
+    }
+
     /// String `index`; none where it is null or there is no such string.
     pub fn get(&self, index: usize) -> Option<&[u8]> {
         let position = u32::try_from(index).ok()?;
@@ -153,6 +163,24 @@ impl Records {
         }
     }
 
+    /// Keeps the records before this offset; returns the others.
+    pub fn split_at_offset(&mut self, offset: i64) -> Self {
+        let at = self.offsets.partition_point(|other| *other < offset);
+        let headers = at.checked_sub(1).and_then(|last| self.header_ends.get(last)).copied().unwrap_or_default();
+        let kept = self.header_ends.len().min(at);
+        let header_ends = self.header_ends.split_off(kept).into_iter().map(|end| end - headers).collect();
+        let headers = usize::try_from(headers).unwrap_or(usize::MAX);
+        Self {
+            offsets: self.offsets.split_off(at),
+            timestamps: self.timestamps.split_off(at),
+            keys: self.keys.split_off(at),
+            values: self.values.split_off(at),
+            header_ends,
+            header_names: self.header_names.split_off(headers),
+            header_values: self.header_values.split_off(headers),
+        }
+    }
+
     /// The headers of record `index`, in their order.
     pub fn headers(&self, index: usize) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
         let end = |index: usize| self.header_ends.get(index).and_then(|end| usize::try_from(*end).ok());
@@ -200,6 +228,11 @@ impl OpenRange {
     /// Begins with nothing; `like` is the shape of the partition's range before it.
     pub fn new(now: Instant, like: Shape) -> Self {
         Self { records: Records::with_room(like), opened: now }
+    }
+
+    /// Begins with records that were fetched already.
+    pub fn with(records: Records, now: Instant) -> Self {
+        Self { records, opened: now }
     }
 
     /// Whether it has reached its count or its bytes.
@@ -256,6 +289,30 @@ mod tests {
         assert_eq!(headers(0), []);
         assert_eq!(headers(1), [(&b"a"[..], Some(&b"1"[..])), (&b"b"[..], None)]);
         assert_eq!(headers(2), []);
+    }
+
+    #[test]
+    fn records_are_split_at_an_offset_with_their_strings_and_headers() {
+        for at in [0, 1, 4, 6, 9, 10] {
+            let (mut records, mut head, mut tail) = (Records::default(), Records::default(), Records::default());
+            for (offset, value) in [(1, Some(&b"ab"[..])), (4, None), (6, Some(b"")), (9, Some(b"cd"))] {
+                for records in [&mut records, if offset < at { &mut head } else { &mut tail }] {
+                    records.push(record(offset, value));
+                    if offset == 4 || offset == 9 {
+                        records.push_header(b"h", value);
+                        records.push_header(b"i", None);
+                    }
+                }
+            }
+            let rest = records.split_at_offset(at);
+            for (split, whole) in [(records, head), (rest, tail)] {
+                assert_eq!(split.offsets, whole.offsets);
+                for index in 0..whole.len() {
+                    assert_eq!(split.values.get(index), whole.values.get(index), "{at} {index}");
+                    assert!(split.headers(index).eq(whole.headers(index)), "{at} {index}");
+                }
+            }
+        }
     }
 
     #[test]

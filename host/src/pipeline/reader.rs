@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use parking_lot::Mutex;
+use tidegate_ledger::Promise;
 use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
 
@@ -22,15 +23,16 @@ use self::assignment::Beginnings;
 use self::idling::Idleness;
 use self::pacing::Questions;
 use super::budget::Budget;
-use super::deliver::{Done, Job, Outcome};
+use super::deliver::{Done, HowMade, Job, LETTERS_COST, Outcome, Report};
 use super::pace::Pace;
 use super::park::Entrance;
 use super::partition::Partition;
 use super::status::{Phase, Status};
 use super::versions::Versions;
 use crate::config::{BatchLimits, ByteSize};
-use crate::kafka::{Event, GroupOffsets, Inquiry, Membership, TopicPartition};
+use crate::kafka::{Event, GroupOffsets, HasPlanned, Inquiry, Membership, TopicPartition};
 use crate::metrics::Timed;
+use crate::workers::Share;
 
 /// How often completed ranges are committed: each commit is a request to the broker, and at worst this much is read twice.
 const COMMIT_INTERVAL: Duration = Duration::from_millis(500);
@@ -48,16 +50,22 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 pub struct Reader {
     /// The group.
     pub membership: Membership,
+    /// What is promised of the group's records.
+    pub promise: Promise,
+    /// Whether the group has ever planned ranges of a topic, where it plans them.
+    pub has_planned: Arc<HasPlanned>,
     /// Where batches go; has room for [`Self::MOST_RANGES`].
     pub jobs: Sender<Job>,
     /// Where they come back from.
-    pub done: Receiver<Done>,
+    pub done: Receiver<Report>,
     /// What may be held.
     pub budget: Budget,
     /// When ranges are closed.
     pub limits: BatchLimits,
     /// When records are taken. How far that is outlives a membership.
     pub pace: Arc<Mutex<Pace>>,
+    /// Of the tenant: what is used on other threads counts for it.
+    pub workers: Share,
     /// What processes the batches.
     pub versions: Arc<Versions>,
     /// Where troubles are told.
@@ -89,8 +97,12 @@ pub struct State {
     version: u64,
     assignments: u64,
     in_flight: usize,
-    /// One commit is outstanding at a time.
-    commit_outstanding: bool,
+    /// What was sent and not answered; one commit at a time.
+    commit_outstanding: Vec<Outstanding>,
+    /// Whether letters went with it.
+    letters_outstanding: bool,
+    /// Whether ranges wait for being planned.
+    plans_wait: bool,
     committed_at: Option<Instant>,
     commits_fail_since: Option<Instant>,
     trouble_probed_at: Option<Instant>,
@@ -108,6 +120,12 @@ pub enum Ending {
     Drained,
     /// There is nothing to do for the group just now, and this is what it has committed.
     Idle(GroupOffsets),
+}
+
+/// A partition that stands in a commit that was sent, and in which assignment.
+struct Outstanding {
+    partition: TopicPartition,
+    assignment: u64,
 }
 
 struct Revocation {
@@ -152,10 +170,8 @@ impl Reader {
             for event in self.membership.poll() {
                 self.handle(event, now)?;
             }
-            while let Ok(done) = self.done.try_recv() {
-                self.finish(done);
-            }
-            self.answer_revocations(now);
+            self.hear_reports(now);
+            self.answer_revocations(now)?;
             self.find_beginnings(now);
             has_ended = has_ended || self.keep_pace(now)?;
             self.housekeep(now);
@@ -177,8 +193,12 @@ impl Reader {
         match event {
             Event::Assigned(partitions) => self.assign(&partitions)?,
             Event::Revoked(partitions) => self.revoke(partitions, now),
-            Event::Lost(partitions) => self.lose(&partitions),
-            Event::Committed(offsets, answer) => self.committed(&offsets, answer, now),
+            Event::Lost(partitions) => self.lose(&partitions)?,
+            Event::Committed(answer) => self.committed(answer, now)?,
+            Event::Wrote(elapsed, cpu) => {
+                self.status.metrics().spent(Timed::DeadLetter, elapsed, cpu);
+                self.workers.charge(cpu * LETTERS_COST);
+            }
             Event::Trouble(text) => {
                 self.status.problem("kafka", &text);
                 self.state.trouble_probed_at.get_or_insert(now);
@@ -268,7 +288,7 @@ impl Reader {
             return false;
         }
         self.commit(now);
-        !self.state.commit_outstanding
+        self.state.commit_outstanding.is_empty()
     }
 
     /// Until when nothing happens if nobody wakes the thread.

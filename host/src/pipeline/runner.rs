@@ -7,25 +7,22 @@ use chrono::Utc;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::batch::Bundle;
 use super::consume::Consumer;
 use super::deliver::Delivery;
 use super::deployment::Deployment;
 use super::golden;
-use super::isolate::Isolation;
 use super::kept::Kept;
-use super::prepare::{Destination, Preparation, Prepared, open};
+use super::past::Past;
+use super::prepare::{Destination, Preparation, open};
 use super::report::{self, RefusedVersion, RunningVersion};
 use super::shared::Shared;
 use super::status::{Phase, Status};
 use super::turns::Turns;
 use super::versions::{Turned, Versions};
-use crate::config::{ConfigFaults, Fault, Guarantee, OnReject, PipelineSettings, Target};
-use crate::kafka::DeadLetters;
+use crate::config::{ConfigFaults, Fault, Guarantee, PipelineSettings, Target};
 use crate::metrics::Swap;
 use crate::rows::shortened;
 use crate::sink::{Backoff, Table};
-use crate::tap;
 use crate::watch::Source;
 
 /// The longest reason of a refusal that is told, in bytes.
@@ -176,30 +173,12 @@ impl Pipeline {
             return Err(ConfigFaults { file: source.file.clone(), faults: faults.to_vec() }.to_string());
         }
         let prepared = Preparation::of(source, &self.shared).await.complete();
-        let Prepared { settings, plugin, destinations, guarantee } = prepared.map_err(|faults| faults.to_string())?;
+        let prepared = prepared.map_err(|faults| faults.to_string())?;
         if let (Some(cases), Some(Ok(file))) = (&source.cases, &source.plugin) {
-            golden::check(cases.clone(), source, &settings, file.clone(), &self.shared).await?;
+            golden::check(cases.clone(), source, &prepared.settings, file.clone(), &self.shared).await?;
         }
-        let tables = self.open(&destinations, guarantee, source, making).await;
-        let dead_letters = match &settings.on_reject {
-            OnReject::DeadLetter(topic) => Some(DeadLetters::new(&self.shared.kafka, topic)),
-            OnReject::Stop | OnReject::Drop => None,
-        };
-        if let Some(usage) = plugin.usage() {
-            usage.count_in(self.status.metrics().clone());
-        }
-        let targets = tables.iter().map(|(target, _)| target.clone()).collect();
-        Ok(Arc::new(Deployment {
-            bundle: Arc::new(Bundle::of(source, &settings, plugin.hash())),
-            shown: Arc::new(tap::Source { plugin: plugin.clone(), targets }),
-            source: source.clone(),
-            settings,
-            plugin,
-            isolation: Isolation::new(self.status.clone()),
-            tables,
-            dead_letters,
-            since: Utc::now(),
-        }))
+        let tables = self.open(&prepared.destinations, prepared.guarantee, source, making).await;
+        Ok(Arc::new(Deployment::new(source.clone(), prepared, tables, &self.shared, &self.status)))
     }
 
     /// Opens all tables, however long it takes until they can be: an operator may mend them meanwhile.
@@ -251,6 +230,7 @@ impl Pipeline {
                 tenant: self.shared.tenants.of(&self.status.name().tenant),
                 status: self.status.clone(),
                 turns: Turns::default(),
+                past: Past::new(self.shared.clone()),
             }),
             stop: stop.clone(),
         };

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::park::Parking;
+use crate::bundles::Bundles;
 use crate::config::GatewaySettings;
 use crate::kafka::KafkaSettings;
 use crate::sink::{self, Sink};
@@ -29,6 +30,8 @@ pub struct Shared {
     pub state: Option<StateFolder>,
     /// Bytes that a pipeline may hold.
     pub in_flight: usize,
+    /// What has processed ranges that are planned, for whoever takes them over.
+    pub bundles: Arc<Bundles>,
     /// Where idle pipelines wait.
     pub parking: Parking,
     /// How long draining may take.
@@ -51,6 +54,7 @@ impl Shared {
         stop: CancellationToken,
     ) -> std::io::Result<Self> {
         let sinks = settings.sinks.iter().map(|(name, settings)| (name.clone(), sink::new(settings))).collect();
+        let bundles = Arc::new(Bundles::new(&kafka, &settings.bundles));
         let parking = Parking::new(settings.park_after, &kafka);
         Ok(Self {
             kafka,
@@ -59,6 +63,7 @@ impl Shared {
             plugins,
             state: None,
             in_flight: settings.in_flight.0,
+            bundles,
             parking,
             drain: settings.drain,
             until_caught_up: false,

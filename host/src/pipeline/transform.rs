@@ -1,5 +1,6 @@
 //! From a batch to rows and rejects: the guest is called slice by slice, and nothing that it hands over is trusted.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -21,6 +22,8 @@ pub struct Transformed {
     pub rejects: Vec<Reject>,
     /// Records that have neither a row nor a reject.
     pub dropped: usize,
+    /// By route: records whose rows its table does not take.
+    pub refused: BTreeMap<usize, BTreeSet<usize>>,
 }
 
 /// A record that could not become rows.
@@ -43,11 +46,13 @@ pub enum Stage {
     Encode,
     /// The sandbox: the plugin trapped on it, went beyond a limit or broke the contract.
     Trap,
+    /// The table that its rows were for.
+    Sink,
 }
 
 impl Stage {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Transform, Self::Encode, Self::Trap];
+    pub const ALL: [Self; 4] = [Self::Transform, Self::Encode, Self::Trap, Self::Sink];
 
     /// As headers and metrics call it.
     pub fn name(self) -> &'static str {
@@ -55,6 +60,7 @@ impl Stage {
             Self::Transform => "transform",
             Self::Encode => "encode",
             Self::Trap => "trap",
+            Self::Sink => "sink",
         }
     }
 }

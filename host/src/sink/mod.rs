@@ -7,12 +7,15 @@ mod discard;
 mod fault;
 mod file;
 mod lines;
+mod pace;
 mod postgres;
+mod reading;
 mod stdout;
 mod turns;
 
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use backoff::Backoff;
 use bounded::Bounded;
@@ -20,6 +23,7 @@ pub use clickhouse::ClickHouse;
 pub use fault::{Mismatch, Problem, SinkFault};
 pub use file::FileSink;
 pub use postgres::Postgres;
+pub use reading::{Found, Provenance, Question, Reading};
 pub use stdout::StdoutSink;
 
 use crate::config::{Guarantee, Mode, SinkSettings};
@@ -80,6 +84,11 @@ pub trait Sink: Send + Sync {
 
     /// Where it writes to all tables of a range at once or to none; each by itself without it.
     fn transaction(&self) -> Option<&dyn Transaction> {
+        None
+    }
+
+    /// Where it can be asked which rows its tables have.
+    fn reading(&self) -> Option<&dyn Reading> {
         None
     }
 }
@@ -151,6 +160,12 @@ pub trait Table: Send + Sync {
     fn blame<'a>(&'a self, write: Write<'a>) -> BoxFuture<'a, Result<Vec<Blamed>, SinkFault>> {
         let _ = write;
         Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// About how long a write that came now would wait before it began, since the table gets only so many a second. Ranges that are left
+    /// open so long become fewer and larger, and lose no time.
+    fn delay(&self) -> Duration {
+        Duration::ZERO
     }
 
     /// For [`Transaction::write`], which gets the tables that the same sink has opened.

@@ -293,7 +293,10 @@ pub(super) mod tests {
         };
         let description =
             Description { name: "test".to_owned(), version: "1".to_owned(), stateless: true, routes: Vec::new() };
-        (Transformed { batch, routes: Vec::new(), rejects: Vec::new(), dropped }, description)
+        (
+            Transformed { batch, routes: Vec::new(), rejects: Vec::new(), dropped, refused: Default::default() },
+            description,
+        )
     }
 
     fn with_headers(count: usize, name: &[u8], value: Option<&[u8]>) -> (Transformed, Description) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use tidegate::config::{GatewaySettings, Guarantee};
-use tidegate::pipeline::{Chunk, Lineage, Range, RouteRows, Token};
+use tidegate::pipeline::{Chunk, Range, RouteRows, Token, mint_lineage};
 use tidegate::rows::Column;
 use tidegate::sink::{self, Write};
 use tidegate_tests::harness::{ClickHouse, Http, Services};
@@ -67,7 +67,7 @@ fn write(url: &str, table: &str) -> anyhow::Result<()> {
     let column = |(name, kind): &(&str, &str)| anyhow::Ok(Column { name: (*name).to_owned(), kind: kind.parse()? });
     let columns: Vec<_> = COLUMNS.iter().map(column).collect::<Result<_, _>>()?;
     let range = Range { topic: Arc::from("events"), partition: 0, first: 0, next: i64::from(ROWS) };
-    let (rows, token) = (rows(), Token::new(Lineage::mint(), &range, 0));
+    let (rows, token) = (rows(), Token::new(mint_lineage(), &range, 0));
     Http::new()?.wait(async {
         let table = sink.open(table, &columns, Guarantee::AtLeastOnce).await?;
         table.write(Write { tenant: "acme", token: &token, range: &range, rows: &rows }).await

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail, ensure};
 use tempfile::TempDir;
 use tidegate::config::{GatewaySettings, Guarantee, Mode};
-use tidegate::pipeline::{Chunk, Lineage, Range, RouteRows, Token};
+use tidegate::pipeline::{Chunk, Lineage, Range, RouteRows, Token, mint_lineage};
 use tidegate::rows::Column;
 use tidegate::sink::{self, Blamed, Fence, Mismatch, Placement, Sink, SinkFault, Table, Write};
 use tidegate_tests::harness::{Http, Postgres, PostgresServer};
@@ -146,7 +146,7 @@ pub struct At {
 impl At {
     /// A range of a lineage of its own.
     pub fn new(first: i64, next: i64) -> Self {
-        Self::of(Lineage::mint(), first, next)
+        Self::of(mint_lineage(), first, next)
     }
 
     pub fn of(lineage: Lineage, first: i64, next: i64) -> Self {

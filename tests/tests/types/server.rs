@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use tidegate::config::{GatewaySettings, Guarantee};
-use tidegate::pipeline::{Chunk, Lineage, Range, RouteRows, Token};
+use tidegate::pipeline::{Chunk, Range, RouteRows, Token, mint_lineage};
 use tidegate::rows::Column;
 use tidegate::sink::{self, Sink, Write};
 use tidegate_tests::harness::Services;
@@ -34,7 +34,7 @@ impl Server {
         std::fs::write(folder.path().join("secret"), secret)?;
         let text = format!(
             "[kafka]\n\"bootstrap.servers\" = \"127.0.0.1:1\"\n\n[sinks.dwh]\ntype = \"clickhouse\"\nurl = \"{}\"\n\
-             user = \"{name}\"\npassword = {{ file = \"secret\" }}\n",
+             user = \"{name}\"\npassword = {{ file = \"secret\" }}\ninserts_per_second = 1000\n",
             services.clickhouse
         );
         std::fs::write(&file, text)?;
@@ -66,7 +66,7 @@ impl Server {
         let chunk =
             Chunk { bytes: rows.concat().into(), ends: ends.collect(), origins: (0..u32::try_from(count)?).collect() };
         let rows = RouteRows { chunks: vec![chunk], rows: count };
-        let token = Token::new(Lineage::mint(), &range, 0);
+        let token = Token::new(mint_lineage(), &range, 0);
         self.runtime.block_on(async {
             let table = self.sink.open(&table, columns, Guarantee::AtLeastOnce).await?;
             table.write(Write { tenant: "acme", token: &token, range: &range, rows: &rows }).await

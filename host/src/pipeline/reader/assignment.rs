@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use tidegate_ledger::Promise;
+
 use super::{Partition, REVOKE_DEADLINE, Reader, Revocation, subject};
 use crate::kafka::{Inquiry, Positions, TopicPartition};
 use crate::pipeline::status::Phase;
+use crate::stop_points;
 
 /// How long to wait before Kafka is asked once more where partitions begin.
 const RETRY: Duration = Duration::from_secs(2);
@@ -33,7 +36,7 @@ impl Reader {
     /// The partition is ours, and nothing is known of it.
     fn begin_anew(&mut self, key: &TopicPartition) {
         self.state.assignments += 1;
-        let mut partition = Partition::new(key, self.state.assignments);
+        let mut partition = Partition::new(key, self.state.assignments, self.promise);
         if self.status.phase() == Phase::Paused {
             partition.stop();
         }
@@ -58,7 +61,8 @@ impl Reader {
             return;
         }
         self.state.beginnings.again_at = Some(now + RETRY);
-        self.state.beginnings.inquiry = Some(self.membership.ask_positions(unknown.keys().cloned().collect()));
+        self.state.beginnings.inquiry =
+            Some(self.membership.ask_positions(unknown.keys().cloned().collect(), self.has_planned.clone()));
         self.state.beginnings.asked = unknown;
     }
 
@@ -79,6 +83,9 @@ impl Reader {
             let Some(partition) = partition else { continue };
             match position {
                 Ok(position) => {
+                    if !position.plan.ranges.is_empty() {
+                        stop_points::pass("plan-read");
+                    }
                     partition.begin(&position);
                     match position.moved {
                         Some(moved) => {
@@ -147,19 +154,36 @@ impl Reader {
         self.state.revocations.push(Revocation { partitions, deadline: now + REVOKE_DEADLINE });
     }
 
-    pub(super) fn lose(&mut self, partitions: &[TopicPartition]) {
+    /// # Errors
+    /// Where a commit of them is on its way: librdkafka may send it once more when it has joined again, as a member in good standing, and
+    /// overwrite the plan of who owns the partition by then.
+    pub(super) fn lose(&mut self, partitions: &[TopicPartition]) -> Result<(), String> {
         tracing::warn!(pipeline = %self.status.name(), partitions = %names(partitions), "lost: another member has them");
+        self.must_not_be_outstanding(partitions)?;
         self.forget(partitions);
+        Ok(())
+    }
+
+    fn must_not_be_outstanding(&self, partitions: &[TopicPartition]) -> Result<(), String> {
+        let of_these = partitions.iter().filter_map(|partition| self.state.partitions.get(partition));
+        match of_these.filter(|partition| partition.is_outstanding()).count() {
+            0 => Ok(()),
+            _ if self.promise == Promise::AtLeastOnce => Ok(()),
+            count => Err(format!("{count} partitions went to another member while a commit of them was not answered")),
+        }
     }
 
     /// Answers the revocations whose partitions have drained: their ranges are complete and the commit of them is answered.
-    pub(super) fn answer_revocations(&mut self, now: Instant) {
+    ///
+    /// # Errors
+    /// Where the answer takes too long: see [`Self::lose`].
+    pub(super) fn answer_revocations(&mut self, now: Instant) -> Result<(), String> {
         let revocations = std::mem::take(&mut self.state.revocations);
         for revocation in revocations {
             let of_these = || revocation.partitions.iter().filter_map(|revoked| self.state.partitions.get(revoked));
             let late = now >= revocation.deadline;
             let open = of_these().any(|partition| partition.in_flight > 0);
-            let uncommitted = of_these().any(|partition| partition.completion.to_commit().is_some());
+            let uncommitted = of_these().any(Partition::is_uncommitted);
             if (open || uncommitted) && !late {
                 if !open {
                     self.commit(now);
@@ -168,8 +192,10 @@ impl Reader {
                 continue;
             }
             tracing::info!(pipeline = %self.status.name(), partitions = %names(&revocation.partitions), late, "revoked");
+            self.must_not_be_outstanding(&revocation.partitions)?;
             self.forget(&revocation.partitions);
         }
+        Ok(())
     }
 
     fn forget(&mut self, partitions: &[TopicPartition]) {

@@ -2,15 +2,49 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Done, Outcome, Partition, Reader, subject};
-use crate::kafka::TopicPartition;
+use chrono::Utc;
+use tidegate_ledger::Promise;
+
+use super::{Done, HowMade, Outcome, Outstanding, Partition, Reader, Report, subject};
+use crate::kafka::{CommitFault, TopicPartition};
+use crate::metrics::Timed;
+use crate::pipeline::batch::Batch;
+use crate::pipeline::range::Range;
 use crate::pipeline::status::Phase;
+use crate::stop_points;
 
 /// How long commits may fail before somebody is told: in a rebalance one is refused now and then.
 const COMMIT_PATIENCE: Duration = Duration::from_secs(5);
 
+/// What is told of letters that cannot be written.
+const LETTERS: &str = "dead letters";
+
 impl Reader {
-    pub(super) fn finish(&mut self, done: Done) {
+    pub(super) fn hear_reports(&mut self, now: Instant) {
+        while let Ok(report) = self.done.try_recv() {
+            match report {
+                Report::Made(made) => self.plan(made),
+                Report::Done(done) => self.finish(done),
+            }
+        }
+        // Their rows wait for it.
+        if std::mem::take(&mut self.state.plans_wait) {
+            self.commit(now);
+        }
+    }
+
+    /// A range is to be planned. Whoever asks hears of it when a commit is answered.
+    fn plan(&mut self, made: HowMade) {
+        let HowMade { range, assignment, bundle, verdicts, go } = made;
+        let key = TopicPartition { topic: range.topic.clone(), partition: range.partition };
+        let partition = self.state.partitions.get_mut(&key).filter(|partition| partition.assignment == assignment);
+        let Some(partition) = partition else { return };
+        let now = u64::try_from(Utc::now().timestamp()).unwrap_or_default();
+        partition.made(&range, (bundle, verdicts), now, go);
+        self.state.plans_wait = true;
+    }
+
+    fn finish(&mut self, done: Done) {
         self.state.in_flight = self.state.in_flight.saturating_sub(1);
         let key = TopicPartition { topic: done.range.topic.clone(), partition: done.range.partition };
         let Some(partition) = self.state.partitions.get_mut(&key) else { return };
@@ -18,26 +52,35 @@ impl Reader {
         if partition.assignment != done.assignment {
             return;
         }
-        partition.in_flight = partition.in_flight.saturating_sub(1);
+        partition.finished(&done.range);
         match done.outcome {
-            Outcome::Complete => partition.completion.complete(&done.range),
-            Outcome::Abandoned => partition.completion.abandon(&done.range),
+            Outcome::Complete(letters) => partition.complete(&done.range, letters),
+            Outcome::Abandoned => {}
+            Outcome::TooLarge(batch) => self.halve(&key, *batch),
             // A version that took over meanwhile may do what the one before could not.
             Outcome::Stopped(_) | Outcome::Paused(_) if done.turn != self.versions.turn() => {
-                partition.completion.abandon(&done.range);
                 partition.stop();
                 partition.resume();
             }
             Outcome::Stopped(reason) => {
-                partition.completion.abandon(&done.range);
                 partition.stop();
                 self.status.problem(&subject(&key), &reason);
             }
-            Outcome::Paused(reason) => {
-                partition.completion.abandon(&done.range);
-                self.pause(&reason);
-            }
+            Outcome::Paused(reason) => self.pause(&reason),
         }
+    }
+
+    /// More of a range is left out than a plan has room for: each half of it is processed by itself.
+    fn halve(&mut self, key: &TopicPartition, batch: Batch) {
+        let Batch { range, mut records, permit, .. } = batch;
+        drop(permit);
+        let Some(at) = records.offsets.get(records.len() / 2).copied() else { return };
+        let Some(partition) = self.state.partitions.get_mut(key) else { return };
+        partition.split(&range, at);
+        let behind = records.split_at_offset(at);
+        let second = Range { first: at, ..range.clone() };
+        self.send(key, Range { next: at, ..range }, records, None);
+        self.send(key, second, behind, None);
     }
 
     /// Fetches nothing more of any partition, and stays in the group: ranges that are under way come to their end.
@@ -49,37 +92,93 @@ impl Reader {
         self.status.problem("plugin", reason);
     }
 
-    pub(super) fn committed(&mut self, offsets: &[(TopicPartition, i64)], answer: Result<(), String>, now: Instant) {
-        self.state.commit_outstanding = false;
+    /// # Errors
+    /// Where nobody knows whether the broker has taken the commit: the membership ends, and the next one reads what is there.
+    pub(super) fn committed(&mut self, answer: Result<(), CommitFault>, now: Instant) -> Result<(), String> {
         self.state.committed_at = Some(now);
+        let outstanding = std::mem::take(&mut self.state.commit_outstanding);
+        let mut of_these: Vec<_> = outstanding
+            .iter()
+            .filter_map(|Outstanding { partition, assignment }| {
+                let index = |other: &Partition| other.assignment == *assignment;
+                self.state.partitions.get(partition).is_some_and(index).then(|| partition.clone())
+            })
+            .collect();
+        let mut each = |what: &mut dyn FnMut(&mut Partition)| {
+            for key in of_these.drain(..) {
+                if let Some(partition) = self.state.partitions.get_mut(&key) {
+                    what(partition);
+                }
+            }
+        };
         match answer {
             Ok(()) => {
-                for (key, offset) in offsets {
-                    if let Some(partition) = self.state.partitions.get_mut(key) {
-                        partition.completion.committed(*offset);
-                    }
+                let mut completes = false;
+                each(&mut |partition| completes |= partition.answered());
+                if completes {
+                    stop_points::pass("completed");
+                }
+                if std::mem::take(&mut self.state.letters_outstanding) {
+                    self.status.solved(LETTERS);
                 }
                 self.state.commits_fail_since = None;
                 self.status.solved("commits");
+                // What was made meanwhile waits for the next one.
+                self.state.plans_wait = true;
+            }
+            Err(CommitFault::Unknown(fault)) if self.promise == Promise::ExactlyOnce => {
+                return Err(format!("a commit may or may not have been taken: {fault}; joining again"));
+            }
+            Err(CommitFault::Letters { problem, partitions, rest }) => {
+                each(&mut Partition::refused);
+                for key in &partitions {
+                    if let Some(partition) = self.state.partitions.get_mut(key) {
+                        partition.rest(now + rest);
+                    }
+                }
+                self.status.problem(LETTERS, &problem);
+                self.status.metrics().retry(Timed::DeadLetter);
+                self.state.plans_wait = true;
             }
             // Tried again with the next commit, if the partitions are still ours then.
-            Err(fault) => self.commit_failed(&fault, now),
+            Err(fault) => {
+                each(&mut Partition::refused);
+                self.commit_failed(&fault.to_string(), now);
+            }
         }
+        Ok(())
     }
 
-    /// Commits what is to be committed: offsets that are complete, and where partitions begin.
+    /// Commits what is to be committed: offsets that are complete, plans, and where partitions begin.
     pub(super) fn commit(&mut self, now: Instant) {
-        if self.state.commit_outstanding {
+        if !self.state.commit_outstanding.is_empty() {
             return;
         }
-        let commits: Vec<_> = self.state.partitions.values().filter_map(super::Partition::to_commit).collect();
+        self.state.partitions.values_mut().for_each(|partition| partition.wake(now));
+        let mut commits: Vec<_> = self.state.partitions.values().filter_map(Partition::to_commit).collect();
         if commits.is_empty() {
             return;
         }
+        let mut with_letters = commits.iter().any(|commit| !commit.letters.is_empty());
+        if with_letters {
+            // Whoever finds the transaction unfinished has to find out whose it is.
+            let of_these = commits.iter().filter_map(|commit| self.state.partitions.get(&commit.partition));
+            let announcements: Vec<_> = of_these.filter_map(Partition::to_announce).collect();
+            if !announcements.is_empty() {
+                (commits, with_letters) = (announcements, false);
+            }
+        }
         self.state.committed_at = Some(now);
-        match self.membership.commit(&commits) {
-            Ok(()) => self.state.commit_outstanding = true,
-            Err(fault) => self.commit_failed(&fault, now),
+        stop_points::pass("before-plan");
+        if let Err(fault) = self.membership.commit(&commits) {
+            return self.commit_failed(&fault, now);
+        }
+        self.state.letters_outstanding = with_letters;
+        for commit in commits {
+            let Some(partition) = self.state.partitions.get_mut(&commit.partition) else { continue };
+            partition.sent(&commit);
+            let assignment = partition.assignment;
+            self.state.commit_outstanding.push(Outstanding { partition: commit.partition, assignment });
         }
     }
 

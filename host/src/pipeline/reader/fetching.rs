@@ -2,11 +2,15 @@
 
 use std::time::Instant;
 
+use tidegate_ledger::Planned;
+
 use super::{Job, Partition, Reader};
 use crate::config::ByteSize;
 use crate::kafka::TopicPartition;
 use crate::pipeline::batch::Batch;
 use crate::pipeline::budget::Spent;
+use crate::pipeline::partition::Closed;
+use crate::pipeline::range::{Range, Records};
 
 impl Reader {
     /// Takes what has come, as far as the budget goes. Returns how many records that was.
@@ -17,7 +21,7 @@ impl Reader {
         if spent.is_some() {
             // Nothing comes back that could make room: what is open must go on its way.
             if self.state.in_flight == 0 {
-                self.close_largest();
+                self.close_largest(now);
             }
             return 0;
         }
@@ -48,7 +52,7 @@ impl Reader {
         // What is open gets no more just now, and what could be fetched has no room beside it: a range without a deadline would
         // keep it so until a broker is back.
         if passed_over && fetched == 0 && self.state.in_flight == 0 {
-            self.close_largest();
+            self.close_largest(now);
         }
         self.status.metrics().records.inc_by(u64::try_from(fetched).unwrap_or_default());
         let bytes = self.open_bytes().saturating_sub(bytes_before);
@@ -86,27 +90,38 @@ impl Reader {
         let keys: Vec<_> =
             self.state.partitions.values().filter(|partition| due(partition)).map(Partition::key).collect();
         for key in keys {
-            self.close(&key);
+            self.close(&key, now);
+            // What is to be replayed and is not there yet is read again by whoever comes next.
+            if let Some(partition) = self.state.partitions.get_mut(&key).filter(|_| draining) {
+                partition.give_up_open();
+            }
         }
     }
 
-    fn close_largest(&mut self) {
+    fn close_largest(&mut self, now: Instant) {
         let largest = self.state.partitions.values().max_by_key(|partition| partition.open_bytes());
         if let Some(key) = largest.map(Partition::key) {
-            self.close(&key);
+            self.close(&key, now);
         }
     }
 
-    fn close(&mut self, key: &TopicPartition) {
+    fn close(&mut self, key: &TopicPartition, now: Instant) {
         if self.state.in_flight >= Self::MOST_RANGES {
             return;
         }
         let Some(partition) = self.state.partitions.get_mut(key) else { return };
-        let Some((range, records)) = partition.close(&self.limits) else { return };
+        let Some(Closed { range, records, planned }) = partition.close(&self.limits, now) else { return };
+        self.send(key, range, records, planned);
+    }
+
+    /// Sends a closed range on its way.
+    pub(super) fn send(&mut self, key: &TopicPartition, range: Range, records: Records, planned: Option<Planned>) {
+        let Some(partition) = self.state.partitions.get(key) else { return };
+        let Some(lineage) = partition.lineage() else { return };
         let permit = self.budget.take(records.bytes());
         let bundle = self.versions.current().bundle.clone();
-        let batch = Batch { range, records, lineage: partition.lineage, bundle, permit };
-        let job = Job { batch, assignment: partition.assignment, cancel: partition.cancel.clone() };
+        let batch = Batch { range, records, lineage, bundle, permit };
+        let job = Job { batch, assignment: partition.assignment, planned, cancel: partition.cancel.clone() };
         self.state.in_flight += 1;
         // There is room for as many as may be in flight. Where the other end is gone the pipeline is ending, and the range
         // is read again by whoever comes next.

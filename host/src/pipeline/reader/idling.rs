@@ -58,7 +58,7 @@ impl Reader {
     /// Whether nothing is under way and nothing is to be committed.
     fn is_quiet(&self) -> bool {
         let state = &self.state;
-        let busy = state.in_flight > 0 || state.commit_outstanding || state.draining.is_some();
+        let busy = state.in_flight > 0 || !state.commit_outstanding.is_empty() || state.draining.is_some();
         !busy && state.revocations.is_empty() && state.partitions.values().all(Partition::is_at_rest)
     }
 

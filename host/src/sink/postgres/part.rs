@@ -59,7 +59,8 @@ mod tests {
         let chunks = vec![chunk(b"abbccc", &[1, 3, 6]), chunk(b"", &[]), chunk(b"d", &[1]), chunk(b"eef", &[2, 3])];
         let rows = RouteRows { chunks, rows: 6 };
         let pieces = |range| {
-            let pieces = Part::of(&rows, range).pieces().map(|piece| String::from_utf8_lossy(piece).into_owned());
+            let part = Part::of(&rows, range);
+            let pieces = part.pieces().map(|piece| String::from_utf8_lossy(piece).into_owned());
             pieces.collect::<Vec<_>>()
         };
         assert_eq!(pieces(0..6), ["abbccc", "d", "eef"]);

@@ -1,0 +1,117 @@
+//! Versions of former times: a range that was planned is processed again by the bundle of its plan, whatever lies in the plugin directory by now.
+//! What a bundle consists of is kept in Kafka, where every gateway finds it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tidegate_ledger::BundleId;
+use tokio::sync::Mutex;
+
+use super::deployment::Deployment;
+use super::prepare::{Preparation, Prepared, open};
+use super::shared::Shared;
+use super::status::Status;
+use crate::sink::Backoff;
+
+/// What is told of a bundle that cannot be stored or read just now.
+const SUBJECT: &str = "bundles";
+
+/// The bundles of a pipeline.
+pub struct Past {
+    shared: Shared,
+    /// Versions that were made again; a few, until the ranges are complete that need them.
+    made: Mutex<BTreeMap<BundleId, Arc<Deployment>>>,
+}
+
+impl Past {
+    /// Nothing is made again yet.
+    pub fn new(shared: Shared) -> Self {
+        Self { shared, made: Mutex::default() }
+    }
+
+    /// Has a version's bundle stored before anything is planned with it. Waits until that can be done.
+    ///
+    /// # Errors
+    /// Where it never can.
+    pub async fn store(&self, version: &Deployment, status: &Status) -> Result<(), String> {
+        let stored = version.stored.get_or_try_init(|| async {
+            let mut backoff = Backoff::default();
+            loop {
+                match self.shared.bundles.store(version.bundle.id(), &version.source, &version.settings).await {
+                    Ok(()) => {
+                        status.solved(SUBJECT);
+                        return Ok(());
+                    }
+                    Err(fault) if fault.is_final() => return Err(fault.to_string()),
+                    Err(fault) => status.problem(SUBJECT, &fault.to_string()),
+                }
+                let wait = backoff.next(&mut rand::rng());
+                tokio::time::sleep(wait).await;
+            }
+        });
+        stored.await.copied()
+    }
+
+    /// The version that a bundle makes. Waits until it can be read, and until its tables can be opened.
+    ///
+    /// # Errors
+    /// Where it is missing, or is not what it was.
+    pub async fn version(&self, bundle: BundleId, status: &Arc<Status>) -> Result<Arc<Deployment>, String> {
+        let mut made = self.made.lock().await;
+        if let Some(version) = made.get(&bundle) {
+            return Ok(version.clone());
+        }
+        let mut backoff = Backoff::default();
+        let source = loop {
+            match self.shared.bundles.fetch(bundle, status.name(), status.file()).await {
+                Ok(Some(source)) => break Arc::new(source),
+                Ok(None) => return Err(format!("bundle {bundle} is not in topic {}", self.shared.bundles.topic())),
+                Err(fault) if fault.is_final() => return Err(fault.to_string()),
+                Err(fault) => status.problem(SUBJECT, &fault.to_string()),
+            }
+            let wait = backoff.next(&mut rand::rng());
+            tokio::time::sleep(wait).await;
+        };
+        status.solved(SUBJECT);
+        tracing::info!(pipeline = %status.name(), %bundle, "makes a former version again, for ranges that were planned with it");
+        let prepared = Preparation::of(&source, &self.shared).await.complete();
+        let prepared = prepared.map_err(|faults| format!("its bundle cannot run here: {faults}"))?;
+        let tables = self.open(&prepared, status).await;
+        let version = Arc::new(Deployment::new(source, prepared, tables, &self.shared, status));
+        if version.bundle.id() != bundle {
+            return Err(format!("its bundle comes out as {} here", version.bundle.id()));
+        }
+        // It was planned with, so it is there.
+        let _ = version.stored.set(());
+        made.insert(bundle, version.clone());
+        Ok(version)
+    }
+
+    async fn open(
+        &self,
+        prepared: &Prepared,
+        status: &Status,
+    ) -> Vec<(crate::config::Target, Arc<dyn crate::sink::Table>)> {
+        let mut backoff = Backoff::default();
+        loop {
+            let mut tables = Vec::with_capacity(prepared.destinations.len());
+            for (destination, opened) in
+                prepared.destinations.iter().zip(open(&prepared.destinations, prepared.guarantee).await)
+            {
+                let subject = format!("sink {}", destination.target);
+                match opened {
+                    Ok(table) => {
+                        status.solved(&subject);
+                        tables.push((destination.target.clone(), table));
+                    }
+                    Err(fault) => status.problem(&subject, &fault.to_string()),
+                }
+            }
+            if tables.len() == prepared.destinations.len() {
+                return tables;
+            }
+            let wait = backoff.next(&mut rand::rng());
+            tokio::time::sleep(wait).await;
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Writing what a range has become: each route's rows to its table, or those of all routes of a database in one transaction. Every write is
+//! tried again until it is where it belongs. Rows that a table refuses are found one by one, and left out.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::batch::{Batch, Token};
+use super::deliver::Delivery;
+use super::deployment::Deployment;
+use super::transform::Transformed;
+use crate::config::{Guarantee, OnReject, Target};
+use crate::cpu::Metered;
+use crate::metrics::Timed;
+use crate::sink::{Backoff, Blamed, Fence, Sink, SinkFault, Table, Transaction, Write};
+use crate::stop_points;
+
+/// Between two tries: a sink that has come back is not kept waiting, and one that has not is asked little.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// What is written at once.
+pub struct Outlet {
+    /// Indexes of routes.
+    routes: Vec<usize>,
+    /// Whose transaction it is; without one each route's table takes its rows by itself.
+    sink: Option<Arc<dyn Sink>>,
+    /// What troubles are told of.
+    subject: String,
+}
+
+/// How a write ended.
+pub enum Written {
+    /// All of it is where it belongs.
+    Done,
+    /// A version that has taken over writes these rows elsewhere, and they cannot be written here.
+    Elsewhere,
+    /// The table refuses these rows of the route; nothing was written.
+    Refused {
+        /// The route's index.
+        route: usize,
+        /// The rows, and why.
+        rows: Vec<Blamed>,
+    },
+}
+
+impl Outlet {
+    /// What the routes of a version are written by.
+    pub fn of(
+        tables: &[(Target, Arc<dyn Table>)],
+        guarantee: Guarantee,
+        sink: impl Fn(&str) -> Option<Arc<dyn Sink>>,
+    ) -> Vec<Self> {
+        let mut outlets: Vec<Self> = Vec::new();
+        for (route, (target, _)) in tables.iter().enumerate() {
+            let together = guarantee == Guarantee::ExactlyOnce;
+            let sink = sink(&target.sink).filter(|sink| together && sink.transaction().is_some());
+            let subject = match sink {
+                Some(_) => format!("sink {}", target.sink),
+                None => format!("sink {target}"),
+            };
+            let same = outlets.iter_mut().find(|outlet| outlet.sink.is_some() && outlet.subject == subject);
+            match same.filter(|_| sink.is_some()) {
+                Some(outlet) => outlet.routes.push(route),
+                None => outlets.push(Self { routes: vec![route], sink, subject }),
+            }
+        }
+        outlets
+    }
+
+    fn transaction(&self) -> Option<&dyn Transaction> {
+        self.sink.as_ref().and_then(|sink| sink.transaction())
+    }
+
+    /// One for each route.
+    fn tokens(&self, batch: &Batch) -> Vec<Token> {
+        self.routes.iter().map(|route| Token::new(batch.lineage, &batch.range, *route)).collect()
+    }
+}
+
+impl Delivery {
+    /// Writes what belongs to an outlet, however long it takes.
+    pub(super) async fn write(&self, by: &Deployment, transformed: &Transformed, outlet: &Outlet) -> Written {
+        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+        loop {
+            let started = Instant::now();
+            let (written, cpu) = Metered::new(self.try_to_write(by, transformed, outlet)).await;
+            self.status.metrics().spent(Timed::Sink, started.elapsed(), cpu);
+            self.tenant.workers.charge(cpu);
+            let problem = match written {
+                Ok(()) => {
+                    self.status.solved(&outlet.subject);
+                    if by.outlets.len() > 1 {
+                        stop_points::pass("between-sinks");
+                    }
+                    return Written::Done;
+                }
+                // Who plans waits: the range is this version's.
+                Err(_) if by.guarantee == Guarantee::AtLeastOnce && !self.writes_like(by, &outlet.routes) => {
+                    self.status.solved(&outlet.subject);
+                    return Written::Elsewhere;
+                }
+                Err((Some(route), SinkFault::Rows(refusal))) => {
+                    match self.blame(by, transformed, outlet, route).await {
+                        Ok(rows) if rows.is_empty() => {
+                            format!(
+                                "{refusal}; each of the rows passes by itself, so that none is to blame; trying again"
+                            )
+                        }
+                        Ok(rows) if *by.on_reject() == OnReject::Stop => {
+                            let reason = rows.first().map(|row| row.reason.clone()).unwrap_or_default();
+                            format!("{} rows are refused, and on_reject is \"stop\": {reason}", rows.len())
+                        }
+                        Ok(rows) => {
+                            self.status.solved(&outlet.subject);
+                            return Written::Refused { route, rows };
+                        }
+                        Err(fault) => format!("{refusal}; looking for the rows to blame: {fault}"),
+                    }
+                }
+                Err((_, fault)) => fault.to_string(),
+            };
+            self.status.problem(&outlet.subject, &problem);
+            self.status.metrics().retry(Timed::Sink);
+            let wait = backoff.next(&mut rand::rng());
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    async fn try_to_write(
+        &self,
+        by: &Deployment,
+        transformed: &Transformed,
+        outlet: &Outlet,
+    ) -> Result<(), (Option<usize>, SinkFault)> {
+        let tokens = outlet.tokens(&transformed.batch);
+        let (routes, writes) = self.writes(by, transformed, outlet, &tokens);
+        if let Some(transaction) = outlet.transaction() {
+            let written = transaction.write(&writes, self.fence(&transformed.batch)).await;
+            return written.map_err(|(index, fault)| (index.and_then(|index| routes.get(index).copied()), fault));
+        }
+        for ((table, write), route) in writes.into_iter().zip(routes) {
+            table.write(write).await.map_err(|fault| (Some(route), fault))?;
+        }
+        Ok(())
+    }
+
+    /// Which rows of a route the sink refuses.
+    async fn blame(
+        &self,
+        by: &Deployment,
+        transformed: &Transformed,
+        outlet: &Outlet,
+        route: usize,
+    ) -> Result<Vec<Blamed>, SinkFault> {
+        let tokens = outlet.tokens(&transformed.batch);
+        let (routes, writes) = self.writes(by, transformed, outlet, &tokens);
+        let Some(index) = routes.iter().position(|other| *other == route) else { return Ok(Vec::new()) };
+        match (outlet.transaction(), writes.get(index)) {
+            (Some(transaction), _) => transaction.blame(&writes, index, self.fence(&transformed.batch)).await,
+            (None, Some((table, write))) => table.blame(*write).await,
+            (None, None) => Ok(Vec::new()),
+        }
+    }
+
+    fn fence<'a>(&'a self, batch: &'a Batch) -> Fence<'a> {
+        Fence { tenant: &self.tenant.name, lineage: batch.lineage, range: &batch.range }
+    }
+
+    /// The routes of an outlet that have rows, and the writes of those rows.
+    fn writes<'a>(
+        &'a self,
+        by: &'a Deployment,
+        transformed: &'a Transformed,
+        outlet: &Outlet,
+        tokens: &'a [Token],
+    ) -> (Vec<usize>, Vec<(&'a dyn Table, Write<'a>)>) {
+        let of_route = |(route, token): (&usize, &'a Token)| {
+            let (_, table) = by.tables.get(*route)?;
+            let rows = transformed.routes.get(*route).filter(|rows| rows.rows > 0)?;
+            let write = Write { tenant: &self.tenant.name, token, range: &transformed.batch.range, rows };
+            Some((*route, (&**table, write)))
+        };
+        outlet.routes.iter().zip(tokens).filter_map(of_route).unzip()
+    }
+
+    fn writes_like(&self, by: &Deployment, routes: &[usize]) -> bool {
+        let current = self.versions.current();
+        routes.iter().all(|route| current.writes_like(by, *route))
+    }
+}
