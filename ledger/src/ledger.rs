@@ -116,10 +116,13 @@ impl Ledger {
     /// The plugin has run, or a table has refused rows: this is how the range is to be written. True where it may be sent at once; else it is
     /// to be planned first, and [`Self::answered`] says when it may.
     ///
-    /// Other verdicts than before may come only where nothing that was sent with those can have been written, or still be.
+    /// Other verdicts than before may come only where nothing that was sent with those can have been written, or still be. A new range whose
+    /// verdicts find no room ([`Self::has_room`]) is not planned at all: see [`Self::split`].
     pub fn made(&mut self, first: i64, bundle: BundleId, verdicts: Verdicts, now: u64) -> bool {
         let taken = self.taken.as_ref().and_then(|entry| entry.plan.ranges.iter().find(|range| range.first == first));
         let at = taken.map_or(now, |range| range.at);
+        // It becomes two: what was planned of it whole would hold its second half back for ever, or pass over it.
+        let is_too_large = self.promise == Promise::ExactlyOnce && taken.is_none() && !self.has_room(first, &verdicts);
         let Some(tracked) = self.ranges.get_mut(&first) else { return false };
         let wanted = Planned { first, next: tracked.next, bundle, verdicts, at };
         tracked.is_released = match (self.promise, taken) {
@@ -128,7 +131,7 @@ impl Ledger {
             (Promise::AtLeastOnce, None) => true,
             (Promise::ExactlyOnce, None) => false,
         };
-        tracked.wanted = Some(wanted);
+        tracked.wanted = (!is_too_large).then_some(wanted);
         tracked.is_released
     }
 
@@ -427,6 +430,23 @@ mod tests {
         assert!(!ledger.finds_room(0) && ledger.finds_room(990));
         assert!(!ledger.has_room(0, &Verdicts { poison: (0..300).collect(), ..Verdicts::default() }));
         assert!(ledger.has_room(0, &Verdicts { poison: (0..50).collect(), ..Verdicts::default() }));
+    }
+
+    #[test]
+    fn a_range_that_is_to_become_two_is_not_planned_meanwhile() {
+        // The least room that is not enough: what is planned now is shorter than the longest that it might be.
+        let many = Verdicts { poison: (0..9).collect(), ..Verdicts::default() };
+        let narrow = |room| Ledger::begin(Promise::ExactlyOnce, 0, None, Lineage(7), room);
+        let room = (0..Ledger::ROOM).rev().find(|room| !narrow(*room).has_room(0, &many)).unwrap();
+        let mut ledger = narrow(room);
+        ledger.close(0, 10);
+        assert!(!ledger.made(0, BUNDLE, many, 1));
+        assert_eq!(firsts(&ledger.to_commit().unwrap()), []);
+        ledger.split(0, 5);
+        made(&mut ledger, 0, 5);
+        made(&mut ledger, 5, 10);
+        let ends: Vec<_> = ledger.to_commit().unwrap().plan.ranges.iter().map(|range| range.next).collect();
+        assert_eq!(ends, [5, 10]);
     }
 
     #[test]
