@@ -28,6 +28,7 @@ pub struct Entry {
 pub struct Ledger {
     promise: Promise,
     lineage: Lineage,
+    minted: Lineage,
     /// By first offset.
     ranges: BTreeMap<i64, Tracked>,
     /// Behind the last range of the complete ones that nothing open precedes.
@@ -69,6 +70,7 @@ impl Ledger {
         Self {
             promise,
             lineage: plan.lineage.unwrap_or(minted),
+            minted,
             ranges: replayed.collect(),
             complete_to: offset,
             taken,
@@ -78,9 +80,18 @@ impl Ledger {
         }
     }
 
-    /// What tells writes of this partition from all others.
+    /// What commits carry on.
     pub fn lineage(&self) -> Lineage {
         self.lineage
+    }
+
+    /// What tells writes of a range from all others. What nothing is planned of goes under a lineage that no commit ever carries: whoever plans
+    /// the same range later must not be taken for who wrote it first, and left out something else.
+    pub fn lineage_of(&self, first: i64) -> Lineage {
+        match self.promise {
+            Promise::AtLeastOnce if self.planned(first).is_none() => Lineage(!self.minted.0),
+            _ => self.lineage,
+        }
     }
 
     /// What the broker has, as far as it has answered; none where the group has no offset of the partition.
@@ -399,9 +410,10 @@ mod tests {
         let mut before = ledger(Promise::ExactlyOnce, None);
         made(&mut before, 0, 10);
         let (entry, _) = commit(&mut before);
-        let mut after = ledger(Promise::AtLeastOnce, Some(entry));
+        let mut after = Ledger::begin(Promise::AtLeastOnce, 0, Some(entry), Lineage(8), Ledger::ROOM);
         assert_eq!(after.to_commit(), None);
         assert!(made(&mut after, 10, 20), "what was never planned may be sent");
+        assert_eq!((after.lineage_of(0), after.lineage_of(10)), (Lineage(7), Lineage(!8)));
         assert!(after.made(0, BUNDLE, Verdicts::default(), 1));
         after.complete(10);
         after.complete(0);
