@@ -29,16 +29,15 @@ impl World {
             replays.clone_from(&entry.plan.ranges);
         }
         let is_new = taken.as_ref().is_none_or(|entry| entry.plan.lineage.is_none());
-        let own_lineage = if is_new || self.promise == Promise::AtLeastOnce { self.mint() } else { 0 };
+        let minted = if is_new || self.promise == Promise::AtLeastOnce { self.mint() } else { 0 };
         if let Some(entry) = taken.as_mut().filter(|entry| !entry.plan.ranges.is_empty()) {
-            entry.plan.lineage.get_or_insert(Lineage(own_lineage.into()));
+            entry.plan.lineage.get_or_insert(Lineage(minted.into()));
         }
         let offset = taken.as_ref().map_or(0, |entry| entry.offset);
-        let ledger = Ledger::begin(self.promise, offset, taken, Lineage(own_lineage.into()), setup.room);
+        let ledger = Ledger::begin(self.promise, offset, taken, Lineage(minted.into()), setup.room);
         self.owners[o].partition = Some(Partition {
             ledger,
             promise: self.promise,
-            own_lineage,
             position: offset,
             replays: replays.into(),
             jobs: BTreeMap::new(),

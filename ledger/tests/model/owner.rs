@@ -35,8 +35,6 @@ pub struct Owner {
 pub struct Partition {
     pub ledger: Ledger,
     pub promise: Promise,
-    /// What nothing is planned of is written under this lineage, where less is promised.
-    pub own_lineage: u8,
     pub position: i64,
     pub replays: VecDeque<Planned>,
     pub jobs: BTreeMap<i64, Job>,

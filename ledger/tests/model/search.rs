@@ -123,5 +123,6 @@ fn told(setup: &Setup, mut world: World, events: Vec<Event>) -> String {
 }
 
 fn line(before: &World, event: Event, after: &World) -> String {
-    format!("  {:<46} {}\n", event.to_string(), after.differences(before))
+    let line = format!("  {:<46} {}", event.to_string(), after.differences(before));
+    format!("{}\n", line.trim_end())
 }

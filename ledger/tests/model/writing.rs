@@ -56,10 +56,10 @@ impl World {
         if setup.tables == Tables::Tokens {
             rows.retain(|(of, _)| *of == route);
         }
-        let lineage = match is_planned || !setup.rules.unplanned_lineage {
-            true => u8::try_from(partition.ledger.lineage().0).unwrap(),
-            false => partition.own_lineage,
-        };
+        let ledger = &partition.ledger;
+        let lineage = if setup.rules.unplanned_lineage { ledger.lineage_of(first) } else { ledger.lineage() };
+        // Those that no commit carries are counted downwards.
+        let lineage = u8::try_from(lineage.0 & u128::from(u8::MAX)).unwrap();
         let token = Token {
             lineage,
             first: if setup.rules.token_names_range { first } else { 0 },
