@@ -37,7 +37,7 @@ plugins: toolchain ## build the shop's plugins into target/plugins, all other ex
 
 .PHONY: test-guests
 test-guests: toolchain ## build the plugins that only tests load into target/test-guests
-	cargo build --quiet --profile plugin --target wasm32-unknown-unknown -p unruly -p counter -p objects -p picky -p liar
+	cargo build --quiet --profile plugin --target wasm32-unknown-unknown -p unruly -p counter -p objects -p picky -p liar -p twofold
 	cargo build --quiet --profile plugin --target wasm32-wasip2 -p unruly
 	@mkdir -p $(TEST_GUESTS)
 	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/unruly.wasm $(TEST_GUESTS)/
@@ -45,6 +45,7 @@ test-guests: toolchain ## build the plugins that only tests load into target/tes
 	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/objects.wasm $(TEST_GUESTS)/
 	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/picky.wasm $(TEST_GUESTS)/
 	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/liar.wasm $(TEST_GUESTS)/
+	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/twofold.wasm $(TEST_GUESTS)/
 	@cp $(CARGO_TARGET_DIR)/wasm32-wasip2/plugin/unruly.wasm $(TEST_GUESTS)/unruly-wasip2.wasm
 
 DATASET := $(CURDIR)/target/dataset
@@ -114,6 +115,20 @@ bench-swap: plugins test-guests services-needed ## versions that take over under
 bench-tenants: plugins test-guests services-needed ## what a tenant keeps of its throughput beside hostile neighbours; ROUNDS= changes how often
 	cargo build --release -p tidegate-tests --bins
 	$(SERVICES) run kafka -- $(CARGO_TARGET_DIR)/release/bench-tenants --rounds $(ROUNDS)
+
+CHAOS = $(CARGO_TARGET_DIR)/release/chaos $(if $(SEED),--seed $(SEED))
+
+.PHONY: chaos-built
+chaos-built: test-guests services-needed
+	cargo build --release -p tidegate -p tidegate-tests --bins
+
+.PHONY: chaos
+chaos: chaos-built ## break everything around two gateways and count every record; LONG=1: 10 million, 100 faults; SEED= repeats
+	$(CHAOS) $(if $(LONG),--records 10000000 --faults 100)
+
+.PHONY: chaos-unplanned
+chaos-unplanned: chaos-built ## the same without planning a range before it is sent, to see that the count shows it
+	$(CHAOS) --unplanned --folder target/chaos-unplanned
 
 .PHONY: profile
 profile: bench-built ## where a record's time goes, guest functions by name, for `perf report`

@@ -6,6 +6,7 @@ use crate::commands::audit::AuditArguments;
 use crate::commands::check::CheckArguments;
 use crate::commands::new::NewArguments;
 use crate::commands::replay::ReplayArguments;
+use crate::commands::plan::PlanArguments;
 use crate::commands::run::RunArguments;
 use crate::commands::tap::TapArguments;
 use crate::commands::test::TestArguments;
@@ -34,6 +35,8 @@ pub enum Command {
     Audit(AuditArguments),
     /// Process dead letters, or records of a range of offsets, once more.
     Replay(ReplayArguments),
+    /// Show what is planned of partitions, or decide where the gateway may not.
+    Plan(PlanArguments),
     /// Write a new plugin's crate.
     New(NewArguments),
 }

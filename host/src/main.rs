@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         Command::Tap(arguments) => commands::tap::tap(&arguments),
         Command::Audit(arguments) => commands::audit::audit(&arguments),
         Command::Replay(arguments) => commands::replay::replay(&arguments),
+        Command::Plan(arguments) => commands::plan::plan(arguments),
         Command::New(arguments) => commands::new::new(&arguments),
     }
 }

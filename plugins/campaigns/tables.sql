@@ -19,4 +19,4 @@ CREATE TABLE IF NOT EXISTS marketing.events
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(event_time)
 ORDER BY (campaign_id, event_time)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 100000;

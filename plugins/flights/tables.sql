@@ -26,4 +26,4 @@ CREATE TABLE IF NOT EXISTS travel.flights
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(scheduled)
 ORDER BY (scheduled, carrier, flight)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 100000;

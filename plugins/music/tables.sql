@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS music.playback
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(event_time)
 ORDER BY (user_id, event_time)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 100000;
 
 CREATE TABLE IF NOT EXISTS music.taste
 (
@@ -35,4 +35,4 @@ CREATE TABLE IF NOT EXISTS music.taste
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(event_time)
 ORDER BY (user_id, event_time)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 100000;

@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS plant.readings
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(time)
 ORDER BY (device, metric, time)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 100000;
 
 CREATE TABLE IF NOT EXISTS plant.summaries
 (

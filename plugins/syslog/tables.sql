@@ -20,4 +20,4 @@ CREATE TABLE IF NOT EXISTS logs.messages
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(time)
 ORDER BY (facility, time)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 100000;

@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS shop.stock_movements
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(event_time)
 ORDER BY (event_time, product_id)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 100000;
 
 CREATE TABLE IF NOT EXISTS shop.stock_corrections
 (
@@ -33,4 +33,4 @@ CREATE TABLE IF NOT EXISTS shop.stock_corrections
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(event_time)
 ORDER BY (event_time, product_id)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 100000;

@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod cases;
+pub mod chaos;
 pub mod discard;
 pub mod harness;
 pub mod native;

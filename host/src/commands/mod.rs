@@ -5,6 +5,7 @@ pub mod audit;
 pub mod check;
 pub mod new;
 pub mod replay;
+pub mod plan;
 pub mod run;
 pub mod tap;
 pub mod test;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::document::{Document, Draft};
 use super::fault::ConfigFaults;
 use super::kafka::{KafkaValue, kafka};
+use super::pipeline::check_topic;
 use super::section::Section;
 use super::sink::SinkSettings;
 use super::tenants::Grants;
@@ -16,6 +17,8 @@ use super::units::{ByteSize, parse_duration};
 /// What `gateway.toml` says.
 #[derive(Clone, Debug)]
 pub struct GatewaySettings {
+    /// The topic that holds what planned ranges are processed with.
+    pub bundles: String,
     /// librdkafka's settings, `bootstrap.servers` among them.
     pub kafka: BTreeMap<String, KafkaValue>,
     /// By the name that pipelines use.
@@ -100,12 +103,15 @@ impl GatewaySettings {
         let in_flight = top.size("in_flight", ByteSize::mib(1)).unwrap_or(ByteSize::mib(64));
         let settle = top.duration("settle").unwrap_or(Duration::from_millis(200));
         let park_after = park_after(top);
+        let bundles = top.string("bundles").unwrap_or(crate::bundles::TOPIC).to_owned();
+        check_topic(top, "bundles", &bundles);
         let state = base.join(top.string("state").unwrap_or("state"));
         if lies_within(&state, &plugins) {
             let (state, plugins) = (state.display(), plugins.display());
             top.fault("state", format!("is \"{state}\", within the plugin directory \"{plugins}\", where others write; expected a folder of the gateway's own"));
         }
         Some(Self {
+            bundles,
             kafka: kafka?,
             sinks: sinks?,
             plugins,

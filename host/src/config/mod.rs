@@ -12,6 +12,7 @@ mod limits;
 mod pipeline;
 mod probation;
 mod refused;
+mod route;
 mod schedule;
 mod section;
 mod sink;
@@ -27,14 +28,16 @@ pub use gateway::{GatewaySettings, HttpSettings};
 pub use kafka::KafkaValue;
 pub use limits::{Exceeding, Limits};
 pub(crate) use pipeline::{DEFAULT_TENANT, entries, named};
-pub use pipeline::{
-    Guarantee, LookupSettings, OnReject, PipelineName, PipelineSettings, PluginState, Target, discover,
-};
+pub use pipeline::{Guarantee, LookupSettings, OnReject, PipelineName, PipelineSettings, PluginState, discover};
 pub use probation::{Probation, Share};
+pub use route::{Matching, Mode, Target};
 pub use schedule::Schedule;
 pub use section::Section;
 pub(crate) use section::{json, shown};
-pub use sink::{ClickHouseFormat, ClickHouseSettings, Compression, PostgresSettings, Secret, SinkSettings, SslMode};
+pub use sink::{
+    ClickHouseFormat, ClickHouseSettings, Compression, InsertMemory, PostgresSettings, STATEMENT_ROWS, Secret,
+    SinkSettings, SslMode,
+};
 pub use start::{Start, StartPoint};
 pub use tenants::{Grant, Grants};
 pub use units::{ByteSize, parse_duration, shown_duration};

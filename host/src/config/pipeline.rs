@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use super::batch::{self, BatchLimits};
 use super::confined;
@@ -11,8 +10,9 @@ use super::document::{Document, Draft};
 use super::fault::ConfigFaults;
 use super::limits::Limits;
 use super::probation::{self, Probation};
+use super::route::{self, Mode, Target};
 use super::schedule::Schedule;
-use super::section::{Section, shown};
+use super::section::Section;
 use super::start::Start;
 
 /// A pipeline's name: its tenant's folder and its file, without the ending.
@@ -49,6 +49,8 @@ pub struct PipelineSettings {
     pub probation: Probation,
     /// From the plugin's routes to tables.
     pub routes: BTreeMap<String, Target>,
+    /// What becomes of the rows of a route in its table; new rows for a route that is not in here.
+    pub modes: BTreeMap<String, Mode>,
     /// A JSON object for the plugin.
     pub settings: String,
     /// By the name that the plugin uses.
@@ -87,15 +89,6 @@ pub enum PluginState {
     Range,
     /// For all ranges of a partition, one after the other, as long as it is assigned.
     Kept,
-}
-
-/// A table of a sink, written `SINK:TABLE`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Target {
-    /// A name under `[sinks]` in the gateway's file.
-    pub sink: String,
-    /// As the sink calls it: `shop.sales`.
-    pub table: String,
 }
 
 /// A table that the plugin looks things up in.
@@ -201,7 +194,7 @@ impl PipelineSettings {
             let (batch, schedule) = batch.unwrap_or((BatchLimits::DEFAULT, None));
             let probation = top.section("probation").map_or(Probation::DEFAULT, |section| probation::read(&section));
             let routes = match top.section("routes") {
-                Some(section) => routes(&section),
+                Some(section) => route::read(&section),
                 None => {
                     top.fault("routes", "is missing; expected [routes] with lines such as sale = \"dwh:shop.sales\"");
                     None
@@ -212,6 +205,7 @@ impl PipelineSettings {
             let lookups = top.section("lookups").map_or(Some(BTreeMap::new()), |section| lookups(&section, &base));
             let limits = top.section("limits");
             let limits = limits.map_or(Limits::DEFAULT, |section| Limits::read(&section, Limits::DEFAULT));
+            let (routes, modes) = routes?;
             Some(Self {
                 name: name.clone(),
                 topics: topics?,
@@ -223,7 +217,8 @@ impl PipelineSettings {
                 batch,
                 schedule,
                 probation,
-                routes: routes?,
+                routes,
+                modes,
                 settings,
                 lookups: lookups?,
                 limits,
@@ -248,7 +243,7 @@ fn topics(top: &Section<'_>) -> Option<Vec<String>> {
 }
 
 /// Kafka's own rule for names. A leading `^` would make librdkafka take the name for a pattern.
-fn check_topic(section: &Section<'_>, key: &'static str, topic: &str) {
+pub(super) fn check_topic(section: &Section<'_>, key: &'static str, topic: &str) {
     let right = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if topic.is_empty() || topic.len() > 249 || !topic.chars().all(right) {
         section.fault(key, format!("names the topic \"{topic}\"; a topic's name has 1 to 249 letters, digits, dots, underscores and hyphens"));
@@ -299,26 +294,6 @@ enum OnRejectWord {
     Drop,
 }
 
-fn routes(section: &Section<'_>) -> Option<BTreeMap<String, Target>> {
-    let entries = section.entries();
-    if entries.is_empty() {
-        section.fault("", "is empty; expected lines such as sale = \"dwh:shop.sales\"");
-    }
-    let mut routes = BTreeMap::new();
-    for (route, value) in entries {
-        match value.as_str().map(str::parse) {
-            Some(Ok(target)) => {
-                routes.insert(route.to_owned(), target);
-            }
-            _ => {
-                let problem = format!("is {}; expected a sink and a table, such as \"dwh:shop.sales\"", shown(value));
-                section.fault(route, problem);
-            }
-        }
-    }
-    Some(routes)
-}
-
 fn lookups(section: &Section<'_>, base: &Path) -> Option<BTreeMap<String, LookupSettings>> {
     let read = |(name, lookup): (&str, Section<'_>)| {
         let file = lookup.required_string("file", "\"products.csv\"");
@@ -328,22 +303,6 @@ fn lookups(section: &Section<'_>, base: &Path) -> Option<BTreeMap<String, Lookup
     // All are read, also behind a faulty one: what nobody reads would be told as unknown.
     let read: Vec<_> = section.sections().into_iter().map(read).collect();
     read.into_iter().collect()
-}
-
-impl FromStr for Target {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let (sink, table) = text.split_once(':').ok_or(())?;
-        let right = !sink.is_empty() && !table.is_empty();
-        right.then(|| Self { sink: sink.to_owned(), table: table.to_owned() }).ok_or(())
-    }
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.sink, self.table)
-    }
 }
 
 impl fmt::Display for PipelineName {

@@ -1,10 +1,11 @@
 //! The sinks of the gateway's file: where rows can go, and the credentials that a tenant's file never holds.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::section::Section;
+use super::section::{Section, shown};
 
 /// A sink's settings, by its kind.
 #[derive(Clone, Debug)]
@@ -41,6 +42,21 @@ pub struct ClickHouseSettings {
     pub format: ClickHouseFormat,
     /// How many inserts may be under way at once.
     pub concurrency: usize,
+    /// How many inserts a second a table gets, over all pipelines of the gateway.
+    pub inserts_per_second: usize,
+    /// What a table must remember of them, where rows go into it exactly once.
+    pub memory: InsertMemory,
+}
+
+/// How long a table must remember the tokens of inserts, and how many there may be in that time: what exactly once rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InsertMemory {
+    /// The longest time that may go by between an insert and the last try of it, while others go on.
+    pub outage: Duration,
+    /// How many gateways write to the same tables.
+    pub gateways: usize,
+    /// Into how many parts an insert into a table with partitions falls, on average over that time.
+    pub parts_per_insert: usize,
 }
 
 /// Whether inserts are compressed.
@@ -80,7 +96,16 @@ pub struct PostgresSettings {
     pub concurrency: usize,
     /// Whether what is sent is encrypted, and whether the server must prove who it is.
     pub tls: SslMode,
+    /// The table that holds which ranges are written, as `schema.table`.
+    pub ranges: String,
+    /// Statements that a route may name, each with [`STATEMENT_ROWS`] where its rows are.
+    pub statements: BTreeMap<String, String>,
+    /// By tenant, the role that its rows are written as; the user itself for all others.
+    pub roles: BTreeMap<String, String>,
 }
+
+/// Stands in a statement for the table with the rows of the range.
+pub const STATEMENT_ROWS: &str = "{rows}";
 
 /// As libpq calls them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -201,6 +226,13 @@ fn clickhouse(section: &Section<'_>, base: &Path) -> Option<ClickHouseSettings> 
     ];
     let format = section.choice("format", &formats).unwrap_or(ClickHouseFormat::RowBinaryWithNamesAndTypes);
     let concurrency = section.integer("concurrency", 1..=64).unwrap_or(4);
+    let inserts_per_second = section.integer("inserts_per_second", 1..=1_000).unwrap_or(2);
+    let memory = InsertMemory {
+        outage: section.duration("outage").unwrap_or(Duration::from_secs(3600)),
+        gateways: section.integer("gateways", 1..=100).unwrap_or(1),
+        // More than the one or two of a stream that is up to date, and fewer than the hundred that ClickHouse takes.
+        parts_per_insert: section.integer("parts_per_insert", 1..=1_000).unwrap_or(10),
+    };
     let url = url?.trim_end_matches('/').to_owned();
     if url.contains(['@', '?']) {
         // It is not shown: there may be a password in it.
@@ -215,7 +247,17 @@ fn clickhouse(section: &Section<'_>, base: &Path) -> Option<ClickHouseSettings> 
         return None;
     };
     let compression = compression.unwrap_or(if is_near(host) { Compression::None } else { Compression::Lz4 });
-    Some(ClickHouseSettings { url, user, password, timeout, compression, format, concurrency })
+    Some(ClickHouseSettings {
+        url,
+        user,
+        password,
+        timeout,
+        compression,
+        format,
+        concurrency,
+        inserts_per_second,
+        memory,
+    })
 }
 
 /// The host of an HTTP address, brackets of IPv6 included.
@@ -246,6 +288,9 @@ fn postgres(section: &Section<'_>, base: &Path) -> Option<PostgresSettings> {
         &[("disable", Mode::Disable), ("require", Mode::Require), ("verify-full", Mode::VerifyFull)],
     );
     let ca = section.string("ca").map(|path| base.join(path));
+    let ranges = ranges(section);
+    let statements = section.section("statements").map(|section| statements(&section)).unwrap_or_default();
+    let roles = section.section("roles").map(|section| named_texts(&section, "\"acme_loader\"")).unwrap_or_default();
     let url = url?;
     if url.contains(['@', '?']) {
         // It is not shown: there may be a password in it.
@@ -267,7 +312,59 @@ fn postgres(section: &Section<'_>, base: &Path) -> Option<PostgresSettings> {
         Mode::VerifyFull => SslMode::VerifyFull { ca },
     };
     let (host, database, user) = (host.to_owned(), database.to_owned(), user?.to_owned());
-    Some(PostgresSettings { host, port, database, user, password, timeout, concurrency, tls })
+    let ranges = ranges?;
+    Some(PostgresSettings {
+        host,
+        port,
+        database,
+        user,
+        password,
+        timeout,
+        concurrency,
+        tls,
+        ranges,
+        statements,
+        roles,
+    })
+}
+
+/// With its schema: a search path may lead somewhere else tomorrow, where no range is known.
+fn ranges(section: &Section<'_>) -> Option<String> {
+    let name = section.string("ranges").unwrap_or("public.tidegate_ranges");
+    let part = |part: &str| !part.is_empty() && part.len() <= 63;
+    match name.split_once('.') {
+        Some((schema, table)) if part(schema) && part(table) => Some(name.to_owned()),
+        _ => {
+            section.fault(
+                "ranges",
+                format!("is \"{name}\"; expected a schema and a table, such as \"public.tidegate_ranges\""),
+            );
+            None
+        }
+    }
+}
+
+fn statements(section: &Section<'_>) -> BTreeMap<String, String> {
+    let example = format!("\"INSERT INTO shop.sales SELECT * FROM {STATEMENT_ROWS}\"");
+    let statements = named_texts(section, &example);
+    for (name, statement) in &statements {
+        if !statement.contains(STATEMENT_ROWS) {
+            section.fault(name, format!("does not say {STATEMENT_ROWS}, where the rows are; for example {example}"));
+        }
+    }
+    statements
+}
+
+/// Texts under names that the file chose.
+fn named_texts(section: &Section<'_>, example: &str) -> BTreeMap<String, String> {
+    let mut texts = BTreeMap::new();
+    for (name, value) in section.entries() {
+        match value.as_str() {
+            Some(text) if !text.trim().is_empty() => _ = texts.insert(name.to_owned(), text.to_owned()),
+            _ => section.fault(name, format!("is {}; expected a text, such as {example}", shown(value))),
+        }
+    }
+    texts
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

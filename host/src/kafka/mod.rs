@@ -10,11 +10,15 @@ mod ends;
 mod excerpt;
 mod files;
 mod inquiry;
+mod letter_writer;
 mod membership;
 mod native;
+mod plans;
 mod position;
 mod settings;
+mod shelf;
 mod standing;
+mod transactions;
 mod trouble;
 
 use std::fmt;
@@ -23,14 +27,16 @@ use std::sync::Arc;
 pub use beginning::Beginning;
 pub use cluster::missing_topics;
 pub use commit_fault::CommitFault;
-pub use dead_letter::{DeadLetter, DeadLetterFault, DeadLetters};
+pub use dead_letter::{DeadLetter, DeadLetterFault, DeadLetters, Letters, OwnedLetter};
 pub use ends::{Watch, Watcher};
 pub use excerpt::{Excerpt, Excerpts, Kept, Most};
-pub use inquiry::{Ends, Inquiry, Positions, Progress};
+pub use inquiry::{Ends, HasPlanned, Inquiry, Positions, Progress};
 pub use membership::{Commit, Event, JoinFault, Membership, Queue, Subscription};
 pub use native::{Bound, FetchFault, Fetched, GroupOffsets, Wake};
+pub use plans::{GroupCommit, Plans};
 pub use position::{Moved, NotYet, Position};
 pub use settings::{KafkaSettings, SettingsFault};
+pub use shelf::Shelf;
 pub use standing::Standing;
 
 /// A partition of a topic.

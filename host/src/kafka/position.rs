@@ -119,6 +119,19 @@ pub enum NotYet {
         /// What has become of them.
         moved: Moved,
     },
+    /// A group that has planned ranges has no offset, and nobody says why.
+    #[error(
+        "the group `{group}` has no offset in topic `{topic}`, though it has processed records of it exactly once: the offset has expired, or the \
+         topic was made anew. Beginning again would write rows twice. Move the pipeline file away, set the offset (kafka-consumer-groups.sh \
+         --bootstrap-server ... --group {group} --topic {topic} --reset-offsets --to-earliest --execute reads all there is once more), and put \
+         the file back"
+    )]
+    Forgotten {
+        /// The group.
+        group: String,
+        /// The topic.
+        topic: String,
+    },
     /// The broker that leads it does not say which offsets it has.
     #[error("find out where it begins: {0}")]
     Unknown(String),

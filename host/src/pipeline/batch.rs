@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use sha2::Digest;
 use tidegate_ledger::BundleId;
 pub use tidegate_ledger::Lineage;
 
@@ -30,7 +31,6 @@ pub fn mint_lineage() -> Lineage {
 impl Bundle {
     /// The name of it in a plan.
     pub fn id(&self) -> BundleId {
-        use sha2::Digest;
         let digest: [u8; 32] =
             sha2::Sha256::new().chain_update(self.plugin.0).chain_update(self.settings.0).finalize().into();
         BundleId(u128::from_be_bytes(digest.first_chunk().copied().unwrap_or_default()))
@@ -40,9 +40,17 @@ impl Bundle {
 impl Token {
     /// The token of a range's rows for one route: a hash of lineage, partition, range and route.
     pub fn new(lineage: Lineage, range: &Range, route: usize) -> Self {
-        use sha2::Digest;
         let Range { topic, partition, first, next } = range;
-        let named = format!("{:032x}/{topic}/{partition}/{first}/{next}/{route}", lineage.0);
+        Self::hash(&format!("{:032x}/{topic}/{partition}/{first}/{next}/{route}", lineage.0))
+    }
+
+    /// The token of a part of the same rows, where they are too many for one insert. The first part goes under the token itself: rows that
+    /// fit into one insert are their own first part.
+    pub fn chunk(&self, number: usize) -> Self {
+        if number == 0 { self.clone() } else { Self::hash(&format!("{}/{number}", self.0)) }
+    }
+
+    fn hash(named: &str) -> Self {
         let digest = sha2::Sha256::digest(named);
         Self(digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
     }
@@ -88,5 +96,15 @@ mod tests {
             token(7, &Range { next: 10, ..range.clone() }, 0),
         ];
         assert!(others.iter().all(|other| *other != one));
+    }
+
+    #[test]
+    fn chunks_have_tokens_of_their_own_and_the_first_has_that_of_the_whole() {
+        let range = Range { topic: "t".into(), partition: 1, first: 5, next: 9 };
+        let (one, two) = (Token::new(Lineage(7), &range, 0), Token::new(Lineage(7), &range, 1));
+        assert_eq!(one.chunk(0), one);
+        assert_eq!(one.chunk(1), one.chunk(1));
+        let tokens = [one.chunk(0), one.chunk(1), one.chunk(2), two.chunk(0), two.chunk(1), one.chunk(1).chunk(1)];
+        assert_eq!(tokens.iter().map(Token::as_str).collect::<std::collections::HashSet<_>>().len(), tokens.len());
     }
 }

@@ -18,7 +18,7 @@ use super::park::{Berth, Entrance};
 use super::reader::{self, Ending, Reader};
 use super::shared::Shared;
 use crate::config::{Guarantee, PipelineSettings};
-use crate::kafka::{Membership, Subscription, Wake};
+use crate::kafka::{HasPlanned, Membership, Subscription, Wake};
 use crate::sink::Backoff;
 
 /// What a pipeline consumes, and what becomes of it.
@@ -147,18 +147,25 @@ impl Consumer {
             Guarantee::AtLeastOnce => Promise::AtLeastOnce,
             Guarantee::ExactlyOnce => Promise::ExactlyOnce,
         };
-        let memory = self.delivery.tenant.memory.clone();
+        let (memory, workers) = (self.delivery.tenant.memory.clone(), self.delivery.tenant.workers.clone());
         move |wake, jobs, done| {
             let membership =
                 Membership::join(&shared.kafka, &subscription, &wake).map_err(|fault| fault.to_string())?;
+            let bundles = shared.bundles.clone();
+            let has_planned: Arc<HasPlanned> = match promise {
+                Promise::AtLeastOnce => Arc::new(|_| Ok(false)),
+                Promise::ExactlyOnce => Arc::new(move |topic| bundles.has_planned(&subscription.group, topic)),
+            };
             let reader = Reader {
                 membership,
+                has_planned,
                 promise,
                 jobs,
                 done,
                 budget: Budget::within(memory, shared.in_flight),
                 limits: versions.limits(),
                 pace,
+                workers,
                 versions,
                 status,
                 stop,

@@ -17,6 +17,7 @@ use crate::config::{BatchLimits, Guarantee, OnReject, PipelineSettings, Target};
 use crate::kafka::DeadLetters;
 use crate::plugin::{Plugin, PluginHash};
 use crate::sink::Table;
+use crate::stop_points;
 use crate::tap;
 use crate::watch::Source;
 
@@ -76,7 +77,8 @@ impl Deployment {
             isolation: Isolation::new(status.clone()),
             tables,
             dead_letters,
-            guarantee,
+            // To see that it is missed.
+            guarantee: if stop_points::asked("skip-plan") { Guarantee::AtLeastOnce } else { guarantee },
             stored: OnceCell::new(),
             since: Utc::now(),
         }
@@ -92,11 +94,13 @@ impl Deployment {
         self.settings.batch
     }
 
-    /// Whether both write the rows of a route to the same table, with the same columns.
+    /// Whether both write the rows of a route to the same table, with the same columns and in the same mode.
     pub fn writes_like(&self, other: &Self, route: usize) -> bool {
         let of = |version: &Self| {
-            let columns = version.plugin.description().routes.get(route).map(|route| format!("{:?}", route.columns));
-            (version.tables.get(route).map(|(target, _)| target.clone()), columns)
+            let route_of = version.plugin.description().routes.get(route);
+            let columns = route_of.map(|route| format!("{:?}", route.columns));
+            let mode = route_of.and_then(|route| version.settings.modes.get(&route.name).cloned());
+            (version.tables.get(route).map(|(target, _)| target.clone()), columns, mode)
         };
         of(self) == of(other)
     }

@@ -37,7 +37,7 @@ impl Past {
         let stored = version.stored.get_or_try_init(|| async {
             let mut backoff = Backoff::default();
             loop {
-                match self.shared.bundles.store(version.bundle.id(), &version.source).await {
+                match self.shared.bundles.store(version.bundle.id(), &version.source, &version.settings).await {
                     Ok(()) => {
                         status.solved(SUBJECT);
                         return Ok(());

@@ -10,10 +10,10 @@ use futures_util::future::join_all;
 
 use super::shared::Shared;
 use crate::PluginRequest;
-use crate::config::{ConfigFaults, Fault, Guarantee, PipelineSettings, Places, PluginState, Target};
+use crate::config::{ConfigFaults, Fault, Guarantee, Mode, OnReject, PipelineSettings, Places, PluginState, Target};
 use crate::plugin::{Description, InstanceSettings, LoadFault, LookupTable, Lookups, Plugin};
 use crate::rows::{Column, nearest};
-use crate::sink::{Sink, SinkFault, Table};
+use crate::sink::{Placement, Sink, SinkFault, Table};
 use crate::watch::{LookupFile, Source};
 
 /// What became of a pipeline's files.
@@ -54,6 +54,9 @@ pub struct Destination {
     columns: Vec<Column>,
     /// As the pipeline's file names it.
     pub target: Target,
+    /// What its rows become there.
+    pub mode: Mode,
+    tenant: String,
     sink: Arc<dyn Sink>,
 }
 
@@ -73,7 +76,8 @@ impl Destination {
     /// # Errors
     /// As for [`Sink::open`].
     pub async fn open(&self, guarantee: Guarantee) -> Result<Arc<dyn Table>, SinkFault> {
-        self.sink.open(&self.target.table, &self.columns, guarantee).await
+        let placement = Placement { tenant: &self.tenant, mode: &self.mode };
+        self.sink.open_placed(&self.target.table, &self.columns, guarantee, placement).await
     }
 }
 
@@ -102,6 +106,7 @@ impl Preparation {
                 preparation.faults.extend(refused);
                 return preparation;
             }
+            preparation.keep_off(shared.bundles.topic(), &settings);
             let lookups = preparation.lookups(source, &settings).await;
             let routes = preparation.load(source, &settings, lookups, shared).await;
             preparation.match_routes(&settings, routes, shared);
@@ -125,6 +130,17 @@ impl Preparation {
 
     fn fault(&mut self, key: &str, problem: String) {
         self.faults.push(self.places.fault(key, problem));
+    }
+
+    /// What planned ranges are processed with is the gateway's own: who could write there could have anything run.
+    fn keep_off(&mut self, bundles: &str, settings: &PipelineSettings) {
+        let problem = || format!("names the topic \"{bundles}\", which the gateway keeps bundles in; name another");
+        if settings.topics.iter().any(|topic| topic == bundles) {
+            self.fault("topics", problem());
+        }
+        if matches!(&settings.on_reject, OnReject::DeadLetter(topic) if topic == bundles) {
+            self.fault("dead_letter", problem());
+        }
     }
 
     /// What can be promised with these sinks and this state, unless the file says what is to be.
@@ -245,8 +261,14 @@ impl Preparation {
                 continue;
             };
             if let Some(sink) = shared.sinks.get(&target.sink) {
-                let (target, sink) = (target.clone(), sink.clone());
-                self.destinations.push(Destination { route, target, columns, sink });
+                let (target, sink, tenant) = (target.clone(), sink.clone(), settings.name.tenant.clone());
+                let mode = settings.modes.get(&route).cloned().unwrap_or_default();
+                if let Err(problem) = sink.takes(&mode) {
+                    let key = if let Mode::Statement(_) = mode { "statement" } else { "mode" };
+                    self.fault(&format!("routes.{route}.{key}"), problem);
+                    continue;
+                }
+                self.destinations.push(Destination { route, target, mode, tenant, columns, sink });
             }
         }
     }

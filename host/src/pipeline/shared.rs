@@ -54,6 +54,7 @@ impl Shared {
         stop: CancellationToken,
     ) -> std::io::Result<Self> {
         let sinks = settings.sinks.iter().map(|(name, settings)| (name.clone(), sink::new(settings))).collect();
+        let bundles = Arc::new(Bundles::new(&kafka, &settings.bundles));
         let parking = Parking::new(settings.park_after, &kafka);
         Ok(Self {
             kafka,
@@ -62,7 +63,7 @@ impl Shared {
             plugins,
             state: None,
             in_flight: settings.in_flight.0,
-            bundles: Arc::new(Bundles::new()),
+            bundles,
             parking,
             drain: settings.drain,
             until_caught_up: false,

@@ -2,7 +2,7 @@
 //! tried again until it is where it belongs. Rows that a table refuses are found one by one, and left out.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::batch::{Batch, Token};
 use super::deliver::Delivery;
@@ -11,7 +11,12 @@ use super::transform::Transformed;
 use crate::config::{Guarantee, OnReject, Target};
 use crate::cpu::Metered;
 use crate::metrics::Timed;
-use crate::sink::{Backoff, Blamed, Fence, Sink, SinkFault, Table, Write};
+use crate::sink::{Backoff, Blamed, Fence, Sink, SinkFault, Table, Transaction, Write};
+use crate::stop_points;
+
+/// Between two tries: a sink that has come back is not kept waiting, and one that has not is asked little.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// What is written at once.
 pub struct Outlet {
@@ -61,12 +66,21 @@ impl Outlet {
         }
         outlets
     }
+
+    fn transaction(&self) -> Option<&dyn Transaction> {
+        self.sink.as_ref().and_then(|sink| sink.transaction())
+    }
+
+    /// One for each route.
+    fn tokens(&self, batch: &Batch) -> Vec<Token> {
+        self.routes.iter().map(|route| Token::new(batch.lineage, &batch.range, *route)).collect()
+    }
 }
 
 impl Delivery {
     /// Writes what belongs to an outlet, however long it takes.
     pub(super) async fn write(&self, by: &Deployment, transformed: &Transformed, outlet: &Outlet) -> Written {
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         loop {
             let started = Instant::now();
             let (written, cpu) = Metered::new(self.try_to_write(by, transformed, outlet)).await;
@@ -75,6 +89,9 @@ impl Delivery {
             let problem = match written {
                 Ok(()) => {
                     self.status.solved(&outlet.subject);
+                    if by.outlets.len() > 1 {
+                        stop_points::pass("between-sinks");
+                    }
                     return Written::Done;
                 }
                 // Who plans waits: the range is this version's.
@@ -82,20 +99,24 @@ impl Delivery {
                     self.status.solved(&outlet.subject);
                     return Written::Elsewhere;
                 }
-                Err((Some(route), SinkFault::Rows(refusal))) => match self.blame(by, transformed, route).await {
-                    Ok(rows) if rows.is_empty() => {
-                        format!("{refusal}; each of the rows passes by itself, so that none is to blame; trying again")
+                Err((Some(route), SinkFault::Rows(refusal))) => {
+                    match self.blame(by, transformed, outlet, route).await {
+                        Ok(rows) if rows.is_empty() => {
+                            format!(
+                                "{refusal}; each of the rows passes by itself, so that none is to blame; trying again"
+                            )
+                        }
+                        Ok(rows) if *by.on_reject() == OnReject::Stop => {
+                            let reason = rows.first().map(|row| row.reason.clone()).unwrap_or_default();
+                            format!("{} rows are refused, and on_reject is \"stop\": {reason}", rows.len())
+                        }
+                        Ok(rows) => {
+                            self.status.solved(&outlet.subject);
+                            return Written::Refused { route, rows };
+                        }
+                        Err(fault) => format!("{refusal}; looking for the rows to blame: {fault}"),
                     }
-                    Ok(rows) if *by.on_reject() == OnReject::Stop => {
-                        let reason = rows.first().map(|row| row.reason.clone()).unwrap_or_default();
-                        format!("{} rows are refused, and on_reject is \"stop\": {reason}", rows.len())
-                    }
-                    Ok(rows) => {
-                        self.status.solved(&outlet.subject);
-                        return Written::Refused { route, rows };
-                    }
-                    Err(fault) => format!("{refusal}; looking for the rows to blame: {fault}"),
-                },
+                }
                 Err((_, fault)) => fault.to_string(),
             };
             self.status.problem(&outlet.subject, &problem);
@@ -111,44 +132,55 @@ impl Delivery {
         transformed: &Transformed,
         outlet: &Outlet,
     ) -> Result<(), (Option<usize>, SinkFault)> {
-        let Batch { range, lineage, .. } = &transformed.batch;
-        let tokens: Vec<_> = outlet.routes.iter().map(|route| Token::new(*lineage, range, *route)).collect();
-        let of_route = |(route, token)| self.one_write(by, transformed, route, token);
-        let writes: Vec<_> = outlet.routes.iter().copied().zip(&tokens).filter_map(of_route).collect();
-        if let Some(transaction) = outlet.sink.as_ref().and_then(|sink| sink.transaction()) {
-            let fence = Fence { tenant: &self.tenant.name, lineage: *lineage, range };
-            let (routes, writes): (Vec<_>, Vec<_>) =
-                writes.into_iter().map(|(route, table, write)| (route, (table, write))).unzip();
-            let written = transaction.write(&writes, fence).await;
+        let tokens = outlet.tokens(&transformed.batch);
+        let (routes, writes) = self.writes(by, transformed, outlet, &tokens);
+        if let Some(transaction) = outlet.transaction() {
+            let written = transaction.write(&writes, self.fence(&transformed.batch)).await;
             return written.map_err(|(index, fault)| (index.and_then(|index| routes.get(index).copied()), fault));
         }
-        for (route, table, write) in writes {
+        for ((table, write), route) in writes.into_iter().zip(routes) {
             table.write(write).await.map_err(|fault| (Some(route), fault))?;
         }
         Ok(())
     }
 
-    /// None where the route has no rows.
-    fn one_write<'a>(
+    /// Which rows of a route the sink refuses.
+    async fn blame(
+        &self,
+        by: &Deployment,
+        transformed: &Transformed,
+        outlet: &Outlet,
+        route: usize,
+    ) -> Result<Vec<Blamed>, SinkFault> {
+        let tokens = outlet.tokens(&transformed.batch);
+        let (routes, writes) = self.writes(by, transformed, outlet, &tokens);
+        let Some(index) = routes.iter().position(|other| *other == route) else { return Ok(Vec::new()) };
+        match (outlet.transaction(), writes.get(index)) {
+            (Some(transaction), _) => transaction.blame(&writes, index, self.fence(&transformed.batch)).await,
+            (None, Some((table, write))) => table.blame(*write).await,
+            (None, None) => Ok(Vec::new()),
+        }
+    }
+
+    fn fence<'a>(&'a self, batch: &'a Batch) -> Fence<'a> {
+        Fence { tenant: &self.tenant.name, lineage: batch.lineage, range: &batch.range }
+    }
+
+    /// The routes of an outlet that have rows, and the writes of those rows.
+    fn writes<'a>(
         &'a self,
         by: &'a Deployment,
         transformed: &'a Transformed,
-        route: usize,
-        token: &'a Token,
-    ) -> Option<(usize, &'a dyn Table, Write<'a>)> {
-        let (_, table) = by.tables.get(route)?;
-        let rows = transformed.routes.get(route).filter(|rows| rows.rows > 0)?;
-        let write = Write { tenant: &self.tenant.name, token, range: &transformed.batch.range, rows };
-        Some((route, &**table, write))
-    }
-
-    async fn blame(&self, by: &Deployment, transformed: &Transformed, route: usize) -> Result<Vec<Blamed>, SinkFault> {
-        let Batch { range, lineage, .. } = &transformed.batch;
-        let token = Token::new(*lineage, range, route);
-        match self.one_write(by, transformed, route, &token) {
-            Some((_, table, write)) => table.blame(write).await,
-            None => Ok(Vec::new()),
-        }
+        outlet: &Outlet,
+        tokens: &'a [Token],
+    ) -> (Vec<usize>, Vec<(&'a dyn Table, Write<'a>)>) {
+        let of_route = |(route, token): (&usize, &'a Token)| {
+            let (_, table) = by.tables.get(*route)?;
+            let rows = transformed.routes.get(*route).filter(|rows| rows.rows > 0)?;
+            let write = Write { tenant: &self.tenant.name, token, range: &transformed.batch.range, rows };
+            Some((*route, (&**table, write)))
+        };
+        outlet.routes.iter().zip(tokens).filter_map(of_route).unzip()
     }
 
     fn writes_like(&self, by: &Deployment, routes: &[usize]) -> bool {

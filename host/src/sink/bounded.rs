@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use super::{Reading, Sink, SinkFault, Table, Transaction};
-use crate::config::Guarantee;
+use super::{Placement, Reading, Sink, SinkFault, Table, Transaction};
+use crate::config::{Guarantee, Mode};
 use crate::plugin::BoxFuture;
 use crate::rows::Column;
 
@@ -48,6 +48,23 @@ impl<S: Sink> Sink for Bounded<S> {
             let _opening = self.opening.acquire().await;
             self.sink.open(table, columns, guarantee).await
         })
+    }
+
+    fn open_placed<'a>(
+        &'a self,
+        table: &'a str,
+        columns: &'a [Column],
+        guarantee: Guarantee,
+        placement: Placement<'a>,
+    ) -> BoxFuture<'a, Result<Arc<dyn Table>, SinkFault>> {
+        Box::pin(async move {
+            let _opening = self.opening.acquire().await;
+            self.sink.open_placed(table, columns, guarantee, placement).await
+        })
+    }
+
+    fn takes(&self, mode: &Mode) -> Result<(), String> {
+        self.sink.takes(mode)
     }
 }
 

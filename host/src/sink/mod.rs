@@ -7,6 +7,7 @@ mod discard;
 mod fault;
 mod file;
 mod lines;
+mod pace;
 mod postgres;
 mod reading;
 mod stdout;
@@ -14,6 +15,7 @@ mod turns;
 
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use backoff::Backoff;
 use bounded::Bounded;
@@ -24,7 +26,7 @@ pub use postgres::Postgres;
 pub use reading::{Found, Provenance, Question, Reading};
 pub use stdout::StdoutSink;
 
-use crate::config::{Guarantee, SinkSettings};
+use crate::config::{Guarantee, Mode, SinkSettings};
 use crate::pipeline::{Lineage, Range, RouteRows, Token};
 use crate::plugin::BoxFuture;
 use crate::rows::Column;
@@ -41,6 +43,39 @@ pub trait Sink: Send + Sync {
         columns: &'a [Column],
         guarantee: Guarantee,
     ) -> BoxFuture<'a, Result<Arc<dyn Table>, SinkFault>>;
+
+    /// As [`Self::open`], for rows that become something else there than new rows. To be asked for where [`Self::takes`] has nothing
+    /// against it.
+    ///
+    /// # Errors
+    /// As for `open`.
+    fn open_placed<'a>(
+        &'a self,
+        table: &'a str,
+        columns: &'a [Column],
+        guarantee: Guarantee,
+        placement: Placement<'a>,
+    ) -> BoxFuture<'a, Result<Arc<dyn Table>, SinkFault>> {
+        let _ = placement;
+        self.open(table, columns, guarantee)
+    }
+
+    /// Whether rows can become that here.
+    ///
+    /// # Errors
+    /// What a pipeline's file is told.
+    fn takes(&self, mode: &Mode) -> Result<(), String> {
+        match mode {
+            Mode::Insert => Ok(()),
+            Mode::Statement(_) => {
+                Err("its sink runs no statements; those of type \"greenplum\" or \"postgres\" do".to_owned())
+            }
+            Mode::Update(_) | Mode::Merge(_) => Err(format!(
+                "is \"{}\", but its sink takes new rows only; those of type \"greenplum\" or \"postgres\" take others",
+                mode.name()
+            )),
+        }
+    }
 
     /// The most that it can promise of a table that is made for it.
     fn best(&self) -> Guarantee {
@@ -69,6 +104,32 @@ pub trait Transaction: Send + Sync {
         writes: &'a [(&'a dyn Table, Write<'a>)],
         fence: Fence<'a>,
     ) -> BoxFuture<'a, Result<(), (Option<usize>, SinkFault)>>;
+
+    /// As [`Table::blame`], of the write `index` behind those before it: rows of one route may need those of another.
+    ///
+    /// # Errors
+    /// As for [`Table::blame`].
+    fn blame<'a>(
+        &'a self,
+        writes: &'a [(&'a dyn Table, Write<'a>)],
+        index: usize,
+        fence: Fence<'a>,
+    ) -> BoxFuture<'a, Result<Vec<Blamed>, SinkFault>> {
+        let _ = fence;
+        match writes.get(index) {
+            Some((table, write)) => table.blame(*write),
+            None => Box::pin(async { Ok(Vec::new()) }),
+        }
+    }
+}
+
+/// What a route's rows become in their table, and whose they are.
+#[derive(Clone, Copy, Debug)]
+pub struct Placement<'a> {
+    /// Whose.
+    pub tenant: &'a str,
+    /// What.
+    pub mode: &'a Mode,
 }
 
 /// What tells a range from all others that a transaction may have written.
@@ -99,6 +160,12 @@ pub trait Table: Send + Sync {
     fn blame<'a>(&'a self, write: Write<'a>) -> BoxFuture<'a, Result<Vec<Blamed>, SinkFault>> {
         let _ = write;
         Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// About how long a write that came now would wait before it began, since the table gets only so many a second. Ranges that are left
+    /// open so long become fewer and larger, and lose no time.
+    fn delay(&self) -> Duration {
+        Duration::ZERO
     }
 
     /// For [`Transaction::write`], which gets the tables that the same sink has opened.

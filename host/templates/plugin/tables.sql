@@ -16,4 +16,4 @@ CREATE TABLE IF NOT EXISTS shop.{{file}}
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(event_time)
 ORDER BY (event_time, product_id)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 100000;

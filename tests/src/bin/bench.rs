@@ -214,6 +214,7 @@ impl Bench {
             &config,
             format!(
                 "[kafka]\n\"bootstrap.servers\" = \"{brokers}\"\n[sinks.dwh]\ntype = \"clickhouse\"\nurl = \"{clickhouse}\"\n\
+                 inserts_per_second = 100\noutage = \"1 min\"\n\
                  [sinks.nowhere]\ntype = \"file\"\npath = \"out\"\n{postgres}"
             ),
         )?;

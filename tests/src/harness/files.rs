@@ -38,6 +38,9 @@ pub struct GatewayFile {
     pub environment: Vec<(&'static str, String)>,
 }
 
+/// Tests write many small ranges and shall not wait for each other; what a table remembers may be little in return.
+const SMALL_RANGES: &str = "inserts_per_second = 100\noutage = \"1 s\"\nparts_per_insert = 2";
+
 impl PipelineFile {
     /// The file that is shipped with `plugin`, with the tenant's topic, dead letters and database.
     ///
@@ -149,7 +152,7 @@ impl GatewayFile {
 fn clickhouse_sink(name: &str, url: &str, password: &str) -> String {
     let user = Services::clickhouse_user().map_or("default".to_owned(), |(user, _)| user);
     format!(
-        "[sinks.{name}]\ntype = \"clickhouse\"\nurl = \"{url}\"\nuser = \"{user}\"\npassword = {{ env = \"{password}\" }}\n\n"
+        "[sinks.{name}]\ntype = \"clickhouse\"\nurl = \"{url}\"\nuser = \"{user}\"\npassword = {{ env = \"{password}\" }}\n{SMALL_RANGES}\n\n"
     )
 }
 

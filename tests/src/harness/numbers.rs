@@ -66,9 +66,11 @@ impl NumbersTenant {
         let tenant = Tenant::new(test)?;
         let topic = tenant.create_topic("numbers", partitions)?;
         let columns = "number UInt64, version LowCardinality(String)";
-        tenant
-            .clickhouse
-            .run(&format!("CREATE TABLE {}.numbers ({columns}) ENGINE = MergeTree ORDER BY number", tenant.name))?;
+        tenant.clickhouse.run(&format!(
+            "CREATE TABLE {}.numbers ({columns}) ENGINE = MergeTree ORDER BY number \
+                 SETTINGS non_replicated_deduplication_window = 10000",
+            tenant.name
+        ))?;
         Ok(Self { tenant, topic, partitions })
     }
 

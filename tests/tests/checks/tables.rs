@@ -5,6 +5,9 @@ use tidegate_tests::harness::{Gateway, GatewayFile, PipelineFile, Postgres, Post
 
 use super::Checked;
 
+/// Enough for exactly once with few inserts.
+const WINDOW: &str = "SETTINGS non_replicated_deduplication_window = 10000";
+
 /// A tenant whose pipelines are `sales` and, into the table `lines`, the plugin `unruly`.
 fn tenant(name: &str) -> anyhow::Result<Tenant> {
     let tenant = Tenant::new(name)?;
@@ -31,10 +34,13 @@ fn the_statements_that_are_told_mend_every_table_of_clickhouse() -> anyhow::Resu
         ("(other String, text String ALIAS other, _offset UInt64, _ordinal UInt32)", 2),
     ] {
         tenant.clickhouse.run(&format!("DROP TABLE {lines}"))?;
-        tenant.clickhouse.run(&format!("CREATE TABLE {lines} {wrong} ENGINE = MergeTree ORDER BY tuple()"))?;
+        tenant.clickhouse.run(&format!("CREATE TABLE {lines} {wrong} ENGINE = MergeTree ORDER BY tuple() {WINDOW}"))?;
         mended(&tenant, &file, statements, |statement| tenant.clickhouse.run(statement).map(|_| ()))
             .with_context(|| wrong.to_owned())?;
     }
+    // One that fits, but forgets inserts too early.
+    tenant.clickhouse.run(&format!("ALTER TABLE {lines} MODIFY SETTING non_replicated_deduplication_window = 99"))?;
+    mended(&tenant, &file, 1, |statement| tenant.clickhouse.run(statement).map(|_| ()))?;
     // What the check found right, the gateway takes: rows go where the statements made room for them.
     let message = tidegate_tests::harness::Message {
         key: None,
@@ -105,7 +111,7 @@ fn columns_that_the_plugin_does_not_write_are_told_with_what_they_hold() -> anyh
     tenant.clickhouse.run(&format!(
         "CREATE TABLE {}.lines (text LowCardinality(String), _offset Int64, _ordinal UInt32, note String, \
          at DateTime DEFAULT now(), length UInt64 MATERIALIZED length(text), loud String ALIAS upper(text), \
-         raw String EPHEMERAL) ENGINE = MergeTree ORDER BY tuple()",
+         raw String EPHEMERAL) ENGINE = MergeTree ORDER BY tuple() {WINDOW}",
         tenant.name
     ))?;
     Checked::of(&tenant, &tenant.gateway_file(), &[])?.says(

@@ -6,7 +6,8 @@ use tidegate_tests::harness::{Duplicates, Gateway, Message, PipelineFile, Tenant
 
 const TABLE: &str = "(id UInt64, name LowCardinality(String) DEFAULT 'nobody', price Nullable(Decimal(9, 2)), \
      at DateTime64(3, 'UTC') DEFAULT toDateTime64(0, 3, 'UTC'), tags Array(String), sizes Map(String, UInt8), \
-     kind Enum8('a' = 1, 'b' = 2), twice UInt64 MATERIALIZED id * 2) ENGINE = MergeTree ORDER BY id";
+     kind Enum8('a' = 1, 'b' = 2), twice UInt64 MATERIALIZED id * 2) ENGINE = MergeTree ORDER BY id \
+     SETTINGS non_replicated_deduplication_window = 10000";
 
 /// Records, and the row that each becomes as ClickHouse prints it, or a part of the reason why it is rejected.
 const RECORDS: [(&str, Result<&str, &str>); 12] = [
@@ -75,7 +76,10 @@ fn objects_are_held_while_a_column_is_not_what_they_were_checked_for() -> anyhow
     let tenant = Tenant::new("object_drift")?;
     let topic = tenant.create_topic("anything", 1)?;
     let table = format!("{}.things", tenant.name);
-    tenant.clickhouse.run(&format!("CREATE TABLE {table} (id UInt64, n UInt8) ENGINE = MergeTree ORDER BY id"))?;
+    let window = "SETTINGS non_replicated_deduplication_window = 10000";
+    tenant
+        .clickhouse
+        .run(&format!("CREATE TABLE {table} (id UInt64, n UInt8) ENGINE = MergeTree ORDER BY id {window}"))?;
     let text = format!(
         "topics = [\"{topic}\"]\ndead_letter = \"{topic}.dead\"\n[batch]\nlinger = \"50 ms\"\n[routes]\nanything = \"dwh:{table}\"\n"
     );

@@ -11,7 +11,8 @@ fn a_neighbour_that_spins_in_many_ranges_costs_no_row_and_no_letter() -> anyhow:
     let (sales, commands) = (pair.own.create_topic("sales", 2)?, pair.own.create_topic("commands", 1)?);
     pair.own.create_tables("sales")?;
     pair.own.clickhouse.run(&format!(
-        "CREATE TABLE {}.lines (text String, _offset Int64, _ordinal UInt32) ENGINE = MergeTree ORDER BY ()",
+        "CREATE TABLE {}.lines (text String, _offset Int64, _ordinal UInt32) ENGINE = MergeTree ORDER BY () \
+         SETTINGS non_replicated_deduplication_window = 10000",
         pair.own.name
     ))?;
     pair.own.install(&pair.own.pipeline("sales", &sales)?)?;

@@ -34,7 +34,7 @@ impl Server {
         std::fs::write(folder.path().join("secret"), secret)?;
         let text = format!(
             "[kafka]\n\"bootstrap.servers\" = \"127.0.0.1:1\"\n\n[sinks.dwh]\ntype = \"clickhouse\"\nurl = \"{}\"\n\
-             user = \"{name}\"\npassword = {{ file = \"secret\" }}\n",
+             user = \"{name}\"\npassword = {{ file = \"secret\" }}\ninserts_per_second = 1000\n",
             services.clickhouse
         );
         std::fs::write(&file, text)?;

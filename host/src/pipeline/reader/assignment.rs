@@ -8,6 +8,7 @@ use tidegate_ledger::Promise;
 use super::{Partition, REVOKE_DEADLINE, Reader, Revocation, subject};
 use crate::kafka::{Inquiry, Positions, TopicPartition};
 use crate::pipeline::status::Phase;
+use crate::stop_points;
 
 /// How long to wait before Kafka is asked once more where partitions begin.
 const RETRY: Duration = Duration::from_secs(2);
@@ -60,7 +61,8 @@ impl Reader {
             return;
         }
         self.state.beginnings.again_at = Some(now + RETRY);
-        self.state.beginnings.inquiry = Some(self.membership.ask_positions(unknown.keys().cloned().collect()));
+        self.state.beginnings.inquiry =
+            Some(self.membership.ask_positions(unknown.keys().cloned().collect(), self.has_planned.clone()));
         self.state.beginnings.asked = unknown;
     }
 
@@ -81,6 +83,9 @@ impl Reader {
             let Some(partition) = partition else { continue };
             match position {
                 Ok(position) => {
+                    if !position.plan.ranges.is_empty() {
+                        stop_points::pass("plan-read");
+                    }
                     partition.begin(&position);
                     match position.moved {
                         Some(moved) => {

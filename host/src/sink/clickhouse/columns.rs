@@ -25,15 +25,22 @@ pub(super) struct LiveColumn {
     pub default_expression: String,
     /// The table's, the same for all.
     pub engine: String,
+    /// The table's, too.
+    pub database: String,
 }
 
 impl LiveTable {
+    /// The database that it is in; none where there is no such table.
+    pub fn database(&self) -> Option<&str> {
+        self.columns.first().map(|column| column.database.as_str())
+    }
+
     fn column(&self, name: &str) -> Option<&LiveColumn> {
         self.columns.iter().find(|live| live.name == name)
     }
 
     /// What it is, where it is nothing to write into.
-    fn unsuitable(&self) -> Option<&'static str> {
+    pub fn unsuitable(&self) -> Option<&'static str> {
         match self.columns.first()?.engine.as_str() {
             "View" => Some("a View, which takes no rows"),
             "Dictionary" => Some("a Dictionary, which takes no rows"),
@@ -62,11 +69,18 @@ impl LiveColumn {
 }
 
 /// The live type of every declared column, or what is wrong and the statements that would mend it.
-pub(super) fn compare(table: &str, columns: &[Column], live: &LiveTable) -> Result<Vec<String>, Mismatch> {
+///
+/// `made_with` are the settings of a table that is to be made.
+pub(super) fn compare(
+    table: &str,
+    columns: &[Column],
+    live: &LiveTable,
+    made_with: Option<&str>,
+) -> Result<Vec<String>, Mismatch> {
     let mut kinds = Vec::with_capacity(columns.len());
     let mut problems = Vec::new();
     if live.columns.is_empty() {
-        problems.push(missing(table, columns));
+        problems.push(missing(table, columns, made_with));
     } else if let Some(what) = live.unsuitable() {
         problems.push(Problem { column: None, problem: format!("it is {what}"), statement: None });
     } else {
@@ -80,10 +94,11 @@ pub(super) fn compare(table: &str, columns: &[Column], live: &LiveTable) -> Resu
     if problems.is_empty() { Ok(kinds) } else { Err(Mismatch { table: table.to_owned(), problems }) }
 }
 
-fn missing(table: &str, columns: &[Column]) -> Problem {
+fn missing(table: &str, columns: &[Column], made_with: Option<&str>) -> Problem {
     let described: Vec<_> = columns.iter().map(|column| format!("{} {}", quoted(&column.name), column.kind)).collect();
-    let create =
-        format!("CREATE TABLE {} ({}) ENGINE = MergeTree ORDER BY tuple()", qualified(table), described.join(", "));
+    let settings = made_with.map(|settings| format!(" SETTINGS {settings}")).unwrap_or_default();
+    let (name, described) = (qualified(table), described.join(", "));
+    let create = format!("CREATE TABLE {name} ({described}) ENGINE = MergeTree ORDER BY tuple(){settings}");
     Problem {
         column: None,
         problem: "it does not exist, or its user may not see it".to_owned(),
@@ -169,6 +184,7 @@ mod tests {
             default_kind: (*default).into(),
             default_expression: if default.is_empty() { String::new() } else { "1".into() },
             engine: "MergeTree".into(),
+            database: "shop".into(),
         };
         LiveTable { columns: columns.iter().map(column).collect() }
     }
@@ -184,15 +200,15 @@ mod tests {
             ("at", "DateTime64(3, 'UTC')", ""),
             ("name", "LowCardinality(String)", "DEFAULT"),
         ]);
-        let kinds = compare("t", &declared(&[("name", "String"), ("at", "DateTime64(3)")]), &live);
+        let kinds = compare("t", &declared(&[("name", "String"), ("at", "DateTime64(3)")]), &live, None);
         assert_eq!(kinds, Ok(vec!["LowCardinality(String)".to_owned(), "DateTime64(3, 'UTC')".to_owned()]));
     }
 
     #[test]
     fn all_that_does_not_fit_is_said_at_once_with_the_statement_that_helps() {
         let live = live(&[("a", "Int64", ""), ("m", "UInt8", "MATERIALIZED")]);
-        let problem =
-            compare("shop.t", &declared(&[("a", "UInt64"), ("b", "String"), ("m", "UInt8")]), &live).unwrap_err();
+        let columns = declared(&[("a", "UInt64"), ("b", "String"), ("m", "UInt8")]);
+        let problem = compare("shop.t", &columns, &live, None).unwrap_err();
         assert_eq!(
             problem.to_string(),
             "table `shop.t` does not fit the plugin: its column `a` is Int64, but the plugin writes UInt64; \
@@ -201,12 +217,11 @@ mod tests {
              its column `m` is MATERIALIZED, which takes no values; \
              ALTER TABLE `shop`.`t` MODIFY COLUMN `m` REMOVE MATERIALIZED"
         );
-        assert!(
-            compare("shop.t", &declared(&[("a", "UInt64")]), &LiveTable { columns: Vec::new() })
-                .unwrap_err()
-                .to_string()
-                .contains("CREATE TABLE `shop`.`t` (`a` UInt64)")
-        );
+        let nothing = LiveTable { columns: Vec::new() };
+        let made =
+            |made_with| compare("shop.t", &declared(&[("a", "UInt64")]), &nothing, made_with).unwrap_err().to_string();
+        assert!(made(None).ends_with("CREATE TABLE `shop`.`t` (`a` UInt64) ENGINE = MergeTree ORDER BY tuple()"));
+        assert!(made(Some("w = 7")).ends_with("ENGINE = MergeTree ORDER BY tuple() SETTINGS w = 7"));
     }
 
     #[test]

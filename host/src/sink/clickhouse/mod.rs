@@ -3,32 +3,49 @@
 //! RowBinaryWithNamesAndTypes carries the names and types of the live table: after an `ALTER` the server refuses what does not
 //! fit any more, where plain RowBinary would have been taken for other values.
 //!
+//! Exactly once rests on the server's memory of tokens: an insert under a token that a table has seen is answered as if it were done, and
+//! adds nothing. `needs` says how much a table and the targets of its views must remember, `settings` keeps the same rows the same
+//! blocks, `chunks` cuts what is too much for one.
+//!
 //! ```text
-//! mod.rs        the server, reading a table's columns
-//! table.rs      an open table: inserts, and tables that are altered meanwhile
+//! mod.rs        the server, opening tables
+//! server.rs     questions to it
+//! connect.rs    connections to it
 //! columns.rs    declared columns against live ones
+//! relations.rs  a table's views and their targets
+//! needs.rs      what they must remember
+//! settings.rs   what is said with every insert
+//! table.rs      an open table: inserts, and tables that are altered meanwhile
+//! form.rs       how rows are sent to it
+//! chunks.rs     rows cut into inserts
+//! blame.rs      which rows a table refuses
 //! classify.rs   what the server answers
 //! reading.rs    which rows a table has, for who compares
 //! ```
 
+mod blame;
+mod chunks;
 mod classify;
 mod columns;
+mod connect;
+mod form;
 mod names;
+mod needs;
 mod reading;
+mod relations;
+mod server;
+mod settings;
 mod table;
 
 use std::sync::Arc;
 
-use clickhouse::Client;
-use clickhouse::error::Error;
-
-use self::classify::classify;
-use self::columns::{LiveColumn, LiveTable};
-use self::names::text;
+use self::form::Declared;
+use self::needs::Demand;
+use self::server::Server;
 use self::table::ClickHouseTable;
-use super::turns::Turns;
-use super::{Reading, Sink, SinkFault, Table};
-use crate::config::{ClickHouseFormat, ClickHouseSettings, Compression, Guarantee};
+use super::pace::most_within;
+use super::{Mismatch, Problem, Reading, Sink, SinkFault, Table};
+use crate::config::{ClickHouseSettings, Guarantee};
 use crate::plugin::BoxFuture;
 use crate::rows::Column;
 
@@ -37,31 +54,32 @@ pub struct ClickHouse {
     server: Arc<Server>,
 }
 
-/// What all of its tables share.
-struct Server {
-    client: Client,
-    settings: ClickHouseSettings,
-    /// Inserts under way at once, over all tables.
-    inserts: Turns,
-}
-
 impl ClickHouse {
     /// A client for the server; connects when it is first used.
     pub fn new(settings: ClickHouseSettings) -> Self {
-        let compression = match settings.compression {
-            Compression::Lz4 => clickhouse::Compression::Lz4,
-            Compression::None => clickhouse::Compression::None,
-        };
-        let mut client = Client::default()
-            .with_url(&settings.url)
-            .with_user(&settings.user)
-            .with_compression(compression)
-            .with_product_info("tidegate", env!("CARGO_PKG_VERSION"));
-        if !settings.password.reveal().is_empty() {
-            client = client.with_password(settings.password.reveal());
+        Self { server: Arc::new(Server::new(settings)) }
+    }
+
+    /// How many inserts a table may have to tell apart.
+    fn demand(&self) -> Demand {
+        let settings = &self.server.settings;
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let of_one = most_within(settings.inserts_per_second, settings.memory.outage);
+        Demand {
+            inserts: of_one.saturating_mul(count(settings.memory.gateways)),
+            parts_per_insert: count(settings.memory.parts_per_insert),
+            outage: settings.memory.outage,
         }
-        let inserts = Turns::new(settings.concurrency);
-        Self { server: Arc::new(Server { client, settings, inserts }) }
+    }
+
+    /// In what a table falls short of exactly once.
+    async fn shortfalls(&self, table: &str) -> Result<Vec<Problem>, SinkFault> {
+        let Some((place, relations)) = relations::Relations::read(&self.server, table).await? else {
+            // What is not there is told already.
+            return Ok(Vec::new());
+        };
+        let defaults = relations.defaults(&self.server).await?;
+        Ok(needs::shortfalls(&place, &relations, &defaults, self.demand()))
     }
 }
 
@@ -78,50 +96,30 @@ impl Sink for ClickHouse {
         &'a self,
         table: &'a str,
         columns: &'a [Column],
-        _: Guarantee,
+        guarantee: Guarantee,
     ) -> BoxFuture<'a, Result<Arc<dyn Table>, SinkFault>> {
         Box::pin(async move {
             let live = self.server.live_table(table).await?;
-            let opened = ClickHouseTable::new(self.server.clone(), table, columns, live);
-            Ok(Arc::new(opened.map_err(SinkFault::Mismatch)?) as Arc<dyn Table>)
+            let known = self.server.known().await?;
+            let (mut shortfalls, mut made_with) = (Vec::new(), None);
+            if guarantee == Guarantee::ExactlyOnce {
+                self.server.takes_settings(&known).await?;
+                if live.unsuitable().is_none() {
+                    shortfalls = self.shortfalls(table).await?;
+                }
+                made_with = Some(self.demand().of_new_table());
+            }
+            let (server, name, columns) = (self.server.clone(), table.to_owned(), columns.to_vec());
+            let declared = Declared { server, name, columns, known, guarantee, made_with };
+            let opened = match ClickHouseTable::new(declared, live) {
+                Ok(opened) if shortfalls.is_empty() => opened,
+                Ok(_) => return Err(SinkFault::Mismatch(Mismatch { table: table.to_owned(), problems: shortfalls })),
+                Err(mut mismatch) => {
+                    mismatch.problems.extend(shortfalls);
+                    return Err(SinkFault::Mismatch(mismatch));
+                }
+            };
+            Ok(Arc::new(opened) as Arc<dyn Table>)
         })
-    }
-}
-
-impl Server {
-    /// Whether it knows names and types in front of rows. Servers that know none of them know no insert tokens either.
-    fn is_current(&self) -> bool {
-        self.settings.format == ClickHouseFormat::RowBinaryWithNamesAndTypes
-    }
-
-    /// A table as it is now; without columns where it does not exist.
-    async fn live_table(&self, table: &str) -> Result<LiveTable, SinkFault> {
-        let action = format!("read the columns of table `{table}`");
-        let (database, name) = match table.split_once('.') {
-            Some((database, name)) => (text(database), text(name)),
-            None => ("currentDatabase()".to_owned(), text(table)),
-        };
-        let query = format!(
-            "SELECT name, type, default_kind, default_expression, \
-             (SELECT any(engine) FROM system.tables WHERE database = {database} AND name = {name}) AS engine \
-             FROM system.columns WHERE database = {database} AND table = {name} ORDER BY name"
-        );
-        // Through a formatted answer, since the client's own row types are fixed when the gateway is compiled.
-        let answer = async {
-            let mut cursor = self.client.query_raw(&query).fetch_bytes("JSONEachRow")?;
-            let all = cursor.collect().await?;
-            Ok(all)
-        };
-        let answer = tokio::time::timeout(self.settings.timeout, answer).await.unwrap_or(Err(Error::TimedOut));
-        let answer = answer.map_err(|fault| classify(&action, &fault))?;
-        let lines = answer.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        let columns: Result<Vec<LiveColumn>, _> = lines.map(serde_json::from_slice).collect();
-        let columns = columns.map_err(|fault| {
-            SinkFault::Unavailable(format!(
-                "{action}: the answer of {} is not ClickHouse's: {fault}",
-                self.settings.url
-            ))
-        });
-        Ok(LiveTable { columns: columns? })
     }
 }

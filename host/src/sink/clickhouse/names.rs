@@ -14,3 +14,11 @@ pub(super) fn quoted(name: &str) -> String {
 pub(super) fn text(value: &str) -> String {
     format!("'{}'", value.replace('\\', "\\\\").replace('\'', "\\'"))
 }
+
+/// A table's database and its name, as texts within a question; the user's own database where the table is named without one.
+pub(super) fn parted(table: &str) -> (String, String) {
+    match table.split_once('.') {
+        Some((database, name)) => (text(database), text(name)),
+        None => ("currentDatabase()".to_owned(), text(table)),
+    }
+}

@@ -63,11 +63,37 @@ pub async fn table(client: &Client, server: &Server, name: &str, first: &str) ->
     Ok(Some(LiveTable { kind, columns: answer.iter().filter_map(column).collect() }))
 }
 
+/// The columns of each unique key of a table that holds for every row and at once, in the order of their names.
+pub async fn unique_keys(client: &Client, server: &Server, name: &str) -> Result<Vec<Vec<String>>, Error> {
+    // Columns that an index only carries along are no part of its key.
+    let bare = if server.version >= 110_000 { "AND i.indnkeyatts = i.indnatts" } else { "" };
+    let query = format!(
+        "SELECT i.indexrelid, a.attname FROM pg_catalog.pg_class c \
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         JOIN pg_catalog.pg_index i ON i.indrelid = c.oid \
+         JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (i.indkey) \
+         WHERE {} AND i.indisunique AND i.indimmediate AND i.indisvalid \
+         AND i.indpred IS NULL AND i.indexprs IS NULL {bare} ORDER BY 1, 2",
+        is_named(name)
+    );
+    let mut keys = std::collections::BTreeMap::<String, Vec<String>>::new();
+    for row in rows(client.simple_query(&query).await?) {
+        if let (Some(index), Some(column)) = (row.get(0), row.get(1)) {
+            keys.entry(index.to_owned()).or_default().push(column.to_owned());
+        }
+    }
+    Ok(keys.into_values().collect())
+}
+
+/// The condition for `c` in `n` to be the table of that name.
+pub fn is_named(name: &str) -> String {
+    match name.split_once('.') {
+        Some((schema, name)) => format!("c.relname = {} AND n.nspname = {}", text(name), text(schema)),
+        None => format!("c.relname = {} AND pg_catalog.pg_table_is_visible(c.oid)", text(name)),
+    }
+}
+
 fn query(server: &Server, name: &str) -> String {
-    let (place, name) = match name.split_once('.') {
-        Some((schema, name)) => (format!("n.nspname = {}", text(schema)), name),
-        None => ("pg_catalog.pg_table_is_visible(c.oid)".to_owned(), name),
-    };
     let generated = if server.version >= 120_000 { "a.attgenerated <> ''" } else { "false" };
     let identity = if server.version >= 100_000 { "a.attidentity <> ''" } else { "false" };
     // Greenplum 6 tells external tables, which wait for whoever is behind their address, by this alone.
@@ -84,8 +110,8 @@ fn query(server: &Server, name: &str) -> String {
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
          LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
          LEFT JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
-         WHERE c.relname = {} AND {place} AND c.relkind IN ('r', 'p', 'f', 'v', 'm') ORDER BY a.attnum",
-        text(name)
+         WHERE {} AND c.relkind IN ('r', 'p', 'f', 'v', 'm') ORDER BY a.attnum",
+        is_named(name)
     )
 }
 
@@ -104,7 +130,8 @@ fn column(row: &SimpleQueryRow) -> Option<LiveColumn> {
     Some(LiveColumn { name: row.get(1)?.to_owned(), kind, not_null, has_default, generated })
 }
 
-fn rows(answer: Vec<SimpleQueryMessage>) -> Vec<SimpleQueryRow> {
+/// The rows of a query's answer.
+pub fn rows(answer: Vec<SimpleQueryMessage>) -> Vec<SimpleQueryRow> {
     let row = |message| if let SimpleQueryMessage::Row(row) = message { Some(row) } else { None };
     answer.into_iter().filter_map(row).collect()
 }
@@ -130,6 +157,11 @@ impl LiveTable {
             (false, false) => "it is NULL",
         };
         others.map(|live| LeftOut { column: live.name.clone(), filled_by: filled_by(live).to_owned() }).collect()
+    }
+
+    /// Whether it is a table and nothing else.
+    pub fn is_plain(&self) -> bool {
+        self.kind == "r"
     }
 
     /// What it is, where it is nothing to write into.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::task::JoinSet;
+use tokio::time::error::Elapsed;
 use tokio_postgres::config::SslMode as Encryption;
 use tokio_postgres::{Client, Config, NoTls};
 
@@ -58,6 +59,11 @@ impl Connections {
         }
         let turns = Turns::new(settings.concurrency);
         Self { settings, config, turns, idle: Mutex::default() }
+    }
+
+    /// What the gateway's file says of it.
+    pub fn settings(&self) -> &PostgresSettings {
+        &self.settings
     }
 
     /// How long anything may take.
@@ -114,6 +120,18 @@ impl Connections {
         // Should this process be gone, the server gives up by itself, and before this process does.
         let most = self.timeout().mul_f64(0.9).as_millis().max(1);
         let mut settings = format!("SET statement_timeout = {most}; SET client_min_messages = warning");
+        // What is answered must outlive the server: the offset goes on behind it.
+        settings.push_str(
+            "; SELECT pg_catalog.set_config('synchronous_commit', 'on', false) \
+             WHERE pg_catalog.current_setting('synchronous_commit') = 'off'",
+        );
+        if server.version >= 90_600 {
+            // A gateway that stands still in the middle of a transaction holds what it locked no longer than that.
+            settings.push_str(&format!(
+                "; SET idle_in_transaction_session_timeout = {}",
+                self.timeout().as_millis().max(1)
+            ));
+        }
         if server.greenplum {
             // Else the first rows of a table wait for an ANALYZE, and are refused where that fails.
             settings.push_str("; SET gp_autostats_mode = none");
@@ -143,6 +161,25 @@ impl Lease<'_> {
     pub fn keep(self) {
         let Self { connections, connection, .. } = self;
         connections.idle.lock().push(connection);
+    }
+
+    /// What came of what was done with it, within a time-out; none where nothing came of it. What succeeded leaves the connection for
+    /// others, what failed closes it, and the server is asked to stop what takes too long.
+    pub async fn settle<T, E>(self, outcome: Result<Result<T, E>, Elapsed>) -> Option<Result<T, E>> {
+        match outcome {
+            Ok(Ok(value)) => {
+                self.keep();
+                Some(Ok(value))
+            }
+            Ok(Err(fault)) => {
+                self.close().await;
+                Some(Err(fault))
+            }
+            Err(Elapsed { .. }) => {
+                self.cancel().await;
+                None
+            }
+        }
     }
 
     /// Closes the connection.

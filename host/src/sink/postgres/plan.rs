@@ -67,6 +67,23 @@ impl Plan {
         self.fields.iter().try_for_each(|field| field.write(rows, out))
     }
 
+    /// As [`Self::write`], with a column before the others that says which row it is.
+    ///
+    /// # Errors
+    /// Where the bytes are no row.
+    pub fn write_numbered<'a>(
+        &'a self,
+        rows: &mut Decoder<'a>,
+        number: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), DecodeFault> {
+        out.extend_from_slice(&(self.fields.len() as u16 + 1).to_be_bytes());
+        out.extend_from_slice(&8i32.to_be_bytes());
+        // Ranges have far fewer rows than numbers.
+        out.extend_from_slice(&i64::try_from(number).unwrap_or(i64::MAX).to_be_bytes());
+        self.fields.iter().try_for_each(|field| field.write(rows, out))
+    }
+
     /// Whether there is a column that may refuse values.
     pub fn can_refuse(&self) -> bool {
         !self.checks.is_empty()

@@ -1,0 +1,102 @@
+//! What the commits of a group say, read and set by who is no member of it: for an operator's commands. The broker takes commits of no
+//! member only while the group has none.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::TopicPartition;
+use super::files;
+use super::membership::Context;
+use super::settings::KafkaSettings;
+
+/// The commits of one group.
+pub struct Plans {
+    settings: KafkaSettings,
+    consumer: BaseConsumer<Context>,
+    group: String,
+    until: Instant,
+}
+
+/// A group's commit of a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupCommit {
+    /// Which partition.
+    pub partition: TopicPartition,
+    /// The next offset to read.
+    pub offset: i64,
+    /// What is said besides.
+    pub metadata: String,
+}
+
+impl Plans {
+    /// Joins nothing. All that is asked for has to be answered within `patience`.
+    ///
+    /// # Errors
+    /// Where librdkafka refuses the settings.
+    pub fn of(settings: &KafkaSettings, group: &str, patience: Duration) -> Result<Self, String> {
+        let mut config = settings.looker();
+        config.set("group.id", group).set("enable.auto.commit", "false");
+        let made = config.create_with_context(Context::new(settings));
+        let consumer = made.map_err(|fault: KafkaError| files::reason(settings, &fault.to_string()))?;
+        Ok(Self { settings: settings.clone(), consumer, group: group.to_owned(), until: Instant::now() + patience })
+    }
+
+    /// The group's commits in a topic, of those partitions that have one.
+    ///
+    /// # Errors
+    /// Where no broker answers, or there is no such topic.
+    pub fn read(&self, topic: &str) -> Result<Vec<GroupCommit>, String> {
+        let metadata = self.consumer.fetch_metadata(Some(topic), self.left()).map_err(|fault| self.reason(&fault))?;
+        let found = metadata.topics().iter().find(|found| found.name() == topic && found.error().is_none());
+        let found = found.filter(|found| !found.partitions().is_empty());
+        let found = found.ok_or_else(|| format!("topic `{topic}` does not exist, or may not be seen"))?;
+        let mut list = TopicPartitionList::new();
+        for partition in found.partitions() {
+            list.add_partition(topic, partition.id());
+        }
+        let list = self.consumer.committed_offsets(list, self.left()).map_err(|fault| self.reason(&fault))?;
+        let mut commits = Vec::new();
+        for element in list.elements() {
+            element.error().map_err(|fault| self.reason(&fault))?;
+            if let Offset::Offset(offset) = element.offset() {
+                let partition = TopicPartition { topic: element.topic().into(), partition: element.partition() };
+                commits.push(GroupCommit { partition, offset, metadata: element.metadata().to_owned() });
+            }
+        }
+        Ok(commits)
+    }
+
+    /// Sets a commit.
+    ///
+    /// # Errors
+    /// Where the group has members, or the broker refuses it otherwise.
+    pub fn set(&self, commit: &GroupCommit) -> Result<(), String> {
+        let TopicPartition { topic, partition } = &commit.partition;
+        let mut list = TopicPartitionList::new();
+        let mut element = list.add_partition(topic, *partition);
+        element.set_offset(Offset::Offset(commit.offset)).map_err(|fault| self.reason(&fault))?;
+        element.set_metadata(&commit.metadata);
+        self.consumer.commit(&list, CommitMode::Sync).map_err(|fault| match fault.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::UnknownMemberId | RDKafkaErrorCode::IllegalGeneration) => format!(
+                "group `{}` has members, and only they may commit; move the pipeline file out of every gateway's plugin directory, \
+                 run this again, and put it back",
+                self.group
+            ),
+            _ => self.reason(&fault),
+        })
+    }
+
+    fn left(&self) -> Duration {
+        self.until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
+    }
+
+    fn reason(&self, fault: &KafkaError) -> String {
+        // Errors of connections are told within a poll.
+        let _ = self.consumer.poll(Duration::ZERO);
+        let told = self.consumer.context().troubles.of_silence(&fault.to_string());
+        files::reason(&self.settings, &told)
+    }
+}

@@ -1,0 +1,202 @@
+//! Faults as they happen.
+
+use std::os::unix::process::ExitStatusExt;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+
+use super::member::{Member, SESSION};
+use super::pipelines::{Base, PIPELINES, TENANT};
+use super::plan::Fault;
+use super::proxy::{Blow, FaultProxy};
+use super::run::{ABORTED, Run, STOP_PATIENCE};
+use super::stand::{DEAD, Service};
+use crate::harness::eventually;
+
+/// How long a gateway stands still: beyond its session, so that others have its partitions when it goes on.
+const FROZEN: Duration = SESSION.saturating_add(Duration::from_millis(1_500));
+
+/// How long something is as it should not be that writes notice at once.
+const A_WHILE: Duration = Duration::from_millis(1_500);
+
+/// Between two looks at what is to happen.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// How long a blow may wait for a write.
+const BLOW_PATIENCE: Duration = Duration::from_secs(10);
+
+impl Run {
+    /// Lets a fault happen. Returns when it was over; none where it did not come about.
+    ///
+    /// # Errors
+    /// Where a gateway or a service does not do what is asked of it.
+    pub(super) fn inject(&mut self, fault: &Fault) -> anyhow::Result<Option<Instant>> {
+        match *fault {
+            Fault::Kill(member) => self.restart(&[member])?,
+            Fault::KillBoth => self.restart(&[0, 1])?,
+            Fault::Freeze(member) => {
+                let member = self.member(member)?;
+                member.freeze()?;
+                std::thread::sleep(FROZEN);
+                member.thaw()?;
+            }
+            Fault::FreezeAt { name, member } => {
+                if !self.freeze_at(name, member)? {
+                    return Ok(None);
+                }
+            }
+            Fault::KafkaDies => self.service_dies(Service::Kafka)?,
+            Fault::BaseDies(Base::ClickHouse) => self.service_dies(Service::ClickHouse)?,
+            Fault::BaseDies(Base::Postgres) => self.service_dies(Service::Postgres)?,
+            Fault::Struck { member, base, blow, times } => {
+                if !strike(proxy(self.member(member)?, base), blow, times) {
+                    return Ok(None);
+                }
+            }
+            Fault::Away(member, base) => {
+                let proxy = proxy(self.member(member)?, base);
+                proxy.set_away(true);
+                std::thread::sleep(A_WHILE);
+                proxy.set_away(false);
+            }
+            Fault::Grow(pipeline) => self.grow(pipeline)?,
+            Fault::DiskFull(member) => self.fill_disk(member)?,
+            Fault::Altered(pipeline) => self.alter(pipeline)?,
+            Fault::Deaths { member, points, passes } => {
+                if !self.die_at(&points, member, passes)? {
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some(Instant::now()))
+    }
+
+    fn member(&mut self, index: usize) -> anyhow::Result<&mut Member> {
+        self.members.get_mut(index).with_context(|| format!("there is no gateway {index}"))
+    }
+
+    fn restart(&mut self, members: &[usize]) -> anyhow::Result<()> {
+        let points = self.points("");
+        for index in members {
+            self.member(*index)?.kill()?;
+        }
+        for index in members {
+            self.member(*index)?.start(&points)?;
+        }
+        Ok(())
+    }
+
+    fn service_dies(&self, service: Service) -> anyhow::Result<()> {
+        self.stand.kill(service)?;
+        std::thread::sleep(DEAD);
+        self.stand.start_again(service)
+    }
+
+    fn grow(&self, pipeline: usize) -> anyhow::Result<()> {
+        let topic = self.stream.topics().get(pipeline).context("there is no such topic")?;
+        let partitions = topic.partitions.load(Ordering::Relaxed) + 1;
+        let wanted = usize::try_from(partitions)?;
+        eventually("the topic has one more partition", || match self.field.kafka.ends(&topic.name)?.len() {
+            there if there >= wanted => Ok(()),
+            _ => self.field.kafka.grow(&topic.name, wanted),
+        })?;
+        topic.partitions.store(partitions, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// A gateway's own folder becomes a file, so that whatever it writes there fails, and both databases say that they are full. It is
+    /// what a full disk is to the gateway; to fill a real one takes a disk that a test may fill.
+    fn fill_disk(&mut self, member: usize) -> anyhow::Result<()> {
+        let member = self.member(member)?;
+        let (state, away) = (member.folder().join("state"), member.folder().join("state.away"));
+        std::fs::rename(&state, &away).context("take its folder away")?;
+        std::fs::write(&state, "").context("put a file in its place")?;
+        member.clickhouse.strike(Blow::DiskFull, 2);
+        member.postgres.strike(Blow::DiskFull, 2);
+        std::thread::sleep(A_WHILE);
+        member.clickhouse.relent();
+        member.postgres.relent();
+        std::fs::remove_file(&state).context("take the file away")?;
+        std::fs::rename(&away, &state).context("put its folder back")
+    }
+
+    fn alter(&self, pipeline: usize) -> anyhow::Result<()> {
+        let target =
+            PIPELINES.get(pipeline).and_then(|pipeline| pipeline.targets.first()).context("no such pipeline")?;
+        let rename = |from: &str, to: &str| {
+            let statement = format!("ALTER TABLE {TENANT}.{} RENAME COLUMN {from} TO {to}", target.table);
+            // A database that was just started again has closed the connection of before.
+            eventually("the column has another name", || self.field.query(target.base, &statement).map(|_| ()))
+        };
+        rename("version", "edition")?;
+        std::thread::sleep(A_WHILE);
+        rename("edition", "version")
+    }
+
+    /// Kills a gateway and starts one that stands still at a point, until others have done what it was about to do.
+    fn freeze_at(&mut self, name: &'static str, member: usize) -> anyhow::Result<bool> {
+        let (points, plain) = (self.points(&format!("{name}=1*return(stop)")), self.points(""));
+        let member = self.member(member)?;
+        member.kill()?;
+        member.start(&points)?;
+        let deadline = Instant::now() + STOP_PATIENCE;
+        while !member.stands_still()? {
+            if Instant::now() >= deadline {
+                // It must not stand still later, when nobody looks.
+                member.kill()?;
+                member.start(&plain)?;
+                return Ok(false);
+            }
+            std::thread::sleep(LOOK);
+        }
+        std::thread::sleep(FROZEN);
+        member.thaw()?;
+        Ok(true)
+    }
+
+    /// Kills a gateway, starts one that dies at a point, one that dies at the next, and at last one that lives. Returns whether any died.
+    fn die_at(&mut self, points: &[&'static str], member: usize, passes: u32) -> anyhow::Result<bool> {
+        let passed = if passes > 0 { format!("{passes}*off->") } else { String::new() };
+        let mut died = 0;
+        self.member(member)?.kill()?;
+        for name in points {
+            let point = self.points(&format!("{name}={passed}return"));
+            let gateway = self.member(member)?;
+            gateway.start(&point)?;
+            match gateway.wait_for_end(STOP_PATIENCE)? {
+                Some(status) if status.signal() == Some(ABORTED) => {
+                    self.happened.stop_points.entry(name).or_default().under_load += 1;
+                    died += 1;
+                }
+                Some(status) => bail!("it ended with {status} where it was to die at {name}; see its log"),
+                None => {
+                    gateway.kill()?;
+                    self.happened.missed.push(format!("died at {name}, under load"));
+                    self.say(&format!("did not get to {name}, under load"));
+                }
+            }
+        }
+        let plain = self.points("");
+        self.member(member)?.start(&plain)?;
+        Ok(died > 0)
+    }
+}
+
+fn proxy(member: &Member, base: Base) -> &FaultProxy {
+    match base {
+        Base::ClickHouse => &member.clickhouse,
+        Base::Postgres => &member.postgres,
+    }
+}
+
+/// Strikes writes, and waits until that is done. Returns whether any was struck.
+fn strike(proxy: &FaultProxy, blow: Blow, times: usize) -> bool {
+    let (before, deadline) = (proxy.struck(), Instant::now() + BLOW_PATIENCE);
+    proxy.strike(blow, times);
+    while proxy.has_blows() && Instant::now() < deadline {
+        std::thread::sleep(LOOK);
+    }
+    proxy.relent();
+    proxy.struck() > before
+}
