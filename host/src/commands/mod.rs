@@ -4,8 +4,8 @@
 pub mod audit;
 pub mod check;
 pub mod new;
-pub mod replay;
 pub mod plan;
+pub mod replay;
 pub mod run;
 pub mod tap;
 pub mod test;
