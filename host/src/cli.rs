@@ -31,12 +31,12 @@ pub enum Command {
     Test(TestArguments),
     /// Look at a sample of what goes in and out of a running pipeline.
     Tap(TapArguments),
+    /// Show what is planned of partitions, or decide where the gateway may not.
+    Plan(PlanArguments),
     /// Compare Kafka with the tables and the dead letters: what is missing, what is there twice.
     Audit(AuditArguments),
     /// Process dead letters, or records of a range of offsets, once more.
     Replay(ReplayArguments),
-    /// Show what is planned of partitions, or decide where the gateway may not.
-    Plan(PlanArguments),
     /// Write a new plugin's crate.
     New(NewArguments),
 }

@@ -21,9 +21,9 @@ fn main() -> ExitCode {
         Command::Check(arguments) => commands::check::check(&arguments),
         Command::Test(arguments) => commands::test::test(&arguments),
         Command::Tap(arguments) => commands::tap::tap(&arguments),
+        Command::Plan(arguments) => commands::plan::plan(arguments),
         Command::Audit(arguments) => commands::audit::audit(&arguments),
         Command::Replay(arguments) => commands::replay::replay(&arguments),
-        Command::Plan(arguments) => commands::plan::plan(arguments),
         Command::New(arguments) => commands::new::new(&arguments),
     }
 }
