@@ -6,7 +6,7 @@ use tidegate_tests::harness::{
     Duplicates, Gateway, GatewayFile, NumbersTenant, Postgres, PostgresServer, SALES, Shop, Tenant, Version,
 };
 
-use super::audited::Audited;
+use super::audited::{Audited, with_postgres};
 
 const SHOP: Shop = Shop { count: 20_000, partitions: 2, malformed: 0.02 };
 
@@ -66,7 +66,9 @@ fn letters_of_a_bad_version_become_rows_by_the_mended_one_and_twice_is_once() ->
     let topic = tenant.create_topic("sales", SHOP.partitions)?;
     // Without a window of tokens: what is there is known by asking.
     tenant.create_counting_tables("sales")?;
-    tenant.install(&tenant.pipeline("sales", &topic)?)?;
+    let mut pipeline = tenant.pipeline("sales", &topic)?;
+    pipeline.text.insert_str(0, "delivery = \"at-least-once\"\n");
+    tenant.install(&pipeline)?;
     let products = tenant.plugin("sales").with_file_name("products.csv");
     let right = std::fs::read_to_string(&products)?;
     let (head, lines) = right.split_once('\n').context("there are no products")?;
@@ -222,8 +224,7 @@ fn letters_that_a_table_of_postgresql_had_no_room_for_go_in_once_it_has() -> any
         pipeline.replace(&format!("dwh:{}.", tenant.name), &format!("pg:{}.", postgres.schema))?;
         tenant.install(&pipeline)?;
         SHOP.write_sales(&tenant, &topic)?;
-        let mut file = tenant.gateway_file();
-        file.sinks.push_str(&server.sink("pg", &tenant.folder())?);
+        let file = with_postgres(&tenant, &postgres)?;
         run(&tenant, &file)?;
         let expected = SHOP.expected_sales()?;
         let rows: usize = expected.rows.values().map(Vec::len).sum();
