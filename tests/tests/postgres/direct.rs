@@ -51,11 +51,7 @@ impl Direct {
 
     /// The same in another schema.
     pub fn open_in(&self, schema: &str, table: &str, columns: &[(&str, &str)]) -> Result<Arc<dyn Table>, SinkFault> {
-        let column = |(name, kind): &(&str, &str)| {
-            let kind = kind.parse().map_err(|fault| SinkFault::Refused(format!("the test's own type: {fault}")))?;
-            Ok(Column { name: (*name).into(), kind })
-        };
-        let columns: Vec<_> = columns.iter().map(column).collect::<Result<_, _>>()?;
+        let columns = declared(columns)?;
         self.http.wait(self.sink.open(&format!("{schema}.{table}"), &columns, Guarantee::AtLeastOnce))
     }
 
@@ -84,8 +80,7 @@ impl Direct {
         guarantee: Guarantee,
         mode: &Mode,
     ) -> Result<Arc<dyn Table>, SinkFault> {
-        let column = |(name, kind): &(&str, &str)| Column { name: (*name).into(), kind: kind.parse().unwrap() };
-        let columns: Vec<_> = columns.iter().map(column).collect();
+        let columns = declared(columns)?;
         self.http.wait(self.sink.open_placed(table, &columns, guarantee, Placement { tenant: "acme", mode }))
     }
 
@@ -111,7 +106,7 @@ impl Direct {
     pub fn transact(&self, writes: &[(&dyn Table, &[Vec<u8>])], at: &At) -> Result<(), (Option<usize>, SinkFault)> {
         let rows: Vec<_> = writes.iter().map(|(_, rows)| route_rows(rows)).collect();
         let writes: Vec<_> = writes.iter().zip(&rows).map(|((table, _), rows)| (*table, at.write(rows))).collect();
-        let transaction = self.sink.transaction().expect("it has transactions");
+        let transaction = self.sink.transaction().ok_or_else(|| (None, no_transactions()))?;
         self.http.wait(transaction.write(&writes, at.fence()))
     }
 
@@ -124,7 +119,7 @@ impl Direct {
     ) -> Result<Vec<Blamed>, SinkFault> {
         let rows: Vec<_> = writes.iter().map(|(_, rows)| route_rows(rows)).collect();
         let writes: Vec<_> = writes.iter().zip(&rows).map(|((table, _), rows)| (*table, at.write(rows))).collect();
-        let transaction = self.sink.transaction().expect("it has transactions");
+        let transaction = self.sink.transaction().ok_or_else(no_transactions)?;
         self.http.wait(transaction.blame(&writes, index, at.fence()))
     }
 
@@ -133,6 +128,18 @@ impl Direct {
         let rule = table.rule().context("it refuses nothing")?;
         rule.refuses(row).context("it takes the row")
     }
+}
+
+fn no_transactions() -> SinkFault {
+    SinkFault::Refused("the sink has no transactions".to_owned())
+}
+
+fn declared(columns: &[(&str, &str)]) -> Result<Vec<Column>, SinkFault> {
+    let column = |(name, kind): &(&str, &str)| {
+        let kind = kind.parse().map_err(|fault| SinkFault::Refused(format!("the test's own type: {fault}")))?;
+        Ok(Column { name: (*name).into(), kind })
+    };
+    columns.iter().map(column).collect()
 }
 
 /// A range, and whose it is.

@@ -44,7 +44,7 @@ impl<'s> Search<'s> {
         // Constraints that wait for the end are not waited for: which row breaks one would not be known then.
         let immediately = if connection.server.greenplum { "" } else { "SET CONSTRAINTS ALL IMMEDIATE;" };
         self.table.check(connection, immediately).await?;
-        let mut parts = vec![0..self.rows.rows];
+        let mut parts: Vec<_> = std::iter::once(0..self.rows.rows).collect();
         while let Some(part) = parts.pop() {
             if part.is_empty() {
                 continue;
