@@ -3,7 +3,7 @@
 use anyhow::ensure;
 use tidegate_tests::harness::{Message, eventually};
 
-use super::stand::{SHOP, Stand};
+use super::stand::Stand;
 
 const LIMIT: &str = "max.message.bytes";
 
@@ -29,7 +29,7 @@ fn a_letter_that_is_too_large_holds_its_partition_and_is_written_when_the_topic_
     let small = Message { value: Some(b"no sale".to_vec()), ..Message::default() };
     let large = Message { value: Some(noise(9_000)), ..Message::default() };
     stand.tenant.kafka.send(&stand.topic, 0, &[small.clone(), large.clone()])?;
-    stand.tenant.kafka.send(&stand.topic, 1, &[small.clone()])?;
+    stand.tenant.kafka.send(&stand.topic, 1, std::slice::from_ref(&small))?;
     let gateway = stand.start()?;
     let answer =
         gateway.says(&["dead letters: ", &stand.dead(), &format!("record {}/0/1 ", stand.topic), "4000 bytes"])?;
@@ -50,6 +50,5 @@ fn a_letter_that_is_too_large_holds_its_partition_and_is_written_when_the_topic_
     let mut values: Vec<_> = letters.into_iter().filter_map(|letter| letter.message.value).collect();
     values.sort_by_key(Vec::len);
     ensure!(values.len() == 3 && Some(&values[2]) == large.value.as_ref(), "{} letters came", values.len());
-    ensure!(SHOP.partitions == 2);
     gateway.stop()
 }
