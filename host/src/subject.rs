@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::audit::Place;
 use crate::config::{
-    ConfigFaults, GatewaySettings, Guarantee, PipelineName, PipelineSettings, Target, confined, discover,
+    ConfigFaults, GatewaySettings, Guarantee, Mode, PipelineName, PipelineSettings, Target, confined, discover,
 };
 use crate::kafka::{Excerpts, KafkaSettings, TopicPartition};
 use crate::metrics::Metrics;
@@ -178,6 +178,13 @@ impl Subject {
     /// A reason for an operator; unusable where a column was named that there is not.
     pub fn provenance(&self, target: &Target, names: &ColumnNames) -> Result<Result<Provenance, String>, SubjectFault> {
         let routes = || self.prepared.destinations.iter().filter(|destination| destination.target == *target);
+        if let Some(destination) = routes().find(|destination| destination.mode != Mode::Insert) {
+            let mode = destination.mode.name();
+            return Ok(Err(format!(
+                "rows become no new rows there, by the mode \"{mode}\" of route \"{}\"",
+                destination.route
+            )));
+        }
         let has = |name: &str| routes().all(|route| route.columns().iter().any(|column| column.name == name));
         let column = |named: &Option<String>, usual: &str| match named {
             Some(name) if !has(name) => {

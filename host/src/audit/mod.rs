@@ -19,7 +19,7 @@ pub use compare::{Run, Runs, Wrong};
 pub use place::Place;
 pub use report::{Compared, LettersReport, PartitionReport, PluginReport, RecordsReport, Report, TableReport};
 
-use crate::config::{OnReject, StartPoint, Target};
+use crate::config::{Mode, OnReject, StartPoint, Target};
 use crate::kafka::{Excerpts, Most, TopicPartition};
 use crate::pipeline::{Lineage, Range, Records, Transformed};
 use crate::sink::{Found, Provenance, Question};
@@ -139,6 +139,10 @@ impl Audit {
 
     /// Why a count of all rows of a table says nothing.
     fn cannot_be_counted(&self, target: &Target, wanted: &Wanted) -> Option<String> {
+        let mut routes = self.subject.prepared.destinations.iter().filter(|destination| destination.target == *target);
+        if routes.any(|destination| destination.mode != Mode::Insert) {
+            return Some("how many rows that makes depends on those that were there".to_owned());
+        }
         if let Some((other, _)) = self.subject.others_writing(target).next() {
             return Some(format!("rows are not counted, since pipeline {other} writes there too"));
         }

@@ -25,8 +25,8 @@ use std::time::Duration;
 pub use report::{Fate, Report, RouteReport, Sample};
 pub use source::{Offsets, Selection};
 
-use crate::audit::Runs;
-use crate::config::{Guarantee, OnReject, Target};
+use crate::audit::{Place, Runs};
+use crate::config::{Guarantee, Mode, OnReject, Target};
 use crate::kafka::Excerpts;
 use crate::pipeline::{Range, Transformed};
 use crate::rows::{Decoder, write_json};
@@ -87,6 +87,7 @@ async fn look_and_write(subject: &Arc<Subject>, wanted: &Wanted) -> Result<Repor
         Ok((Arc::new(excerpts), ranges))
     })
     .await?;
+    pinned(subject, wanted, &asked, &ranges)?;
     let pass = |write| Pass { subject, wanted, asked: &asked, excerpts: &excerpts, write };
     let mut report = pass(false).run(&ranges).await?;
     if wanted.write && report.conflicts == 0 {
@@ -116,11 +117,7 @@ fn asked(subject: &Subject, wanted: &Wanted) -> Result<Vec<Asked>, SubjectFault>
 fn allowed(subject: &Subject, wanted: &Wanted, asked: &[Asked]) -> Result<(), SubjectFault> {
     let unusable = |problem: String| Err(SubjectFault::Unusable(problem));
     let destinations = &subject.prepared.destinations;
-    let unasked: Vec<&Target> = destinations
-        .iter()
-        .map(|destination| &destination.target)
-        .filter(|target| asked.iter().all(|table| table.target != **target))
-        .collect();
+    let unasked = unasked(subject, asked);
     match &wanted.selection {
         Selection::Offsets(_) if !wanted.after_delete => {
             let elsewhere = |route: &str| wanted.instead.tables.iter().any(|(other, _)| other == route);
@@ -133,22 +130,42 @@ fn allowed(subject: &Subject, wanted: &Wanted, asked: &[Asked]) -> Result<(), Su
                 ));
             }
         }
-        Selection::DeadLetters { to: None, .. } if wanted.write => {
-            if let Some(target) = unasked.first() {
+        Selection::DeadLetters { to: None | Some(Place::Time(_)), .. } if wanted.write => {
+            if let Some(target) = unasked {
                 return unusable(format!(
                     "{target} does not tell which rows it has, so that a letter that comes meanwhile would make it another replay; \
-                     --to says where to end"
+                     --to OFFSET says where to end"
                 ));
             }
         }
         Selection::Offsets(_) | Selection::DeadLetters { .. } => {}
     }
-    match unasked.first() {
+    match unasked {
         Some(target) if wanted.write && subject.prepared.guarantee == Guarantee::AtLeastOnce => unusable(format!(
             "{target} does not tell which rows it has, and the pipeline promises \"at-least-once\": the same replay would write its rows twice; \
              let the plugin write `_partition` and `_offset`"
         )),
         _ => Ok(()),
+    }
+}
+
+/// A table that does not tell which rows it has.
+fn unasked<'s>(subject: &'s Subject, asked: &[Asked]) -> Option<&'s Target> {
+    let mut targets = subject.prepared.destinations.iter().map(|destination| &destination.target);
+    targets.find(|target| asked.iter().all(|table| table.target != **target))
+}
+
+/// Fails where an end was named that letters have yet to reach, though only what is replayed tells one replay from another.
+fn pinned(subject: &Subject, wanted: &Wanted, asked: &[Asked], ranges: &[Range]) -> Result<(), SubjectFault> {
+    let Selection::DeadLetters { to: Some(Place::Offset(to)), .. } = &wanted.selection else { return Ok(()) };
+    let (Some(target), true) = (unasked(subject, asked), wanted.write) else { return Ok(()) };
+    match ranges.iter().find(|range| range.next < *to) {
+        None => Ok(()),
+        Some(range) => Err(SubjectFault::Unusable(format!(
+            "--to is {to}, but {}/{} ends at {}: {target} does not tell which rows it has, so that a letter that comes meanwhile would make \
+             it another replay",
+            range.topic, range.partition, range.next
+        ))),
     }
 }
 
@@ -202,7 +219,7 @@ impl Pass<'_> {
                     "{range}: some rows of offset {offset} have come meanwhile; nothing more was written"
                 )));
             }
-            write::write(self.subject, &mut transformed, lineage).await?;
+            write::write(self.subject, &mut transformed).await?;
             self.verify(&transformed).await?;
         }
         self.tell(&transformed, &there, &before, report);
@@ -294,7 +311,12 @@ impl Pass<'_> {
         let mut notes = Vec::new();
         let routes = self.subject.prepared.destinations.iter().enumerate().map(|(index, destination)| {
             let asked = self.asked.iter().any(|table| table.routes.contains(&index));
-            if !asked {
+            if destination.mode != Mode::Insert {
+                notes.push(format!(
+                    "{}: what is written takes the place of rows that are there, also where those are of later records",
+                    destination.target
+                ));
+            } else if !asked {
                 notes.push(format!(
                     "{} does not tell which rows it has; only the tokens of its inserts keep a replay from doubling rows",
                     destination.target

@@ -2,8 +2,8 @@
 //! database in one transaction.
 
 use crate::config::Guarantee;
-use crate::pipeline::{Lineage, Token, Transformed};
-use crate::sink::{Backoff, Fence, Sink, SinkFault, Table, Write};
+use crate::pipeline::{Batch, Token, Transformed};
+use crate::sink::{Backoff, Fence, Sink, SinkFault, Table, Transaction, Write};
 use crate::subject::{Subject, SubjectFault, failed};
 
 /// A sink that does not answer is asked so often again, over some seconds; after that it is for the operator to try.
@@ -20,13 +20,13 @@ struct Outlet<'s> {
 ///
 /// # Errors
 /// Where it cannot be written; what was written then is known by its token when the same is written again.
-pub async fn write(subject: &Subject, transformed: &mut Transformed, lineage: Lineage) -> Result<(), SubjectFault> {
+pub async fn write(subject: &Subject, transformed: &mut Transformed) -> Result<(), SubjectFault> {
     for outlet in outlets(subject) {
         let (mut backoff, mut tries) = (Backoff::default(), 0);
         loop {
-            let Err((route, fault)) = attempt(subject, transformed, &outlet, lineage).await else { break };
+            let Err((route, fault)) = attempt(subject, transformed, &outlet).await else { break };
             match (route, fault) {
-                (Some(route), SinkFault::Rows(refusal)) => blame(subject, transformed, route, lineage, refusal).await?,
+                (Some(route), SinkFault::Rows(refusal)) => blame(subject, transformed, &outlet, route, refusal).await?,
                 (_, SinkFault::Unavailable(_)) if tries < TRIES => {
                     tries += 1;
                     tokio::time::sleep(backoff.next(&mut rand::rng())).await;
@@ -53,29 +53,50 @@ fn outlets(subject: &Subject) -> Vec<Outlet<'_>> {
     outlets.into_iter().map(|(_, outlet)| outlet).collect()
 }
 
+/// The routes of an outlet that have rows, and the writes of those rows.
+fn writes<'a>(
+    subject: &'a Subject,
+    transformed: &'a Transformed,
+    outlet: &Outlet<'_>,
+    tokens: &'a [Token],
+) -> (Vec<usize>, Vec<(&'a dyn Table, Write<'a>)>) {
+    let range = &transformed.batch.range;
+    let of_route = |(route, token): (&usize, &'a Token)| {
+        let rows = transformed.routes.get(*route).filter(|rows| rows.rows > 0)?;
+        let table = subject.tables.get(*route)?;
+        Some((*route, (&**table, Write { tenant: &subject.tenant.name, token, range, rows })))
+    };
+    outlet.routes.iter().zip(tokens).filter_map(of_route).unzip()
+}
+
+impl Outlet<'_> {
+    fn tokens(&self, transformed: &Transformed) -> Vec<Token> {
+        let Batch { range, lineage, .. } = &transformed.batch;
+        self.routes.iter().map(|route| Token::new(*lineage, range, *route)).collect()
+    }
+
+    fn transaction(&self) -> Option<&dyn Transaction> {
+        self.sink.and_then(|sink| sink.transaction())
+    }
+}
+
+fn fence<'a>(subject: &'a Subject, transformed: &'a Transformed) -> Fence<'a> {
+    let Batch { range, lineage, .. } = &transformed.batch;
+    Fence { tenant: &subject.tenant.name, lineage: *lineage, range }
+}
+
 async fn attempt(
     subject: &Subject,
     transformed: &Transformed,
     outlet: &Outlet<'_>,
-    lineage: Lineage,
 ) -> Result<(), (Option<usize>, SinkFault)> {
-    let range = &transformed.batch.range;
-    let tokens: Vec<_> = outlet.routes.iter().map(|route| Token::new(lineage, range, *route)).collect();
-    let mut routes = Vec::new();
-    let mut writes: Vec<(&dyn Table, Write<'_>)> = Vec::new();
-    for (route, token) in outlet.routes.iter().zip(&tokens) {
-        let rows = transformed.routes.get(*route).filter(|rows| rows.rows > 0);
-        if let Some((table, rows)) = subject.tables.get(*route).zip(rows) {
-            routes.push(*route);
-            writes.push((&**table, Write { tenant: &subject.tenant.name, token, range, rows }));
-        }
-    }
+    let tokens = outlet.tokens(transformed);
+    let (routes, writes) = writes(subject, transformed, outlet, &tokens);
     if writes.is_empty() {
         return Ok(());
     }
-    if let Some(transaction) = outlet.sink.and_then(|sink| sink.transaction()) {
-        let fence = Fence { tenant: &subject.tenant.name, lineage, range };
-        let written = transaction.write(&writes, fence).await;
+    if let Some(transaction) = outlet.transaction() {
+        let written = transaction.write(&writes, fence(subject, transformed)).await;
         return written.map_err(|(index, fault)| (index.and_then(|index| routes.get(index).copied()), fault));
     }
     for (route, (table, write)) in routes.into_iter().zip(writes) {
@@ -88,21 +109,21 @@ async fn attempt(
 async fn blame(
     subject: &Subject,
     transformed: &mut Transformed,
+    outlet: &Outlet<'_>,
     route: usize,
-    lineage: Lineage,
     refusal: String,
 ) -> Result<(), SubjectFault> {
-    let range = transformed.batch.range.clone();
-    let token = Token::new(lineage, &range, route);
-    let (Some(table), Some(rows)) = (subject.tables.get(route), transformed.routes.get(route)) else {
-        return Err(failed(refusal));
+    let tokens = outlet.tokens(transformed);
+    let (routes, writes) = writes(subject, transformed, outlet, &tokens);
+    let index = routes.iter().position(|other| *other == route);
+    let blamed = match (outlet.transaction(), index.and_then(|index| Some((index, writes.get(index)?)))) {
+        (Some(transaction), Some((index, _))) => transaction.blame(&writes, index, fence(subject, transformed)).await,
+        (None, Some((_, (table, write)))) => table.blame(*write).await,
+        (_, None) => return Err(failed(refusal)),
     };
-    let write = Write { tenant: &subject.tenant.name, token: &token, range: &range, rows };
-    let blamed = table
-        .blame(write)
-        .await
-        .map_err(|fault| failed(format!("{refusal}; looking for the rows to blame: {fault}")))?;
+    let blamed = blamed.map_err(|fault| failed(format!("{refusal}; looking for the rows to blame: {fault}")))?;
     if blamed.is_empty() {
+        let range = &transformed.batch.range;
         return Err(failed(format!("{range}: {refusal}; each of the rows passes by itself, so that none is to blame")));
     }
     let rejected = transformed.reject_blamed(route, subject.route(route), &blamed);

@@ -3,7 +3,7 @@
 use anyhow::{Context, ensure};
 use tidegate_tests::harness::{Gateway, GatewayFile, Postgres, PostgresServer, Shop, Tenant};
 
-use super::audited::Audited;
+use super::audited::{Audited, with_postgres};
 
 const SHOP: Shop = Shop { count: 60_000, partitions: 3, malformed: 0.02 };
 
@@ -123,7 +123,7 @@ fn dead_letters_that_are_gone_or_came_twice_are_named() -> anyhow::Result<()> {
         (header("tidegate-partition"), header("tidegate-offset"))
     };
     tenant.kafka.send(&dead, 0, &[letters[9].message.clone()])?;
-    tenant.kafka.delete_records(&dead, 0, 2)?;
+    tenant.kafka.delete_records(&dead, 0, letters[2].offset)?;
 
     let audited = Audited::of(&tenant, &file, "sales", &[])?;
     let mut right = [named("missing", &[origin(0), origin(1)]), named("doubled", &[origin(9)])].concat();
@@ -146,8 +146,7 @@ fn a_row_of_postgresql_that_stands_twice_does_not_make_up_for_its_neighbour_that
         pipeline.replace(&format!("dwh:{}.", tenant.name), &format!("pg:{}.", postgres.schema))?;
         tenant.install(&pipeline)?;
         SHOP.write_stock(&tenant, &topic)?;
-        let mut file = tenant.gateway_file();
-        file.sinks.push_str(&server.sink("pg", &tenant.folder())?);
+        let file = with_postgres(&tenant, &postgres)?;
         run(&tenant, &file)?;
         let expected = SHOP.expected_stock()?;
 

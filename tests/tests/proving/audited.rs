@@ -2,7 +2,7 @@
 
 use anyhow::{Context, ensure};
 use serde_json::Value;
-use tidegate_tests::harness::{Gateway, GatewayFile, Tenant};
+use tidegate_tests::harness::{Gateway, GatewayFile, Postgres, Tenant};
 
 /// What an audit said.
 pub struct Audited {
@@ -60,4 +60,18 @@ impl Audited {
         offsets.sort();
         Ok(offsets)
     }
+}
+
+/// The tenant's gateway with a sink `pg`, and a table of ranges of the test's own.
+pub fn with_postgres(tenant: &Tenant, postgres: &Postgres) -> anyhow::Result<GatewayFile> {
+    let ranges = format!("{}.ranges", postgres.schema);
+    postgres.run(&format!(
+        "CREATE TABLE {ranges} (lineage uuid NOT NULL, topic text NOT NULL, kafka_partition integer NOT NULL, \
+         first_offset bigint NOT NULL, next_offset bigint NOT NULL, tenant text NOT NULL, written_at timestamptz NOT NULL, \
+         UNIQUE (lineage, topic, kafka_partition, first_offset))"
+    ))?;
+    let mut file = tenant.gateway_file();
+    let sink = postgres.server.sink("pg", &tenant.folder())?;
+    file.sinks.push_str(&format!("{}\nranges = \"{ranges}\"\n\n", sink.trim_end()));
+    Ok(file)
 }

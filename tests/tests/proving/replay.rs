@@ -6,7 +6,7 @@ use tidegate_tests::harness::{
     Duplicates, Gateway, GatewayFile, NumbersTenant, Postgres, PostgresServer, SALES, Shop, Tenant, Version,
 };
 
-use super::audited::Audited;
+use super::audited::{Audited, with_postgres};
 
 const SHOP: Shop = Shop { count: 20_000, partitions: 2, malformed: 0.02 };
 
@@ -66,7 +66,9 @@ fn letters_of_a_bad_version_become_rows_by_the_mended_one_and_twice_is_once() ->
     let topic = tenant.create_topic("sales", SHOP.partitions)?;
     // Without a window of tokens: what is there is known by asking.
     tenant.create_counting_tables("sales")?;
-    tenant.install(&tenant.pipeline("sales", &topic)?)?;
+    let mut pipeline = tenant.pipeline("sales", &topic)?;
+    pipeline.text.insert_str(0, "delivery = \"at-least-once\"\n");
+    tenant.install(&pipeline)?;
     let products = tenant.plugin("sales").with_file_name("products.csv");
     let right = std::fs::read_to_string(&products)?;
     let (head, lines) = right.split_once('\n').context("there are no products")?;
@@ -79,7 +81,7 @@ fn letters_of_a_bad_version_become_rows_by_the_mended_one_and_twice_is_once() ->
     let expected = SHOP.expected_sales()?;
     let rows: usize = expected.rows.values().map(Vec::len).sum();
     let before = tenant.count("sales")? as usize;
-    let letters = tenant.kafka.count(&format!("{topic}.dead"))?;
+    let letters = tenant.kafka.read(&format!("{topic}.dead"))?.len();
     ensure!(before < rows / 2, "{before} of {rows} rows are there already, which proves little");
 
     // The bad version rejects them once more.
@@ -103,7 +105,7 @@ fn letters_of_a_bad_version_become_rows_by_the_mended_one_and_twice_is_once() ->
     let numbers = [("through", 0), ("there", through), ("rejected", rejected)];
     Replayed::report(&tenant, &file, "sales", &["--dead-letters", "--write"], &numbers)?;
     expected.check_table(&tenant, SALES, Duplicates::Forbidden)?;
-    ensure!(tenant.kafka.count(&format!("{topic}.dead"))? == letters, "the topic of dead letters was altered");
+    ensure!(tenant.kafka.read(&format!("{topic}.dead"))?.len() == letters, "the topic of dead letters was altered");
 
     let audited = Audited::of(&tenant, &file, "sales", &[])?;
     audited.is("/records/written", rows)?;
@@ -152,8 +154,11 @@ fn another_plugin_and_pipeline_file_are_tried_on_letters_without_being_deployed(
 
     // The table does not tell which rows it has.
     let written = [&tried[..], &["--write"]].concat();
-    Replayed::of(tenant, &file, "numbers", &written)?.says(64, "--to says where to end")?;
-    let written = [&written[..], &["--to", "100"]].concat();
+    Replayed::of(tenant, &file, "numbers", &written)?.says(64, "--to OFFSET says where to end")?;
+    let ends = tenant.kafka.ends(&format!("{}.dead", numbers.topic))?;
+    let (end, beyond) = (ends[0].to_string(), (ends[0] + 1).to_string());
+    Replayed::of(tenant, &file, "numbers", &[&written[..], &["--to", &beyond]].concat())?.says(64, "ends at")?;
+    let written = [&written[..], &["--to", &end]].concat();
     for _ in 0..2 {
         Replayed::report(tenant, &file, "numbers", &written, &told)?;
         ensure!(numbers.rows_of("two")? == 80, "{} rows", numbers.rows_of("two")?);
@@ -219,8 +224,7 @@ fn letters_that_a_table_of_postgresql_had_no_room_for_go_in_once_it_has() -> any
         pipeline.replace(&format!("dwh:{}.", tenant.name), &format!("pg:{}.", postgres.schema))?;
         tenant.install(&pipeline)?;
         SHOP.write_sales(&tenant, &topic)?;
-        let mut file = tenant.gateway_file();
-        file.sinks.push_str(&server.sink("pg", &tenant.folder())?);
+        let file = with_postgres(&tenant, &postgres)?;
         run(&tenant, &file)?;
         let expected = SHOP.expected_sales()?;
         let rows: usize = expected.rows.values().map(Vec::len).sum();
