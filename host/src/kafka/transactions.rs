@@ -28,7 +28,7 @@ use crate::stop_points;
 
 /// How long a transaction may take from its first letter to the broker's last word. The broker itself ends one after
 /// [`BROKER_DEADLINE`].
-const DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(7);
 
 /// `transaction.timeout.ms`: what the broker gives a transaction of which nothing more comes. For this long at worst, and for as long again
 /// as it takes the broker to look, a successor that cannot end the transaction itself waits for the group's offsets.
@@ -263,7 +263,8 @@ impl Writer {
         producer.context().forget();
         match self.transact(&producer, request, deadline) {
             Ok(()) => {
-                self.producer = Some(producer);
+                // A try that comes late would otherwise become part of the next transaction: the broker tells them apart by the producer.
+                self.producer = Some(producer).filter(|producer| !producer.context().is_broken());
                 Ok(())
             }
             // The producer goes with it: the next one takes its place at the broker, and with that ends what may be left.
