@@ -1,7 +1,7 @@
 //! What an audit names is what was done to the tables, and nothing else.
 
 use anyhow::{Context, ensure};
-use tidegate_tests::harness::{Gateway, GatewayFile, Postgres, PostgresServer, Shop, Tenant};
+use tidegate_tests::harness::{CORRECTIONS, Gateway, GatewayFile, MOVEMENTS, Postgres, PostgresServer, Shop, Tenant};
 
 use super::audited::{Audited, with_postgres};
 
@@ -152,7 +152,7 @@ fn a_row_of_postgresql_that_stands_twice_does_not_make_up_for_its_neighbour_that
 
         let audited = Audited::of(&tenant, &file, "warehouse", &[])?;
         ensure!(audited.code == Some(0), "it ended with {:?}", audited.code);
-        for (index, table) in ["stock_movements", "corrections"].iter().enumerate() {
+        for (index, table) in [MOVEMENTS.table, CORRECTIONS.table].iter().enumerate() {
             let at = audited.report["tables"].as_array().context("there are no tables")?;
             let at = at.iter().position(|each| each["table"].as_str().is_some_and(|name| name.ends_with(table)));
             let at = at.with_context(|| format!("table {index} {table} is not told"))?;
