@@ -2,9 +2,11 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::commands::audit::AuditArguments;
 use crate::commands::check::CheckArguments;
 use crate::commands::new::NewArguments;
 use crate::commands::plan::PlanArguments;
+use crate::commands::replay::ReplayArguments;
 use crate::commands::run::RunArguments;
 use crate::commands::tap::TapArguments;
 use crate::commands::test::TestArguments;
@@ -31,6 +33,10 @@ pub enum Command {
     Tap(TapArguments),
     /// Show what is planned of partitions, or decide where the gateway may not.
     Plan(PlanArguments),
+    /// Compare Kafka with the tables and the dead letters: what is missing, what is there twice.
+    Audit(AuditArguments),
+    /// Process dead letters, or records of a range of offsets, once more.
+    Replay(ReplayArguments),
     /// Write a new plugin's crate.
     New(NewArguments),
 }

@@ -22,6 +22,8 @@ fn main() -> ExitCode {
         Command::Test(arguments) => commands::test::test(&arguments),
         Command::Tap(arguments) => commands::tap::tap(&arguments),
         Command::Plan(arguments) => commands::plan::plan(arguments),
+        Command::Audit(arguments) => commands::audit::audit(&arguments),
+        Command::Replay(arguments) => commands::replay::replay(&arguments),
         Command::New(arguments) => commands::new::new(&arguments),
     }
 }

@@ -83,6 +83,11 @@ impl Ledger {
         self.lineage
     }
 
+    /// What the broker has, as far as it has answered; none where the group has no offset of the partition.
+    pub fn taken(&self) -> Option<&Entry> {
+        self.taken.as_ref()
+    }
+
     /// What is to be processed again exactly as planned, before anything else is.
     pub fn to_replay(&self) -> impl Iterator<Item = &Planned> {
         let unmade = self.ranges.values().filter(|tracked| !tracked.is_released && !tracked.is_complete);

@@ -1,9 +1,11 @@
 //! What the binary can be asked for: a file for each command, called by `main` and by nobody else. `cli` declares their
 //! arguments. A command ends its own errors: it says them on standard error and answers the exit code.
 
+pub mod audit;
 pub mod check;
 pub mod new;
 pub mod plan;
+pub mod replay;
 pub mod run;
 pub mod tap;
 pub mod test;

@@ -1,6 +1,10 @@
 //! Why a commit was not answered well, and what that says of it.
 
+use std::time::Duration;
+
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use super::TopicPartition;
 
 /// Why a commit was not answered well.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -11,6 +15,16 @@ pub enum CommitFault {
     /// It may be there, or may still come to be there.
     #[error("{0}")]
     Unknown(String),
+    /// Letters that were to go with it could not be written; nothing of it is there.
+    #[error("{problem}")]
+    Letters {
+        /// Why.
+        problem: String,
+        /// Whose letters they are.
+        partitions: Vec<TopicPartition>,
+        /// How long to let these rest before it is tried again.
+        rest: Duration,
+    },
 }
 
 impl CommitFault {

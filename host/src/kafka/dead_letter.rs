@@ -37,6 +37,70 @@ pub struct DeadLetter<'a> {
     pub reasons: Vec<(&'static str, String)>,
 }
 
+/// The letters of a range.
+#[derive(Debug)]
+pub struct Letters {
+    /// Where they go.
+    pub topic: Arc<str>,
+    /// In the order of the records.
+    pub letters: Vec<OwnedLetter>,
+}
+
+/// A letter that has outlived its batch.
+#[derive(Debug)]
+pub struct OwnedLetter {
+    /// The record's offset.
+    pub offset: i64,
+    /// None for null.
+    pub key: Option<Vec<u8>>,
+    /// None for null.
+    pub value: Option<Vec<u8>>,
+    /// Milliseconds since 1970, or -1.
+    pub timestamp: i64,
+    /// The record's own, and those that say where from and why.
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
+}
+
+impl Letters {
+    /// What they take in memory, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.letters.iter().map(|letter| size_of::<OwnedLetter>() + letter.bytes()).sum()
+    }
+}
+
+impl OwnedLetter {
+    /// What is sent of it, in bytes.
+    pub fn bytes(&self) -> usize {
+        let length = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
+        let headers = self.headers.iter().map(|(name, value)| name.len() + length(value));
+        length(&self.key) + length(&self.value) + headers.sum::<usize>()
+    }
+
+    pub(super) fn headers(&self) -> OwnedHeaders {
+        let empty = OwnedHeaders::new_with_capacity(self.headers.len());
+        self.headers
+            .iter()
+            .fold(empty, |headers, (name, value)| headers.insert(Header { key: name, value: value.as_deref() }))
+    }
+}
+
+impl DeadLetter<'_> {
+    /// A copy of the letter of the record at this offset, for later.
+    pub fn keep(&self, offset: i64) -> OwnedLetter {
+        let owned = |bytes: &[u8]| bytes.to_vec();
+        let own =
+            self.headers.iter().map(|(name, value)| (String::from_utf8_lossy(name).into_owned(), value.map(owned)));
+        let reasons = self.reasons.iter().map(|(name, value)| ((*name).to_owned(), Some(value.clone().into_bytes())));
+        OwnedLetter {
+            offset,
+            key: self.key.map(owned),
+            value: self.value.map(owned),
+            timestamp: self.timestamp,
+            headers: own.chain(reasons).collect(),
+        }
+    }
+}
+
 /// Why dead letters could not be written. Trying again is right.
 #[derive(Debug, thiserror::Error)]
 #[error("write dead letters to topic `{topic}`: {problem}")]
@@ -53,6 +117,11 @@ impl DeadLetters {
     pub fn new(settings: &KafkaSettings, topic: &str) -> Self {
         let troubles = Arc::new(Troubles::new(settings));
         Self { topic: topic.to_owned(), settings: settings.clone(), producer: Mutex::default(), troubles }
+    }
+
+    /// Where they go.
+    pub fn topic(&self) -> &str {
+        &self.topic
     }
 
     /// Writes letters and waits until the broker has them. Returns the indexes of those that it has not, with the first reason.
@@ -145,7 +214,7 @@ impl DeadLetters {
     }
 }
 
-fn explain(fault: &KafkaError, troubles: &Troubles) -> String {
+pub(super) fn explain(fault: &KafkaError, troubles: &Troubles) -> String {
     match fault.rdkafka_error_code() {
         Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
             "the topic does not exist; waiting for it".to_owned()

@@ -9,14 +9,16 @@ use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::TopicPartition;
 use super::beginning::Beginning;
 use super::membership::{self, Context, Subscription};
-use super::native::Wake;
+use super::native::{self, GroupCommits, Wake};
 use super::position::{self, Begun, Bounds, Committed, NotYet, Position, Sought};
+use super::settings::KafkaSettings;
+use super::transactions::{self, TransactionName};
 
 /// How long all requests of a question may take together: a broker that is there answers within milliseconds.
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
@@ -137,10 +139,11 @@ impl Asker {
         partitions: &[TopicPartition],
         Subscription { start, group, .. }: &Subscription,
         has_planned: &HasPlanned,
+        settings: &KafkaSettings,
     ) -> Result<Positions, String> {
         let topics: BTreeSet<_> = partitions.iter().map(|partition| partition.topic.to_string()).collect();
         let all = self.all_partitions(topics.into_iter())?;
-        let committed = self.committed(&all)?;
+        let committed = self.commits_of_group(group, partitions, &all, settings)?;
         let now = Utc::now();
         let begun = |topic: &str| -> (Beginning, Begun) {
             let commits =
@@ -208,6 +211,42 @@ impl Asker {
         Ok((may_begin, forgotten))
     }
 
+    /// The group's commits in these topics, of the partitions that are asked about as they will stay: those of others are only looked at.
+    fn commits_of_group(
+        &self,
+        group: &str,
+        asked: &[TopicPartition],
+        all: &[TopicPartition],
+        settings: &KafkaSettings,
+    ) -> Result<GroupCommits, String> {
+        let look = || {
+            let commits = native::group_commits(&self.consumer, &[group], self.remaining()).pop();
+            commits.unwrap_or_else(|| Err("there is no answer".to_owned())).map_err(reading)
+        };
+        let mut others = if asked.len() < all.len() { look()? } else { GroupCommits::new() };
+        others.retain(|partition, _| !asked.contains(partition) && all.contains(partition));
+        let mut ended = BTreeSet::new();
+        loop {
+            if let Some(mut commits) = self.settled(asked)? {
+                commits.append(&mut others);
+                return Ok(commits);
+            }
+            if Instant::now() >= self.deadline {
+                return Err(reading("a transaction of a member that is gone has not ended yet".to_owned()));
+            }
+            // A member that is gone has left a transaction open, which the broker would end in its own time.
+            let seen = look()?;
+            let commits = asked.iter().filter_map(|partition| seen.get(partition));
+            for name in commits.filter_map(|commit| TransactionName::read(&commit.metadata)) {
+                if ended.insert(name.clone()) {
+                    let id = name.id(group);
+                    tracing::info!(group, id, "ends the transaction of a member that is gone");
+                    transactions::end_for(settings, &id, self.remaining())?;
+                }
+            }
+        }
+    }
+
     /// Where partitions end.
     pub fn ends(&self, partitions: &[TopicPartition]) -> Result<Ends, String> {
         let ends = self.offsets(partitions.iter().map(|partition| (partition, Offset::End)))?;
@@ -242,19 +281,30 @@ impl Asker {
     }
 
     /// The group's offsets, of those partitions that have one.
-    fn committed(&self, partitions: &[TopicPartition]) -> Result<BTreeMap<TopicPartition, Committed>, String> {
+    fn committed(&self, partitions: &[TopicPartition]) -> Result<GroupCommits, String> {
+        self.settled(partitions)?.ok_or_else(|| reading("a transaction is under way".to_owned()))
+    }
+
+    /// The same; none where a transaction is under way that may change them.
+    fn settled(&self, partitions: &[TopicPartition]) -> Result<Option<GroupCommits>, String> {
         let list = membership::list(partitions);
-        let fault = |fault: KafkaError| format!("read the group's offsets: {fault}");
+        let fault = |fault: KafkaError| reading(fault.to_string());
+        // Who reads only what is committed is told of such offsets: librdkafka asks three times within some hundred milliseconds.
         let list = self.consumer.committed_offsets(list, self.remaining()).map_err(fault)?;
-        let mut committed = BTreeMap::new();
+        let mut committed = GroupCommits::new();
         for element in list.elements() {
-            element.error().map_err(fault)?;
+            match element.error() {
+                Err(fault) if fault.rdkafka_error_code() == Some(RDKafkaErrorCode::UnstableOffsetCommit) => {
+                    return Ok(None);
+                }
+                error => error.map_err(fault)?,
+            }
             if let Offset::Offset(offset) = element.offset() {
                 let partition = TopicPartition { topic: element.topic().into(), partition: element.partition() };
                 committed.insert(partition, Committed { offset, metadata: element.metadata().to_owned() });
             }
         }
-        Ok(committed)
+        Ok(Some(committed))
     }
 
     fn offsets<'p>(&self, times: impl Iterator<Item = (&'p TopicPartition, Offset)>) -> Result<Offsets, String> {
@@ -265,6 +315,10 @@ impl Asker {
         // librdkafka takes no time at all for a poll of what is there already.
         self.deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
     }
+}
+
+fn reading(fault: String) -> String {
+    format!("read the group's offsets: {fault}")
 }
 
 /// Offsets of times, in one request a broker. `Offset::Beginning` and `Offset::End` stand for the times that Kafka's

@@ -23,10 +23,12 @@ use tidegate_ledger::Plan;
 use super::TopicPartition;
 use super::beginning::Beginning;
 use super::commit_fault::CommitFault;
+use super::dead_letter::Letters;
 use super::files;
 use super::inquiry::{Asker, DEADLINE, Ends, HasPlanned, Inquiry, PROBE_DEADLINE, Positions, Progress};
-use super::native::{self, PartitionQueue, Wake};
+use super::native::{self, Member, PartitionQueue, Wake};
 use super::settings::KafkaSettings;
+use super::transactions::{TransactionName, Transactions};
 use super::trouble::Troubles;
 use crate::config::Start;
 
@@ -37,6 +39,11 @@ pub struct Membership {
     wake: Wake,
     /// The partitions that are fetched: of those that are ours, the ones that were taken.
     taken: BTreeSet<TopicPartition>,
+    settings: KafkaSettings,
+    /// Whoever takes over finds it in the commits.
+    transaction_name: TransactionName,
+    /// Once there are letters.
+    transactions: Option<Transactions>,
 }
 
 /// The queue of a partition of a [`Membership`].
@@ -68,6 +75,8 @@ pub struct Commit {
     pub beginning: Beginning,
     /// What is planned behind the offset.
     pub plan: Plan,
+    /// What becomes dead letters of the ranges that it completes: they and the commit are one transaction.
+    pub letters: Vec<Arc<Letters>>,
 }
 
 impl Commit {
@@ -90,8 +99,10 @@ pub enum Event {
     Revoked(Vec<TopicPartition>),
     /// These partitions are another's already: nothing of them may be committed.
     Lost(Vec<TopicPartition>),
-    /// The broker's answer to a commit: the offsets, and why they were refused.
-    Committed(Vec<(TopicPartition, i64)>, Result<(), CommitFault>),
+    /// The broker's answer to the commit that was sent last.
+    Committed(Result<(), CommitFault>),
+    /// Dead letters were written, or tried to be: how long that took, and how much CPU time.
+    Wrote(Duration, Duration),
     /// Something is wrong that may mend itself: a topic that does not exist, a broker that does not answer.
     Trouble(String),
     /// The membership is over; another must be begun.
@@ -127,6 +138,9 @@ impl Membership {
             subscription: subscription.clone(),
             wake: wake.clone(),
             taken: BTreeSet::new(),
+            settings: settings.clone(),
+            transaction_name: TransactionName::mint(),
+            transactions: None,
         })
     }
 
@@ -143,7 +157,11 @@ impl Membership {
                 None => break,
             }
         }
-        self.context().events.lock().drain(..).collect()
+        let mut events: Vec<_> = self.context().events.lock().drain(..).collect();
+        if let Some(answer) = self.transactions.as_ref().and_then(Transactions::answer) {
+            events.extend([Event::Wrote(answer.elapsed, answer.cpu), Event::Committed(answer.result)]);
+        }
+        events
     }
 
     /// Answers an assignment: its partitions are ours, though none of them is fetched yet.
@@ -190,25 +208,46 @@ impl Membership {
         self.consumer.incremental_unassign(&list(fetched)).map_err(|fault| fault.to_string())
     }
 
-    /// Sends a commit; the answer comes as [`Event::Committed`].
+    /// Sends a commit; the answer comes as [`Event::Committed`]. Only one may be on its way.
+    ///
+    /// One that carries letters may only be of partitions whose present commit is this membership's and has a lineage: a successor finds
+    /// there which transaction to end, should this one never come to its end.
     ///
     /// # Errors
     /// The text of librdkafka's error, where the commit was not even sent.
-    pub fn commit(&self, commits: &[Commit]) -> Result<(), String> {
+    pub fn commit(&mut self, commits: &[Commit]) -> Result<(), String> {
         let mut list = TopicPartitionList::new();
         for commit in commits {
             let TopicPartition { topic, partition } = &commit.partition;
             let mut element = list.add_partition(topic, *partition);
             element.set_offset(Offset::Offset(commit.offset)).map_err(|fault| fault.to_string())?;
-            element.set_metadata(commit.metadata());
+            element.set_metadata(match commit.plan.lineage {
+                Some(_) => format!("{} {}", commit.metadata(), self.transaction_name.word()),
+                None => commit.metadata(),
+            });
         }
-        native::commit(&self.consumer, &list).map_err(|fault| fault.to_string())
+        if commits.iter().all(|commit| commit.letters.is_empty()) {
+            return native::commit(&self.consumer, &list).map_err(|fault| fault.to_string());
+        }
+        let member = Member::of(&self.consumer).ok_or("the member has no generation just now")?;
+        self.transactions()?.commit(commits.to_vec(), list, member)
+    }
+
+    fn transactions(&mut self) -> Result<&Transactions, String> {
+        let transactions = match self.transactions.take() {
+            Some(transactions) => transactions,
+            None => {
+                let id = self.transaction_name.id(&self.subscription.group);
+                Transactions::start(&self.settings, id, &self.wake)?
+            }
+        };
+        Ok(self.transactions.insert(transactions))
     }
 
     /// Asks where partitions begin.
     pub fn ask_positions(&self, partitions: Vec<TopicPartition>, has_planned: Arc<HasPlanned>) -> Inquiry<Positions> {
-        let subscription = self.subscription.clone();
-        self.ask(DEADLINE, move |asker| asker.positions(&partitions, &subscription, &*has_planned))
+        let (subscription, settings) = (self.subscription.clone(), self.settings.clone());
+        self.ask(DEADLINE, move |asker| asker.positions(&partitions, &subscription, &*has_planned, &settings))
     }
 
     /// Asks where partitions end.
@@ -237,7 +276,9 @@ impl Membership {
     }
 
     /// Ends the membership; the group hears of it at once. All queues and inquiries must be dropped before.
-    pub fn leave(self) {
+    pub fn leave(mut self) {
+        // What is not committed by now is given up.
+        self.transactions = None;
         self.context().closing.store(true, Ordering::Release);
         // Dropping the last reference leaves the group and answers the revocation that comes of it.
         drop(self.consumer);
@@ -331,12 +372,8 @@ impl ConsumerContext for Context {
         });
     }
 
-    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
-        let committed = partitions(offsets).into_iter().filter_map(|(partition, offset)| match offset {
-            Offset::Offset(offset) => Some((partition, offset)),
-            _ => None,
-        });
-        self.push(Event::Committed(committed.collect(), result.map_err(|fault| CommitFault::of(&fault))));
+    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
+        self.push(Event::Committed(result.map_err(|fault| CommitFault::of(&fault))));
     }
 }
 

@@ -1,5 +1,5 @@
 //! What librdkafka has and rdkafka does not wrap: fetching a thousand records a call into flat memory, a commit that is
-//! answered, and the offsets of groups that one is no member of.
+//! answered, one within a transaction, and the offsets of groups that one is no member of.
 //!
 //! The one place with `unsafe` in the host. Fetching earns it: taking messages one by one doubles what consuming costs
 //! (`make bench`: `consume` against `librdkafka`). The commit needs it: rdkafka's asynchronous commit is never answered.
@@ -7,6 +7,7 @@
 #![allow(unsafe_code)]
 
 mod groups;
+mod member;
 
 use std::ffi::{CString, c_void};
 use std::ptr;
@@ -19,8 +20,9 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::types::{RDKafka, RDKafkaMessage, RDKafkaQueue, RDKafkaRespErr};
 use rdkafka::{Offset, TopicPartitionList};
 
-pub use groups::GroupOffsets;
-pub(super) use groups::group_offsets;
+pub use groups::{GroupCommits, GroupOffsets};
+pub(super) use groups::{group_commits, group_offsets};
+pub(super) use member::{Member, OffsetsFault, send_offsets};
 
 use super::TopicPartition;
 use crate::pipeline::{RecordRef, Records};

@@ -9,6 +9,7 @@ use rdkafka::error::KafkaError;
 use crate::config::KafkaValue;
 
 use super::Subscription;
+use super::transactions::BROKER_DEADLINE;
 
 /// The settings of a cluster, known to be right.
 #[derive(Clone, Debug)]
@@ -112,6 +113,22 @@ impl KafkaSettings {
             .set("acks", "all")
             // A dead letter is its record and its reasons: it must not be what the client refuses. The broker has its own limit.
             .set("message.max.bytes", "268435456");
+        config
+    }
+
+    /// The same for transactions under this id, with batches of at most so many bytes.
+    pub(super) fn transactional_producer(&self, id: &str, largest: Option<usize>) -> ClientConfig {
+        let mut config = self.producer();
+        config
+            .set("transactional.id", id)
+            .set("transaction.timeout.ms", BROKER_DEADLINE.as_millis().to_string())
+            // What is not delivered by then will not be in this transaction.
+            .set("message.timeout.ms", "8000");
+        match largest {
+            Some(1) => _ = config.set("batch.num.messages", "1"),
+            Some(bytes) => _ = config.set("batch.size", bytes.to_string()),
+            None => {}
+        }
         config
     }
 

@@ -89,9 +89,9 @@ impl Shelf {
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE)).request_timeout(Some(PATIENCE));
         let resource = [ResourceSpecifier::Topic(&self.topic)];
         let described = admin.describe_configs(&resource, &options).await.map_err(|problem| self.reason(&problem))?;
-        match described.into_iter().next() {
-            Some(Ok(config)) => {
-                let policy = config.get("cleanup.policy").and_then(|entry| entry.value.clone()).unwrap_or_default();
+        let policy = described.into_iter().find_map(|config| config.ok()?.get("cleanup.policy")?.value.clone());
+        match policy {
+            Some(policy) => {
                 match policy.split(',').any(|word| word.trim() == "compact") && !policy.contains("delete") {
                     true => Ok(()),
                     false => Err(format!(
@@ -101,15 +101,8 @@ impl Shelf {
                     )),
                 }
             }
-            // Who may not look at it may still write to it.
-            Some(Err(RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed)) => {
-                tracing::warn!(
-                    topic = self.topic,
-                    "its configuration may not be seen: see to it that cleanup.policy is compact"
-                );
-                Ok(())
-            }
-            _ => self.create(&admin, &options).await,
+            // It does not exist, or may not be looked at: the client tells one as it tells the other.
+            None => self.create(&admin, &options).await,
         }
     }
 
@@ -121,7 +114,19 @@ impl Shelf {
                 tracing::info!(topic = self.topic, "made, with cleanup.policy=compact");
                 Ok(())
             }
-            Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(()),
+            // Who may not look at it may still write to it.
+            Some(Err((
+                _,
+                RDKafkaErrorCode::TopicAlreadyExists
+                | RDKafkaErrorCode::TopicAuthorizationFailed
+                | RDKafkaErrorCode::ClusterAuthorizationFailed,
+            ))) => {
+                tracing::warn!(
+                    topic = self.topic,
+                    "its configuration may not be seen: see to it that cleanup.policy is compact"
+                );
+                Ok(())
+            }
             Some(Err((_, code))) => Err(format!(
                 "topic `{0}` does not exist, and cannot be made: {code}; make it: kafka-topics.sh --create --topic {0} --partitions 1 \
                  --config cleanup.policy=compact",

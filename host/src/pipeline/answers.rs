@@ -289,6 +289,23 @@ fn record_of(origin: u32) -> Option<usize> {
     usize::try_from(origin).ok().filter(|_| origin != RANGE_ORIGIN)
 }
 
+impl RouteRows {
+    /// Leaves out the rows that are not to be kept, by their indexes among all rows of the route.
+    pub fn retain(&mut self, mut keep: impl FnMut(usize) -> bool) {
+        let mut index = 0;
+        for chunk in &mut self.chunks {
+            let rows = chunk.ends.len();
+            let wrong: Vec<_> = (0..rows).filter(|row| !keep(index + row)).collect();
+            if !wrong.is_empty() {
+                *chunk = chunk.without(&wrong);
+                self.rows -= wrong.len();
+            }
+            index += rows;
+        }
+        self.chunks.retain(|chunk| !chunk.ends.is_empty());
+    }
+}
+
 impl Chunk {
     /// The bytes of each row.
     pub fn rows(&self) -> impl Iterator<Item = &[u8]> {

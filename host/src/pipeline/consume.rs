@@ -147,7 +147,7 @@ impl Consumer {
             Guarantee::AtLeastOnce => Promise::AtLeastOnce,
             Guarantee::ExactlyOnce => Promise::ExactlyOnce,
         };
-        let memory = self.delivery.tenant.memory.clone();
+        let (memory, workers) = (self.delivery.tenant.memory.clone(), self.delivery.tenant.workers.clone());
         move |wake, jobs, done| {
             let membership =
                 Membership::join(&shared.kafka, &subscription, &wake).map_err(|fault| fault.to_string())?;
@@ -165,6 +165,7 @@ impl Consumer {
                 budget: Budget::within(memory, shared.in_flight),
                 limits: versions.limits(),
                 pace,
+                workers,
                 versions,
                 status,
                 stop,

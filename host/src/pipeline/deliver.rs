@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::again::again;
 use super::batch::Batch;
+use super::budget::Permit;
 use super::deployment::Deployment;
 use super::partition::Go;
 use super::past::Past;
@@ -25,7 +26,7 @@ use super::versions::Versions;
 use super::write::Written;
 use crate::config::{Guarantee, OnReject, PluginState};
 use crate::cpu::{Metered, thread_time};
-use crate::kafka::{DeadLetter, Wake};
+use crate::kafka::{DeadLetter, Letters, Wake};
 use crate::metrics::Timed;
 use crate::plugin::PluginHash;
 use crate::sink::Backoff;
@@ -48,7 +49,7 @@ pub struct Delivery {
 
 /// What a letter costs, in times what the thread that offers it to librdkafka spends: as much again, and more, goes by on threads of
 /// librdkafka's own, which nobody can tell apart by tenant.
-const LETTERS_COST: u32 = 3;
+pub const LETTERS_COST: u32 = 3;
 
 /// A batch on its way.
 pub struct Job {
@@ -120,8 +121,8 @@ pub struct Done {
 /// How a batch ended.
 #[derive(Debug)]
 pub enum Outcome {
-    /// All of it is where it belongs.
-    Complete,
+    /// All of it is where it belongs, but for its dead letters: they go with the commit that completes it.
+    Complete(Option<Kept>),
     /// It cannot become rows, and nothing behind it may be committed: why.
     Stopped(String),
     /// What is left out of it finds no room in a plan: it has to become two.
@@ -130,6 +131,15 @@ pub enum Outcome {
     Paused(String),
     /// It was cancelled.
     Abandoned,
+}
+
+/// Dead letters that wait for a commit.
+#[derive(Debug)]
+pub struct Kept {
+    /// At least one.
+    pub letters: Arc<Letters>,
+    /// Their share of the bytes that the pipeline may hold.
+    pub _permit: Permit,
 }
 
 impl Delivery {
@@ -260,10 +270,20 @@ impl Delivery {
             }
             open = refused_by;
         }
-        self.write_dead_letters(&by, &transformed).await;
+        let letters = match must_plan {
+            true => self.keep_dead_letters(&by, &transformed),
+            false => {
+                self.write_dead_letters(&by, &transformed).await;
+                None
+            }
+        };
         self.count(&by, &transformed);
         stop_points::pass("before-complete");
-        Outcome::Complete
+        Outcome::Complete(letters.map(|letters| {
+            let Batch { mut permit, .. } = transformed.batch;
+            permit.shrink_to(letters.bytes());
+            Kept { letters: Arc::new(letters), _permit: permit }
+        }))
     }
 
     /// Runs a batch as it was planned.
@@ -291,6 +311,18 @@ impl Delivery {
             Ok(transformed) => Ok(Made { by, transformed }),
             Err(failed) => Err(in_doubt(failed.to_string())),
         }
+    }
+
+    fn keep_dead_letters(&self, by: &Deployment, transformed: &Transformed) -> Option<Letters> {
+        let topic = by.dead_letters.as_ref().filter(|_| !transformed.rejects.is_empty())?.topic().into();
+        let (plugin, before) = (by.plugin.hash(), thread_time());
+        let kept = transformed.rejects.iter().map(|reject| {
+            let offset = transformed.batch.records.offsets.get(reject.record).copied().unwrap_or_default();
+            letter(transformed, reject, plugin).keep(offset)
+        });
+        let letters = Letters { topic, letters: kept.collect() };
+        self.tenant.workers.charge(thread_time().saturating_sub(before));
+        Some(letters)
     }
 
     async fn write_dead_letters(&self, by: &Deployment, transformed: &Transformed) {

@@ -41,7 +41,7 @@ pub use batch::{Batch, Bundle, Lineage, Token, mint_lineage};
 pub use budget::{Budget, Permit, Spent};
 pub use isolate::{Isolation, isolate};
 pub use kept::renamed_from;
-pub use prepare::{Destination, Preparation};
+pub use prepare::{Destination, Preparation, Prepared};
 pub use range::{Range, RecordRef, Records, Strings};
 pub use report::{RefusedVersion, RunningVersion, VersionReport};
 pub use runner::{Pipeline, Wanted};

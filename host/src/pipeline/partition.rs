@@ -10,9 +10,10 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::batch::{Lineage, mint_lineage};
+use super::deliver::Kept;
 use super::range::{OpenRange, Range, Records, Shape};
 use crate::config::BatchLimits;
-use crate::kafka::{Beginning, Bound, Commit, FetchFault, Position, Queue, TopicPartition};
+use crate::kafka::{Beginning, Bound, Commit, FetchFault, Letters, Position, Queue, TopicPartition};
 
 /// How long a partition rests after something came of its queue that was no record: it may well come again.
 const REST: Duration = Duration::from_secs(1);
@@ -30,6 +31,12 @@ pub struct Partition {
     promise: Promise,
     /// Ranges that were planned before it was ours, in their order: they are closed as they were, before anything else is.
     replays: VecDeque<Planned>,
+    /// By first offset: dead letters of complete ranges, until a commit has moved the offset past them.
+    letters: BTreeMap<i64, Kept>,
+    /// Whether the commit that the broker has says which transactions a successor has to end.
+    is_announced: bool,
+    /// Nothing is fetched or committed before this: its letters cannot be written.
+    rests_until: Option<Instant>,
     /// By first offset: who waits until a commit of the plan is answered.
     waiting: BTreeMap<i64, oneshot::Sender<Go>>,
     /// How many of its ranges are under way.
@@ -103,6 +110,9 @@ impl Partition {
             ledger: None,
             promise,
             replays: VecDeque::new(),
+            letters: BTreeMap::new(),
+            is_announced: false,
+            rests_until: None,
             waiting: BTreeMap::new(),
             in_flight: 0,
             cancel: CancellationToken::new(),
@@ -147,13 +157,40 @@ impl Partition {
 
     /// What of it is to be committed, if anything is.
     pub fn to_commit(&self) -> Option<Commit> {
-        let (entry, beginning) = (self.ledger.as_ref()?.to_commit()?, self.beginning?);
-        Some(Commit { partition: self.key(), offset: entry.offset, beginning, plan: entry.plan })
+        let entry = self.ledger.as_ref().filter(|_| self.rests_until.is_none())?.to_commit()?;
+        let letters = self.letters.range(..entry.offset).map(|(_, kept)| kept.letters.clone()).collect();
+        self.commit(entry, letters)
+    }
+
+    /// What is to be committed of it before it may be part of a transaction, if anything is: the broker's commit of it once more, which
+    /// then names this membership's transactions.
+    pub fn to_announce(&self) -> Option<Commit> {
+        let ledger = self.ledger.as_ref().filter(|ledger| !self.is_announced && !ledger.is_outstanding())?;
+        let mut entry = ledger.taken().cloned().or_else(|| ledger.to_commit())?;
+        entry.plan.lineage = self.lineage();
+        self.commit(entry, Vec::new())
+    }
+
+    fn commit(&self, Entry { offset, plan }: Entry, letters: Vec<Arc<Letters>>) -> Option<Commit> {
+        Some(Commit { partition: self.key(), offset, beginning: self.beginning?, plan, letters })
+    }
+
+    /// Its letters cannot be written just now: until then it does nothing.
+    pub fn rest(&mut self, until: Instant) {
+        self.rests_until = Some(until);
+    }
+
+    /// Goes on where it has rested long enough.
+    pub fn wake(&mut self, now: Instant) {
+        self.rests_until = self.rests_until.filter(|until| now < *until);
     }
 
     /// Whether something of it is to be committed.
     pub fn is_uncommitted(&self) -> bool {
-        self.ledger.as_ref().is_some_and(|ledger| ledger.is_outstanding() || ledger.to_commit().is_some())
+        let ledger = self.ledger.as_ref();
+        // What rests is left to whoever comes next.
+        let waits = |ledger: &Ledger| self.rests_until.is_none() && ledger.to_commit().is_some();
+        ledger.is_some_and(|ledger| ledger.is_outstanding() || waits(ledger))
     }
 
     /// Whether a commit of it is on its way.
@@ -173,14 +210,21 @@ impl Partition {
         }
     }
 
-    /// The broker has answered what was sent: ranges that it has planned by that may go.
-    pub fn answered(&mut self) {
+    /// The broker has answered what was sent: ranges that it has planned by that may go. Returns whether it has completed any.
+    pub fn answered(&mut self) -> bool {
+        let offset = |ledger: &Option<Ledger>| ledger.as_ref().and_then(Ledger::taken).map(|taken| taken.offset);
+        let before = offset(&self.ledger);
         for first in self.ledger.as_mut().map(Ledger::answered).unwrap_or_default() {
             if let Some(go) = self.waiting.remove(&first) {
                 // Whoever does not wait any more was cancelled.
                 let _ = go.send(Go::Send);
             }
         }
+        let taken = self.ledger.as_ref().and_then(Ledger::taken);
+        self.is_announced = taken.is_some_and(|taken| taken.plan.lineage.is_some());
+        let after = offset(&self.ledger);
+        self.letters = self.letters.split_off(&after.unwrap_or_default());
+        before.is_some() && after > before
     }
 
     /// The broker has refused what was sent.
@@ -210,12 +254,17 @@ impl Partition {
     }
 
     /// A range has come to its end.
-    pub fn finished(&mut self, range: &Range, is_complete: bool) {
+    pub fn finished(&mut self, range: &Range) {
         self.in_flight = self.in_flight.saturating_sub(1);
         self.waiting.remove(&range.first);
-        if let Some(ledger) = self.ledger.as_mut().filter(|_| is_complete) {
+    }
+
+    /// All of a range is where it belongs, but for these letters.
+    pub fn complete(&mut self, range: &Range, letters: Option<Kept>) {
+        if let Some(ledger) = &mut self.ledger {
             ledger.complete(range.first);
         }
+        self.letters.extend(letters.map(|letters| (range.first, letters)));
     }
 
     /// A range that is under way becomes two, of which the second begins at this offset.
@@ -360,7 +409,7 @@ impl Partition {
         let replays = !self.replays.is_empty();
         let full = !replays && self.open.as_ref().is_some_and(|open| open.is_full(limits));
         let done = self.bound.is_some_and(|bound| position >= bound);
-        if full || done || self.disturbed.is_some() || self.standing != Standing::Sound {
+        if full || done || self.rests_until.is_some() || self.disturbed.is_some() || self.standing != Standing::Sound {
             return (0, Vec::new());
         }
         let open = self.open.get_or_insert_with(|| OpenRange::new(now, self.last));

@@ -61,6 +61,16 @@ pub struct Destination {
 }
 
 impl Destination {
+    /// As the plugin declares them; none where its rows are JSON objects.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// Where its table is.
+    pub fn sink(&self) -> &dyn Sink {
+        &*self.sink
+    }
+
     /// Compares the declared columns with the live ones.
     ///
     /// # Errors

@@ -23,7 +23,7 @@ use self::assignment::Beginnings;
 use self::idling::Idleness;
 use self::pacing::Questions;
 use super::budget::Budget;
-use super::deliver::{Done, HowMade, Job, Outcome, Report};
+use super::deliver::{Done, HowMade, Job, LETTERS_COST, Outcome, Report};
 use super::pace::Pace;
 use super::park::Entrance;
 use super::partition::Partition;
@@ -32,6 +32,7 @@ use super::versions::Versions;
 use crate::config::{BatchLimits, ByteSize};
 use crate::kafka::{Event, GroupOffsets, HasPlanned, Inquiry, Membership, TopicPartition};
 use crate::metrics::Timed;
+use crate::workers::Share;
 
 /// How often completed ranges are committed: each commit is a request to the broker, and at worst this much is read twice.
 const COMMIT_INTERVAL: Duration = Duration::from_millis(500);
@@ -63,6 +64,8 @@ pub struct Reader {
     pub limits: BatchLimits,
     /// When records are taken. How far that is outlives a membership.
     pub pace: Arc<Mutex<Pace>>,
+    /// Of the tenant: what is used on other threads counts for it.
+    pub workers: Share,
     /// What processes the batches.
     pub versions: Arc<Versions>,
     /// Where troubles are told.
@@ -96,6 +99,8 @@ pub struct State {
     in_flight: usize,
     /// What was sent and not answered; one commit at a time.
     commit_outstanding: Vec<Outstanding>,
+    /// Whether letters went with it.
+    letters_outstanding: bool,
     /// Whether ranges wait for being planned.
     plans_wait: bool,
     committed_at: Option<Instant>,
@@ -189,7 +194,11 @@ impl Reader {
             Event::Assigned(partitions) => self.assign(&partitions)?,
             Event::Revoked(partitions) => self.revoke(partitions, now),
             Event::Lost(partitions) => self.lose(&partitions)?,
-            Event::Committed(_, answer) => self.committed(answer, now)?,
+            Event::Committed(answer) => self.committed(answer, now)?,
+            Event::Wrote(elapsed, cpu) => {
+                self.status.metrics().spent(Timed::DeadLetter, elapsed, cpu);
+                self.workers.charge(cpu * LETTERS_COST);
+            }
             Event::Trouble(text) => {
                 self.status.problem("kafka", &text);
                 self.state.trouble_probed_at.get_or_insert(now);

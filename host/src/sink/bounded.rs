@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use super::{Placement, Sink, SinkFault, Table, Transaction};
+use super::{Placement, Reading, Sink, SinkFault, Table, Transaction};
 use crate::config::{Guarantee, Mode};
 use crate::plugin::BoxFuture;
 use crate::rows::Column;
@@ -31,6 +31,10 @@ impl<S: Sink> Sink for Bounded<S> {
 
     fn transaction(&self) -> Option<&dyn Transaction> {
         self.sink.transaction()
+    }
+
+    fn reading(&self) -> Option<&dyn Reading> {
+        self.sink.reading()
     }
 
     fn open<'a>(

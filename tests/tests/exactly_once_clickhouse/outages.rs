@@ -10,9 +10,10 @@ use super::front::{Deed, Front};
 use super::stand::{Batch, Stand, WINDOW};
 
 /// What may come in place of an answer, and what the operator reads of it.
-const ANSWERS: [(Deed, &str); 14] = [
+const ANSWERS: [(Deed, &str); 15] = [
     (Deed::Break, "network error"),
     (Deed::LoseAnswer, "network error"),
+    (Deed::Answer(200, "<html>Please log in</html>"), "not ClickHouse's"),
     (Deed::Answer(500, ""), "500 Internal Server Error"),
     (Deed::Answer(503, "<html>503 Service Temporarily Unavailable</html>"), "Service Temporarily Unavailable"),
     (Deed::Answer(429, "slow down"), "slow down"),

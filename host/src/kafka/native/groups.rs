@@ -12,9 +12,13 @@ use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::types::{RDKafka, RDKafkaQueue, RDKafkaRespErr};
 
 use crate::kafka::TopicPartition;
+use crate::kafka::position::Committed;
 
 /// A group's offsets, of the partitions that have one.
 pub type GroupOffsets = BTreeMap<TopicPartition, i64>;
+
+/// A group's commits, of the partitions that have one.
+pub type GroupCommits = BTreeMap<TopicPartition, Committed>;
 
 /// How much longer to wait than librdkafka may take: its own word says more than ours.
 const GRACE: Duration = Duration::from_millis(500);
@@ -25,6 +29,19 @@ pub fn group_offsets<C: ConsumerContext>(
     groups: &[&str],
     timeout: Duration,
 ) -> Vec<Result<GroupOffsets, String>> {
+    let offsets = |commits: GroupCommits| {
+        commits.into_iter().map(|(partition, commit)| (partition, commit.offset)).collect::<GroupOffsets>()
+    };
+    let commits = group_commits(consumer, groups, timeout);
+    commits.into_iter().map(|commits| commits.map(offsets)).collect()
+}
+
+/// The same with the metadata. What stands in a transaction that has not come to its end does not count.
+pub fn group_commits<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    groups: &[&str],
+    timeout: Duration,
+) -> Vec<Result<GroupCommits, String>> {
     let mut answers: Vec<_> = groups.iter().map(|_| Err("there is no answer".to_owned())).collect();
     let client = consumer.client().native_ptr();
     let Some(queue) = Answers::new(client) else { return answers };
@@ -79,7 +96,7 @@ impl Answers {
     }
 
     /// The next answer with its number.
-    fn next(&self, wait: Duration) -> Option<(usize, Result<GroupOffsets, String>)> {
+    fn next(&self, wait: Duration) -> Option<(usize, Result<GroupCommits, String>)> {
         let milliseconds = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
         // SAFETY: the queue is valid; the event is ours until it is destroyed, and nothing refers to it after that.
         unsafe {
@@ -105,7 +122,7 @@ impl Drop for Answers {
 ///
 /// # Safety
 /// `event` points to a valid event, which stays so during the call.
-unsafe fn read(event: *mut rdsys::rd_kafka_event_t) -> Result<GroupOffsets, String> {
+unsafe fn read(event: *mut rdsys::rd_kafka_event_t) -> Result<GroupCommits, String> {
     // SAFETY: the caller's promise; texts and lists belong to the event, and pointers are looked at before they are followed.
     unsafe {
         if rdsys::rd_kafka_event_error(event) != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
@@ -124,19 +141,20 @@ unsafe fn read(event: *mut rdsys::rd_kafka_event_t) -> Result<GroupOffsets, Stri
         if !fault.is_null() {
             return Err(text(rdsys::rd_kafka_error_string(fault)));
         }
-        offsets(rdsys::rd_kafka_group_result_partitions(*groups))
+        commits(rdsys::rd_kafka_group_result_partitions(*groups))
     }
 }
 
-/// The offsets of a list.
+/// The commits of a list.
 ///
 /// # Safety
 /// `list` is null or points to a valid list.
-unsafe fn offsets(list: *const rdsys::rd_kafka_topic_partition_list_t) -> Result<GroupOffsets, String> {
-    let mut offsets = GroupOffsets::new();
-    // SAFETY: the caller's promise; a list has `cnt` elements, each with a C string as its topic.
+unsafe fn commits(list: *const rdsys::rd_kafka_topic_partition_list_t) -> Result<GroupCommits, String> {
+    let mut commits = GroupCommits::new();
+    // SAFETY: the caller's promise; a list has `cnt` elements, each with a C string as its topic and with as many
+    // bytes of metadata as it says.
     unsafe {
-        let Some(list) = list.as_ref().filter(|list| !list.elems.is_null()) else { return Ok(offsets) };
+        let Some(list) = list.as_ref().filter(|list| !list.elems.is_null()) else { return Ok(commits) };
         for element in std::slice::from_raw_parts(list.elems, usize::try_from(list.cnt).unwrap_or_default()) {
             let partition = TopicPartition { topic: text(element.topic).into(), partition: element.partition };
             if element.err != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
@@ -144,11 +162,16 @@ unsafe fn offsets(list: *const rdsys::rd_kafka_topic_partition_list_t) -> Result
             }
             // A negative one says that there is none.
             if element.offset >= 0 {
-                offsets.insert(partition, element.offset);
+                let metadata = match element.metadata.is_null() {
+                    true => &[],
+                    false => std::slice::from_raw_parts(element.metadata.cast::<u8>(), element.metadata_size),
+                };
+                let metadata = String::from_utf8_lossy(metadata).into_owned();
+                commits.insert(partition, Committed { offset: element.offset, metadata });
             }
         }
     }
-    Ok(offsets)
+    Ok(commits)
 }
 
 /// A C string's text.

@@ -7,6 +7,7 @@ use tidegate_ledger::Promise;
 
 use super::{Done, HowMade, Outcome, Outstanding, Partition, Reader, Report, subject};
 use crate::kafka::{CommitFault, TopicPartition};
+use crate::metrics::Timed;
 use crate::pipeline::batch::Batch;
 use crate::pipeline::range::Range;
 use crate::pipeline::status::Phase;
@@ -14,6 +15,9 @@ use crate::stop_points;
 
 /// How long commits may fail before somebody is told: in a rebalance one is refused now and then.
 const COMMIT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What is told of letters that cannot be written.
+const LETTERS: &str = "dead letters";
 
 impl Reader {
     pub(super) fn hear_reports(&mut self, now: Instant) {
@@ -48,9 +52,10 @@ impl Reader {
         if partition.assignment != done.assignment {
             return;
         }
-        partition.finished(&done.range, matches!(done.outcome, Outcome::Complete));
+        partition.finished(&done.range);
         match done.outcome {
-            Outcome::Complete | Outcome::Abandoned => {}
+            Outcome::Complete(letters) => partition.complete(&done.range, letters),
+            Outcome::Abandoned => {}
             Outcome::TooLarge(batch) => self.halve(&key, *batch),
             // A version that took over meanwhile may do what the one before could not.
             Outcome::Stopped(_) | Outcome::Paused(_) if done.turn != self.versions.turn() => {
@@ -99,7 +104,7 @@ impl Reader {
                 self.state.partitions.get(partition).is_some_and(index).then(|| partition.clone())
             })
             .collect();
-        let mut each = |what: fn(&mut Partition)| {
+        let mut each = |what: &mut dyn FnMut(&mut Partition)| {
             for key in of_these.drain(..) {
                 if let Some(partition) = self.state.partitions.get_mut(&key) {
                     what(partition);
@@ -108,7 +113,14 @@ impl Reader {
         };
         match answer {
             Ok(()) => {
-                each(Partition::answered);
+                let mut completes = false;
+                each(&mut |partition| completes |= partition.answered());
+                if completes {
+                    stop_points::pass("completed");
+                }
+                if std::mem::take(&mut self.state.letters_outstanding) {
+                    self.status.solved(LETTERS);
+                }
                 self.state.commits_fail_since = None;
                 self.status.solved("commits");
                 // What was made meanwhile waits for the next one.
@@ -117,9 +129,20 @@ impl Reader {
             Err(CommitFault::Unknown(fault)) if self.promise == Promise::ExactlyOnce => {
                 return Err(format!("a commit may or may not have been taken: {fault}; joining again"));
             }
+            Err(CommitFault::Letters { problem, partitions, rest }) => {
+                each(&mut Partition::refused);
+                for key in &partitions {
+                    if let Some(partition) = self.state.partitions.get_mut(key) {
+                        partition.rest(now + rest);
+                    }
+                }
+                self.status.problem(LETTERS, &problem);
+                self.status.metrics().retry(Timed::DeadLetter);
+                self.state.plans_wait = true;
+            }
             // Tried again with the next commit, if the partitions are still ours then.
             Err(fault) => {
-                each(Partition::refused);
+                each(&mut Partition::refused);
                 self.commit_failed(&fault.to_string(), now);
             }
         }
@@ -131,15 +154,26 @@ impl Reader {
         if !self.state.commit_outstanding.is_empty() {
             return;
         }
-        let commits: Vec<_> = self.state.partitions.values().filter_map(Partition::to_commit).collect();
+        self.state.partitions.values_mut().for_each(|partition| partition.wake(now));
+        let mut commits: Vec<_> = self.state.partitions.values().filter_map(Partition::to_commit).collect();
         if commits.is_empty() {
             return;
+        }
+        let mut with_letters = commits.iter().any(|commit| !commit.letters.is_empty());
+        if with_letters {
+            // Whoever finds the transaction unfinished has to find out whose it is.
+            let of_these = commits.iter().filter_map(|commit| self.state.partitions.get(&commit.partition));
+            let announcements: Vec<_> = of_these.filter_map(Partition::to_announce).collect();
+            if !announcements.is_empty() {
+                (commits, with_letters) = (announcements, false);
+            }
         }
         self.state.committed_at = Some(now);
         stop_points::pass("before-plan");
         if let Err(fault) = self.membership.commit(&commits) {
             return self.commit_failed(&fault, now);
         }
+        self.state.letters_outstanding = with_letters;
         for commit in commits {
             let Some(partition) = self.state.partitions.get_mut(&commit.partition) else { continue };
             partition.sent(&commit);

@@ -10,6 +10,7 @@
 //! ```text
 //! mod.rs        the server, opening tables
 //! server.rs     questions to it
+//! connect.rs    connections to it
 //! columns.rs    declared columns against live ones
 //! relations.rs  a table's views and their targets
 //! needs.rs      what they must remember
@@ -19,15 +20,18 @@
 //! chunks.rs     rows cut into inserts
 //! blame.rs      which rows a table refuses
 //! classify.rs   what the server answers
+//! reading.rs    which rows a table has, for who compares
 //! ```
 
 mod blame;
 mod chunks;
 mod classify;
 mod columns;
+mod connect;
 mod form;
 mod names;
 mod needs;
+mod reading;
 mod relations;
 mod server;
 mod settings;
@@ -40,7 +44,7 @@ use self::needs::Demand;
 use self::server::Server;
 use self::table::ClickHouseTable;
 use super::pace::most_within;
-use super::{Mismatch, Problem, Sink, SinkFault, Table};
+use super::{Mismatch, Problem, Reading, Sink, SinkFault, Table};
 use crate::config::{ClickHouseSettings, Guarantee};
 use crate::plugin::BoxFuture;
 use crate::rows::Column;
@@ -80,6 +84,10 @@ impl ClickHouse {
 }
 
 impl Sink for ClickHouse {
+    fn reading(&self) -> Option<&dyn Reading> {
+        Some(self)
+    }
+
     fn best(&self) -> Guarantee {
         if self.server.is_current() { Guarantee::ExactlyOnce } else { Guarantee::AtLeastOnce }
     }

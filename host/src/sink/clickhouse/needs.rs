@@ -297,7 +297,7 @@ mod tests {
             let found = found([table("t", engine, &[])], &[]);
             assert!(found.len() == 1 && found[0].0.contains(part) && found[0].1.is_none(), "{engine}: {found:?}");
         }
-        let of_view = found([Relation { ..view("t", "a") }, table("a", ENOUGH, &[])], &[]);
+        let of_view = found([view("t", "a"), table("a", ENOUGH, &[])], &[]);
         assert!(
             of_view.iter().any(|(problem, _)| problem.contains("name the table `shop.a` behind it")),
             "{of_view:?}"
@@ -310,7 +310,8 @@ mod tests {
             let found = found(tables, &[]);
             assert!(found.len() == 1 && found[0].0.contains("is not there or is not shown to its user"), "{found:?}");
         }
-        let window = Relation { engine: "WindowView".into(), ..view("v", "a") };
+        let mut window = view("v", "a");
+        window.engine = "WindowView".into();
         let found = found([table("t", ENOUGH, &["v"]), window], &[]);
         assert!(found[0].0.contains("its view `shop.v` is a WindowView"), "{found:?}");
     }

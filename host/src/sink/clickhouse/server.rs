@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::classify::classify;
 use super::columns::{LiveColumn, LiveTable};
+use super::connect;
 use super::names::parted;
 use super::settings::{Known, TOKEN};
 use crate::config::{ClickHouseFormat, ClickHouseSettings, Compression};
@@ -34,7 +35,11 @@ impl Server {
             Compression::Lz4 => clickhouse::Compression::Lz4,
             Compression::None => clickhouse::Compression::None,
         };
-        let mut client = Client::default()
+        let client = connect::client().unwrap_or_else(|fault| {
+            tracing::error!(%fault, "TLS cannot be set up: answers of ClickHouse are not looked at");
+            Client::default()
+        });
+        let mut client = client
             .with_url(&settings.url)
             .with_user(&settings.user)
             .with_compression(compression)

@@ -14,6 +14,7 @@
 //! mapping.rs      which type goes into which
 //! field.rs        one value from RowBinary to COPY                numeric.rs
 //! check.rs        values that PostgreSQL cannot hold
+//! reading.rs      which rows a table has, for who compares
 //! ```
 
 mod catalog;
@@ -27,6 +28,7 @@ mod part;
 mod plan;
 mod quote;
 mod ranges;
+mod reading;
 mod search;
 mod staging;
 mod table;
@@ -42,7 +44,7 @@ use ranges::Ranges;
 use staging::{Aim, Staging};
 use table::PostgresTable;
 
-use super::{Mismatch, Placement, Problem, Sink, SinkFault, Table, Transaction};
+use super::{Mismatch, Placement, Problem, Reading, Sink, SinkFault, Table, Transaction};
 use crate::config::{Guarantee, Mode, PostgresSettings};
 use crate::plugin::BoxFuture;
 use crate::rows::Column;
@@ -63,6 +65,10 @@ impl Postgres {
 const OPENING: &str = "";
 
 impl Sink for Postgres {
+    fn reading(&self) -> Option<&dyn Reading> {
+        Some(self)
+    }
+
     fn open<'a>(
         &'a self,
         table: &'a str,

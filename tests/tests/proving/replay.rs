@@ -1,0 +1,246 @@
+//! A replay says what it would do and does nothing, does it when it is asked to, and does nothing when it is asked once more.
+
+use anyhow::{Context, ensure};
+use serde_json::Value;
+use tidegate_tests::harness::{
+    Duplicates, Gateway, GatewayFile, NumbersTenant, Postgres, PostgresServer, SALES, Shop, Tenant, Version,
+};
+
+use super::audited::Audited;
+
+const SHOP: Shop = Shop { count: 20_000, partitions: 2, malformed: 0.02 };
+
+/// What a replay said.
+struct Replayed {
+    code: Option<i32>,
+    text: String,
+}
+
+impl Replayed {
+    fn of(tenant: &Tenant, file: &GatewayFile, pipeline: &str, more: &[&str]) -> anyhow::Result<Self> {
+        let pipeline = format!("{}/{pipeline}", tenant.name);
+        let output = Gateway::command(tenant, file, &[&["replay", &pipeline], more].concat())?;
+        let text = String::from_utf8(output.stdout)? + &String::from_utf8(output.stderr)?;
+        print!("{text}");
+        Ok(Self { code: output.status.code(), text })
+    }
+
+    /// Fails unless it ended well, and told these numbers.
+    fn report(
+        tenant: &Tenant,
+        file: &GatewayFile,
+        pipeline: &str,
+        more: &[&str],
+        numbers: &[(&str, usize)],
+    ) -> anyhow::Result<Value> {
+        let replayed = Self::of(tenant, file, pipeline, &[more, &["--format", "json"]].concat())?;
+        ensure!(replayed.code == Some(0), "it ended with {:?}: {}", replayed.code, replayed.text);
+        let report: Value = serde_json::from_str(&replayed.text).context("read the report")?;
+        for (key, right) in numbers {
+            ensure!(report[key] == *right as u64, "{key} is {}, not {right}", report[key]);
+        }
+        Ok(report)
+    }
+
+    fn says(&self, code: i32, part: &str) -> anyhow::Result<()> {
+        ensure!(
+            self.code == Some(code) && self.text.contains(part),
+            "{:?}, without `{part}`: {}",
+            self.code,
+            self.text
+        );
+        Ok(())
+    }
+}
+
+fn run(tenant: &Tenant, file: &GatewayFile) -> anyhow::Result<()> {
+    let end = Gateway::run_until_caught_up(tenant, file)?;
+    ensure!(end.code == Some(0), "{end:?}");
+    Ok(())
+}
+
+/// Sales whose product is looked up in a table that lacks a column, for which they are rejected; and the same as they should be.
+#[test]
+fn letters_of_a_bad_version_become_rows_by_the_mended_one_and_twice_is_once() -> anyhow::Result<()> {
+    let tenant = Tenant::new("replay_ch")?;
+    let topic = tenant.create_topic("sales", SHOP.partitions)?;
+    // Without a window of tokens: what is there is known by asking.
+    tenant.create_counting_tables("sales")?;
+    tenant.install(&tenant.pipeline("sales", &topic)?)?;
+    let products = tenant.plugin("sales").with_file_name("products.csv");
+    let right = std::fs::read_to_string(&products)?;
+    let (head, lines) = right.split_once('\n').context("there are no products")?;
+    let bad = head.replace("name", "title");
+    ensure!(bad != head, "the products have no names: {head}");
+    std::fs::write(&products, format!("{bad}\n{lines}"))?;
+    SHOP.write_sales(&tenant, &topic)?;
+    let file = tenant.gateway_file();
+    run(&tenant, &file)?;
+    let expected = SHOP.expected_sales()?;
+    let rows: usize = expected.rows.values().map(Vec::len).sum();
+    let before = tenant.count("sales")? as usize;
+    let letters = tenant.kafka.count(&format!("{topic}.dead"))?;
+    ensure!(before < rows / 2, "{before} of {rows} rows are there already, which proves little");
+
+    // The bad version rejects them once more.
+    let said = Replayed::report(&tenant, &file, "sales", &["--dead-letters"], &[("through", 0), ("there", 0)])?;
+    ensure!(said["rejected"] == letters as u64, "{} of {letters} letters", said["rejected"]);
+
+    std::fs::write(&products, &right)?;
+    let (through, rejected) = (rows - before, expected.letters.len());
+    let numbers = [("through", through), ("there", 0), ("rejected", rejected), ("records", through + rejected)];
+    let said = Replayed::report(&tenant, &file, "sales", &["--dead-letters", "--samples", "50"], &numbers)?;
+    ensure!(said["written"] == false && tenant.count("sales")? as usize == before, "a dry run wrote rows");
+    let samples = said["samples"].as_array().context("there are no samples")?;
+    let mended = samples.iter().find(|sample| sample["rejected"].is_null()).context("no sample went through")?;
+    ensure!(mended["before"].as_str().is_some_and(|before| before.contains("name")), "{mended}");
+    ensure!(mended["rows"][0].as_str().is_some_and(|row| row.starts_with("sale {\"event_id\"")), "{mended}");
+    let said = Replayed::of(&tenant, &file, "sales", &["--dead-letters"])?;
+    said.says(0, "nothing was written; --write writes")?;
+
+    Replayed::report(&tenant, &file, "sales", &["--dead-letters", "--write"], &numbers)?;
+    expected.check_table(&tenant, SALES, Duplicates::Forbidden)?;
+    let numbers = [("through", 0), ("there", through), ("rejected", rejected)];
+    Replayed::report(&tenant, &file, "sales", &["--dead-letters", "--write"], &numbers)?;
+    expected.check_table(&tenant, SALES, Duplicates::Forbidden)?;
+    ensure!(tenant.kafka.count(&format!("{topic}.dead"))? == letters, "the topic of dead letters was altered");
+
+    let audited = Audited::of(&tenant, &file, "sales", &[])?;
+    audited.is("/records/written", rows)?;
+    audited.is("/records/written_and_rejected", through)?;
+    audited.is("/records/rejected", rejected)?;
+    ensure!(audited.code == Some(0), "it ended with {:?}", audited.code);
+    Ok(())
+}
+
+#[test]
+fn another_plugin_and_pipeline_file_are_tried_on_letters_without_being_deployed() -> anyhow::Result<()> {
+    const NUMBERS: usize = 1_000;
+    let numbers = NumbersTenant::new("replay_try", 1)?;
+    let tenant = &numbers.tenant;
+    tenant.clickhouse.run(&format!(
+        "ALTER TABLE {}.numbers MODIFY SETTING non_replicated_deduplication_window = 100",
+        tenant.name
+    ))?;
+    numbers.write_plugin("one")?;
+    numbers.write(&Version { settings: "reject_every = 10\n".to_owned(), ..Version::named("one") })?;
+    let messages: Vec<_> = (1..=NUMBERS)
+        .map(|number| tidegate_tests::harness::Message {
+            value: Some(number.to_string().into_bytes()),
+            timestamp: 1_795_000_000_000,
+            ..Default::default()
+        })
+        .collect();
+    tenant.kafka.send(&numbers.topic, 0, &messages)?;
+    let file = tenant.gateway_file();
+    run(tenant, &file)?;
+    ensure!(numbers.rows_of("one")? == 900, "{} rows", numbers.rows_of("one")?);
+
+    // What is tried lies elsewhere.
+    let folder = tenant.folder().join("tried");
+    std::fs::create_dir(&folder)?;
+    let (plugin, pipeline) = (folder.join("two.wasm"), folder.join("two.toml"));
+    std::fs::write(&plugin, tidegate_tests::harness::plugin("two")?)?;
+    std::fs::write(
+        &pipeline,
+        numbers.text(&Version { settings: "reject_every = 50\n".to_owned(), ..Version::named("two") }),
+    )?;
+    let (plugin, pipeline) = (plugin.display().to_string(), pipeline.display().to_string());
+    let tried = ["--dead-letters", "--plugin", &plugin, "--pipeline-file", &pipeline];
+    let told = [("records", 100), ("through", 80), ("rejected", 20)];
+    Replayed::report(tenant, &file, "numbers", &tried, &told)?;
+
+    // The table does not tell which rows it has.
+    let written = [&tried[..], &["--write"]].concat();
+    Replayed::of(tenant, &file, "numbers", &written)?.says(64, "--to says where to end")?;
+    let written = [&written[..], &["--to", "100"]].concat();
+    for _ in 0..2 {
+        Replayed::report(tenant, &file, "numbers", &written, &told)?;
+        ensure!(numbers.rows_of("two")? == 80, "{} rows", numbers.rows_of("two")?);
+    }
+    Ok(())
+}
+
+#[test]
+fn offsets_go_elsewhere_or_where_their_rows_were_deleted() -> anyhow::Result<()> {
+    let tenant = Tenant::new("replay_offsets")?;
+    let topic = tenant.create_topic("sales", SHOP.partitions)?;
+    tenant.create_tables("sales")?;
+    tenant.install(&tenant.pipeline("sales", &topic)?)?;
+    SHOP.write_sales(&tenant, &topic)?;
+    let file = tenant.gateway_file();
+    run(&tenant, &file)?;
+    let expected = SHOP.expected_sales()?;
+    let (name, run) = (&tenant.name, |statement: String| tenant.clickhouse.run(&statement).map(|_| ()));
+    let within = "_partition = 1 AND _offset >= 1000 AND _offset < 3000";
+    let rows = tenant.clickhouse.number(&format!("SELECT count() FROM {name}.sales WHERE {within}"))? as usize;
+
+    let offsets = format!("{topic}/1:1000-3000");
+    let replay = |more: &[&str]| Replayed::of(&tenant, &file, "sales", &[&["--offsets", &offsets], more].concat());
+    replay(&["--write"])?.says(64, "--after-delete says that they were deleted")?;
+    let beyond = format!("{topic}/1:1000-300000");
+    Replayed::of(&tenant, &file, "sales", &["--offsets", &beyond, "--after-delete"])?
+        .says(64, "Kafka has the offsets 0-10000")?;
+
+    // Nothing was deleted: all is there, and stays as it is.
+    let again = ["--offsets", &offsets, "--after-delete", "--write"];
+    Replayed::report(&tenant, &file, "sales", &again, &[("through", 0), ("there", rows), ("records", 2_000)])?;
+    expected.check_table(&tenant, SALES, Duplicates::Forbidden)?;
+
+    run(format!("CREATE TABLE {name}.again AS {name}.sales"))?;
+    let into = format!("sale=dwh:{name}.again");
+    let elsewhere = ["--offsets", &offsets, "--into", &into, "--write"];
+    Replayed::report(&tenant, &file, "sales", &elsewhere, &[("through", rows)])?;
+    Replayed::report(&tenant, &file, "sales", &elsewhere, &[("through", 0), ("there", rows)])?;
+    ensure!(tenant.count("again")? as usize == rows, "{} of {rows} rows", tenant.count("again")?);
+    expected.check_table(&tenant, SALES, Duplicates::Forbidden)?;
+
+    let delete = format!("ALTER TABLE {name}.sales DELETE WHERE {within} SETTINGS mutations_sync = 2");
+    run(delete.clone())?;
+    Replayed::report(&tenant, &file, "sales", &again, &[("through", rows)])?;
+    expected.check_table(&tenant, SALES, Duplicates::Forbidden)?;
+    // A token that is spent swallows rows that were deleted since: that is told, and how to go on.
+    run(delete)?;
+    replay(&["--after-delete", "--write"])?.says(1, "--again 1 replays them as something else")?;
+    Replayed::report(&tenant, &file, "sales", &[&again[..], &["--again", "1"]].concat(), &[("through", rows)])?;
+    expected.check_table(&tenant, SALES, Duplicates::Forbidden)
+}
+
+#[test]
+fn letters_that_a_table_of_postgresql_had_no_room_for_go_in_once_it_has() -> anyhow::Result<()> {
+    for server in PostgresServer::all()? {
+        let tenant = Tenant::new("replay_pg")?;
+        let postgres = Postgres::new(&tenant.http, &server, "replay_pg")?;
+        let topic = tenant.create_topic("sales", SHOP.partitions)?;
+        postgres.create_tables("sales")?;
+        let table = format!("{}.sales", postgres.schema);
+        postgres.run(&format!("ALTER TABLE {table} ALTER COLUMN channel TYPE varchar(3)"))?;
+        let mut pipeline = tenant.pipeline("sales", &topic)?;
+        pipeline.replace(&format!("dwh:{}.", tenant.name), &format!("pg:{}.", postgres.schema))?;
+        tenant.install(&pipeline)?;
+        SHOP.write_sales(&tenant, &topic)?;
+        let mut file = tenant.gateway_file();
+        file.sinks.push_str(&server.sink("pg", &tenant.folder())?);
+        run(&tenant, &file)?;
+        let expected = SHOP.expected_sales()?;
+        let rows: usize = expected.rows.values().map(Vec::len).sum();
+        let before = postgres.count(&table)? as usize;
+        ensure!(before > 0 && before < rows, "{before} of {rows} rows prove little");
+        let audited = Audited::of(&tenant, &file, "sales", &[])?;
+        ensure!(audited.code == Some(0), "{:?}", audited.report);
+
+        postgres.run(&format!("ALTER TABLE {table} ALTER COLUMN channel TYPE text"))?;
+        let through = rows - before;
+        let numbers = [("through", through), ("rejected", expected.letters.len()), ("there", 0)];
+        Replayed::report(&tenant, &file, "sales", &["--dead-letters"], &numbers)?;
+        ensure!(postgres.count(&table)? as usize == before, "a dry run wrote rows");
+        Replayed::report(&tenant, &file, "sales", &["--dead-letters", "--write"], &numbers)?;
+        ensure!(postgres.count(&table)? as usize == rows, "{} of {rows} rows", postgres.count(&table)?);
+        let numbers = [("through", 0), ("there", through)];
+        Replayed::report(&tenant, &file, "sales", &["--dead-letters", "--write"], &numbers)?;
+        ensure!(postgres.count(&table)? as usize == rows, "{} of {rows} rows", postgres.count(&table)?);
+        let audited = Audited::of(&tenant, &file, "sales", &[])?;
+        ensure!(audited.code == Some(0), "{:?}", audited.report);
+    }
+    Ok(())
+}
