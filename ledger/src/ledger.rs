@@ -28,6 +28,8 @@ pub struct Entry {
 pub struct Ledger {
     promise: Promise,
     lineage: Lineage,
+    /// Nothing that was planned has this one, where the promise is at least once.
+    minted: Lineage,
     /// By first offset.
     ranges: BTreeMap<i64, Tracked>,
     /// Behind the last range of the complete ones that nothing open precedes.
@@ -69,6 +71,7 @@ impl Ledger {
         Self {
             promise,
             lineage: plan.lineage.unwrap_or(minted),
+            minted,
             ranges: replayed.collect(),
             complete_to: offset,
             taken,
@@ -78,7 +81,14 @@ impl Ledger {
         }
     }
 
-    /// What tells writes of this partition from all others.
+    /// What tells writes of a range from all others. What was never planned has no share in a plan's lineage: the same boundaries may have been
+    /// sent with other verdicts before, and a table that knows the token would take nothing.
+    pub fn lineage_of(&self, first: i64) -> Lineage {
+        let is_planned = self.promise == Promise::ExactlyOnce || self.planned(first).is_some();
+        if is_planned { self.lineage } else { self.minted }
+    }
+
+    /// The lineage that commits carry on.
     pub fn lineage(&self) -> Lineage {
         self.lineage
     }
@@ -396,10 +406,15 @@ mod tests {
         let mut before = ledger(Promise::ExactlyOnce, None);
         made(&mut before, 0, 10);
         let (entry, _) = commit(&mut before);
-        let mut after = ledger(Promise::AtLeastOnce, Some(entry));
+        let mut after = Ledger::begin(Promise::AtLeastOnce, 0, Some(entry), Lineage(8), Ledger::ROOM);
         assert_eq!(after.to_commit(), None);
         assert!(made(&mut after, 10, 20), "what was never planned may be sent");
         assert!(after.made(0, BUNDLE, Verdicts::default(), 1));
+        assert_eq!(
+            (after.lineage_of(0), after.lineage_of(10)),
+            (Lineage(7), Lineage(8)),
+            "it shares no token with what is planned"
+        );
         after.complete(10);
         after.complete(0);
         assert_eq!(commit(&mut after).0, Entry { offset: 20, plan: Plan::default() });

@@ -19,7 +19,7 @@ pub enum Rule {
     AnswerRevocationAfterCommit,
     /// The same is kept where delivery is at least once: the next owner's may be exactly once.
     AtLeastOnceIsAsCareful,
-    /// A commit that was planned stays in the following commits.
+    /// A range that was planned stays in the following commits.
     KeepPlannedRanges,
     /// A new owner processes what is planned before it closes ranges of its own.
     ReplayWhatIsPlanned,
@@ -93,6 +93,8 @@ pub enum Kind {
     Refused,
     /// The table takes its row or does not, as it was altered last.
     Fickle,
+    /// There is none at this offset.
+    Gap,
     /// A row by the first bundle; the second rejects it.
     Changed,
 }

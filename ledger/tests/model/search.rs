@@ -52,20 +52,11 @@ pub fn search<M: Model>(model: &M, depth: usize, most: usize) -> Found {
     let mut ways: Vec<(u32, u32)> = Vec::new();
     let mut reached = vec![model.is_goal(&begin)];
     let mut layer = vec![(0_u32, begin)];
-    let found = |wrong, origins: &Vec<_>, depth, is_all| Found { states: origins.len(), depth, is_all, wrong };
-    let stuck_text = "neither completion nor a stated pause can be reached from here without further trouble";
-    let mut done = 0;
-    for level in 0..=depth {
-        done = level;
-        if layer.is_empty() {
-            let stuck = stuck(&mut reached, &ways).map(|id| trace(model, &origins, id, stuck_text));
-            return found(stuck, &origins, level, true);
-        }
-        if level == depth || origins.len() > most {
-            break;
-        }
+    let mut level = 0;
+    while !layer.is_empty() && level < depth && origins.len() < most {
         let mut next = Vec::new();
-        for (id, state) in layer {
+        let mut rest = layer.into_iter();
+        for (id, state) in rest.by_ref() {
             for event in model.events(&state) {
                 let mut after = state.clone();
                 model.apply(&mut after, event);
@@ -75,11 +66,10 @@ pub fn search<M: Model>(model: &M, depth: usize, most: usize) -> Found {
                     Entry::Vacant(entry) => {
                         entry.insert(new);
                         origins.push(Some((id, event)));
-                        let is_goal = model.is_goal(&after);
-                        reached.push(is_goal);
+                        reached.push(model.is_goal(&after));
                         if let Some(wrong) = model.wrong(&after) {
-                            let wrong = trace(model, &origins, new, &wrong);
-                            return found(Some(wrong), &origins, level + 1, false);
+                            let wrong = Some(trace(model, &origins, new, &wrong));
+                            return Found { states: origins.len(), depth: level, is_all: false, wrong };
                         }
                         next.push((new, after));
                         new
@@ -89,13 +79,24 @@ pub fn search<M: Model>(model: &M, depth: usize, most: usize) -> Found {
                     ways.push((target, id));
                 }
             }
+            if origins.len() >= most {
+                break;
+            }
         }
-        layer = next;
+        level += usize::from(rest.len() == 0);
+        layer = rest.chain(next).collect();
     }
     // Nobody knows what lies behind those that were not tried.
     layer.iter().for_each(|(id, _)| reached[usize::try_from(*id).unwrap()] = true);
-    let stuck = stuck(&mut reached, &ways).map(|id| trace(model, &origins, id, stuck_text));
-    found(stuck, &origins, done, false)
+    let wrong = stuck(&mut reached, &ways).map(|id| {
+        trace(
+            model,
+            &origins,
+            id,
+            "neither completion nor a stated pause can be reached from here without further trouble",
+        )
+    });
+    Found { states: origins.len(), depth: level, is_all: layer.is_empty(), wrong }
 }
 
 fn fingerprint(state: &impl Hash) -> u64 {

@@ -49,6 +49,7 @@ pub enum Event {
     Assign(usize),
     Replay(usize),
     Close(usize, i64),
+    Skip(usize),
     Make { owner: usize, first: i64, traps: bool },
     Commit(usize),
     Defer(usize),
@@ -122,7 +123,6 @@ struct Session {
     time: usize,
     promise: Promise,
     ledger: Ledger,
-    own_lineage: Lineage,
     position: i64,
     replays: Vec<Planned>,
     jobs: BTreeMap<i64, Job>,
@@ -231,7 +231,15 @@ impl Try {
 
     /// What the plugin makes of a record: a row, or a reject.
     fn is_row(&self, record: usize, bundle: BundleId) -> bool {
-        !(self.kind(record) == Kind::Changed && bundle.0 == 1)
+        self.kind(record) != Kind::Gap && !self.rejects(record, bundle)
+    }
+
+    fn rejects(&self, record: usize, bundle: BundleId) -> bool {
+        self.kind(record) == Kind::Changed && bundle.0 == 1
+    }
+
+    fn is_gap(&self, offset: i64) -> bool {
+        usize::try_from(offset).is_ok_and(|record| self.scenario.log.get(record) == Some(&Kind::Gap))
     }
 
     /// Records of a range whose rows go to a route.
@@ -370,6 +378,11 @@ impl Model for Try {
                 session.jobs.insert(first, self.job(next, None));
                 self.make_at_once(world, owner, first);
             }
+            Event::Skip(owner) => {
+                let session = world.owners[owner].session.as_mut().unwrap();
+                session.ledger.skip(session.position, session.position + 1);
+                session.position += 1;
+            }
             Event::Make { owner, first, traps } => self.make(world, owner, first, traps),
             Event::Commit(owner) | Event::Defer(owner) => {
                 let Some(request) = self.commit(world, owner) else { return };
@@ -396,7 +409,8 @@ impl Model for Try {
             }
             Event::TakeAndRepeat(at) | Event::RefuseAndRepeat(at) => {
                 let (request, _) = world.receive(at);
-                let of = |owner: &&mut Owner| owner.session.as_ref().is_some_and(|session| session.id == request.session);
+                let of =
+                    |owner: &&mut Owner| owner.session.as_ref().is_some_and(|session| session.id == request.session);
                 if let Some(owner) = world.owners.iter_mut().find(of) {
                     owner.deferred.push(request);
                 }
@@ -483,12 +497,19 @@ impl Model for Try {
         for time in 0..=world.time {
             for record in 0..self.scenario.log.len() {
                 let (rows, letters) = (world.table.rows[time][record], world.letters[time][record]);
-                let is_done = time == world.time && committed > i64::try_from(record).unwrap();
+                let is_done =
+                    time == world.time && self.kind(record) != Kind::Gap && committed > i64::try_from(record).unwrap();
                 match rows + letters {
-                    0 if is_done => return Some(format!("record {record} is lost: neither in the table nor a dead letter")),
+                    0 if is_done => {
+                        return Some(format!("record {record} is lost: neither in the table nor a dead letter"));
+                    }
                     0 | 1 => {}
                     _ if world.loose[time][record] => {}
-                    _ => return Some(format!("record {record} is doubled: {rows} times in the table, {letters} times a dead letter")),
+                    _ => {
+                        return Some(format!(
+                            "record {record} is doubled: {rows} times in the table, {letters} times a dead letter"
+                        ));
+                    }
                 }
             }
         }
@@ -497,7 +518,8 @@ impl Model for Try {
 
     fn is_goal(&self, world: &World) -> bool {
         let mut sessions = world.owners.iter().flat_map(|owner| &owner.session);
-        world.committed.as_ref().is_some_and(|(offset, _)| *offset == self.end()) || sessions.any(|session| session.paused.is_some())
+        world.committed.as_ref().is_some_and(|(offset, _)| *offset == self.end())
+            || sessions.any(|session| session.paused.is_some())
     }
 
     fn is_fault(&self, world: &World, event: Event) -> bool {
@@ -508,14 +530,18 @@ impl Model for Try {
         let committed = match &world.committed {
             Some((offset, metadata)) => {
                 let plan = Plan::read(metadata, *offset).unwrap();
-                let ranges = plan.ranges.iter().map(|range| format!("{}-{}{}", range.first, range.next, range.verdicts));
+                let ranges =
+                    plan.ranges.iter().map(|range| format!("{}-{}{}", range.first, range.next, range.verdicts));
                 format!("{offset} [{}]", ranges.collect::<Vec<_>>().join(" "))
             }
             None => "none".to_owned(),
         };
         let count = self.scenario.log.len();
-        let of = |all: &[[u8; MOST]; TIMES]| all[..=world.time].iter().map(|times| format!("{:?}", &times[..count])).collect::<String>();
-        let paused: String = world.owners.iter().flat_map(|owner| &owner.session).flat_map(|session| session.paused).collect();
+        let of = |all: &[[u8; MOST]; TIMES]| {
+            all[..=world.time].iter().map(|times| format!("{:?}", &times[..count])).collect::<String>()
+        };
+        let paused: String =
+            world.owners.iter().flat_map(|owner| &owner.session).flat_map(|session| session.paused).collect();
         format!("| committed {committed}, table {}, letters {} {paused}", of(&world.table.rows), of(&world.letters))
     }
 }
@@ -546,18 +572,24 @@ impl Try {
         let Some(session) = &owner.session else { return };
         let ledger = &session.ledger;
         // What the ledger does not offer, a gateway does that forgets to wait.
-        let mut impatient = ledger.clone();
-        impatient.refused();
-        let may_commit = ledger.to_commit().is_some()
-            || (!self.keeps(Rule::OneOutstanding) && world.requests.len() < 2 && impatient.to_commit().is_some());
+        let is_impatient = |ledger: &Ledger| {
+            let mut impatient = ledger.clone();
+            impatient.refused();
+            world.requests.len() < 2 && impatient.to_commit().is_some()
+        };
+        let may_commit = ledger.to_commit().is_some() || (!self.keeps(Rule::OneOutstanding) && is_impatient(ledger));
         if may_commit {
             events.push(Event::Commit(at));
-            events.extend((world.has(Fault::Defer) && self.letters(session, ledger.position()).is_empty()).then_some(Event::Defer(at)));
+            events.extend(
+                (world.has(Fault::Defer) && self.letters(session, ledger.position()).is_empty())
+                    .then_some(Event::Defer(at)),
+            );
         }
         let is_going_on = !session.is_leaving && session.paused.is_none();
         if is_going_on && ledger.has_begun() && session.jobs.len() < self.scenario.under_way {
             match session.replays.is_empty() {
                 false => events.push(Event::Replay(at)),
+                true if self.is_gap(session.position) => events.push(Event::Skip(at)),
                 true => {
                     let last = (session.position + self.scenario.longest).min(self.end());
                     events.extend((session.position + 1..=last).map(|next| Event::Close(at, next)));
@@ -587,7 +619,8 @@ impl Try {
             Step::Closed => {
                 events.push(Event::Make { owner, first, traps: false });
                 let left_out = |record| job.replayed.as_ref().is_some_and(|planned| is_left_out(planned, record));
-                let flaky = records(first, job.next).any(|record| self.kind(record) == Kind::Flaky && !left_out(record));
+                let flaky =
+                    records(first, job.next).any(|record| self.kind(record) == Kind::Flaky && !left_out(record));
                 events.extend(flaky.then_some(Event::Make { owner, first, traps: true }));
             }
             Step::Waiting => {}
@@ -606,14 +639,25 @@ impl Try {
 
     fn job(&self, next: i64, replayed: Option<Planned>) -> Job {
         let is_doubtful = replayed.is_some();
-        Job { next, step: Step::Closed, replayed, wanted: None, is_doubtful, tries: 0, routes: vec![Route::Idle; self.scenario.routes] }
+        Job {
+            next,
+            step: Step::Closed,
+            replayed,
+            wanted: None,
+            is_doubtful,
+            tries: 0,
+            routes: vec![Route::Idle; self.scenario.routes],
+        }
     }
 
     fn assign(&self, world: &mut World, at: usize) {
         let member = world.owners[at].member.unwrap();
         world.assigned = Some(member);
         world.minted += 1;
-        let mut taken = world.committed.as_ref().map(|(offset, metadata)| Entry { offset: *offset, plan: Plan::read(metadata, *offset).unwrap() });
+        let mut taken = world
+            .committed
+            .as_ref()
+            .map(|(offset, metadata)| Entry { offset: *offset, plan: Plan::read(metadata, *offset).unwrap() });
         if let Some(entry) = &mut taken {
             if !self.keeps(Rule::CarryLineage) {
                 entry.plan.lineage = None;
@@ -624,14 +668,13 @@ impl Try {
         }
         let offset = taken.as_ref().map_or(0, |entry| entry.offset);
         let replays = taken.iter().flat_map(|entry| entry.plan.ranges.iter().cloned()).collect();
-        let own_lineage = Lineage(world.minted.into());
-        let ledger = Ledger::begin(world.promise, offset, taken, own_lineage, self.scenario.room);
+        let minted = Lineage(world.minted.into());
+        let ledger = Ledger::begin(world.promise, offset, taken, minted, self.scenario.room);
         world.owners[at].session = Some(Session {
             id: world.minted,
             time: world.time,
             promise: world.promise,
             ledger,
-            own_lineage,
             position: offset,
             replays,
             jobs: BTreeMap::new(),
@@ -707,7 +750,12 @@ impl Try {
     }
 
     fn letters(&self, session: &Session, offset: i64) -> Vec<usize> {
-        session.letters.values().filter(|(next, _)| *next <= offset).flat_map(|(_, records)| records.iter().copied()).collect()
+        session
+            .letters
+            .values()
+            .filter(|(next, _)| *next <= offset)
+            .flat_map(|(_, records)| records.iter().copied())
+            .collect()
     }
 
     fn commit(&self, world: &mut World, at: usize) -> Option<Request> {
@@ -749,7 +797,9 @@ impl Try {
                 self.send_released(world, at);
             }
             Answer::Refused => session.ledger.refused(),
-            Answer::Unknown if self.ends_doubtful(Rule::EndMembershipOnUnknown, session.promise) => owner.must_end = true,
+            Answer::Unknown if self.ends_doubtful(Rule::EndMembershipOnUnknown, session.promise) => {
+                owner.must_end = true
+            }
             Answer::Unknown => session.ledger.refused(),
         }
     }
@@ -767,8 +817,10 @@ impl Try {
         let rule = self.keeps(Rule::TokenPerRoute);
         let session = world.owners[at].session.as_mut().unwrap();
         let is_planned = session.ledger.planned(first).is_some();
-        let is_own = !is_planned && session.promise == Promise::AtLeastOnce && self.keeps(Rule::UnplannedHasOwnLineage);
-        let lineage = if is_own { session.own_lineage } else { session.ledger.lineage() };
+        let lineage = match self.keeps(Rule::UnplannedHasOwnLineage) {
+            true => session.ledger.lineage_of(first),
+            false => session.ledger.lineage(),
+        };
         let (time, id, promise) = (session.time, session.id, session.promise);
         let stands = world.owners[at].member == world.assigned;
         let session = world.owners[at].session.as_mut().unwrap();
@@ -777,14 +829,26 @@ impl Try {
         job.routes[route] = Route::Sent(job.tries);
         let wanted = job.wanted.clone().unwrap();
         let token = (lineage, first, job.next, if rule { route } else { 0 });
-        let insert = Insert { session: id, time, first, route, attempt: job.tries, token, rows: self.rows(&wanted, route), verdicts: wanted.verdicts.clone() };
+        let insert = Insert {
+            session: id,
+            time,
+            first,
+            route,
+            attempt: job.tries,
+            token,
+            rows: self.rows(&wanted, route),
+            verdicts: wanted.verdicts.clone(),
+        };
         if promise == Promise::AtLeastOnce && !is_planned {
             records(first, job.next).for_each(|record| world.loose[time][record] = true);
             let (offset, metadata) = world.committed.clone().unwrap_or_default();
             let plan = Plan::read(&metadata, offset).unwrap();
             let overlapping = |range: &&Planned| stands && range.first < wanted.next && first < range.next;
             if let Some(range) = plan.ranges.iter().find(overlapping) {
-                world.wrong = Some(format!("{first}-{} is sent without a plan, but {}-{} is planned", wanted.next, range.first, range.next));
+                world.wrong = Some(format!(
+                    "{first}-{} is sent without a plan, but {}-{} is planned",
+                    wanted.next, range.first, range.next
+                ));
             }
         }
         world.inserts.push(insert);
@@ -804,7 +868,9 @@ impl Try {
             Memory::Tokens(_) if before.is_some() => return Landed::Taken,
             Memory::Tokens(_) => {}
             Memory::Fence => match before {
-                Some(before) if *before != insert.verdicts && self.keeps(Rule::FenceHoldsVerdicts) => return Landed::Otherwise,
+                Some(before) if *before != insert.verdicts && self.keeps(Rule::FenceHoldsVerdicts) => {
+                    return Landed::Otherwise;
+                }
                 Some(_) => return Landed::Taken,
                 None if !refused.is_empty() => return Landed::Refused(refused),
                 None => {}
@@ -874,7 +940,9 @@ impl Try {
         let refused = !wanted.verdicts.refused.is_empty();
         let is_tokens = matches!(self.scenario.memory, Memory::Tokens(_));
         if refused && is_tokens && job.is_doubtful {
-            let spends = |(route, records): (&u16, &BTreeSet<u32>)| records.is_empty() || !self.rows(&wanted, usize::from(*route)).is_empty();
+            let spends = |(route, records): (&u16, &BTreeSet<u32>)| {
+                records.is_empty() || !self.rows(&wanted, usize::from(*route)).is_empty()
+            };
             if altered > wanted.at && self.keeps(Rule::AskWhetherAltered) {
                 return world.pause(at, "a table was altered that may have taken what is left out");
             }
@@ -887,7 +955,7 @@ impl Try {
         let is_planned = session.ledger.planned(first).is_some();
         session.ledger.complete(first);
         let left_out: Vec<_> = records(first, wanted.next)
-            .filter(|record| is_left_out(&wanted, *record) || !self.is_row(*record, wanted.bundle))
+            .filter(|record| is_left_out(&wanted, *record) || self.rejects(*record, wanted.bundle))
             .collect();
         let (time, is_loose) = (session.time, session.promise == Promise::AtLeastOnce && !is_planned);
         if is_loose || !self.keeps(Rule::LettersWithCommit) {
@@ -988,9 +1056,15 @@ impl World {
         let plan = Plan::read(metadata, *offset).unwrap();
         if let Some((before, text)) = &self.committed {
             for range in Plan::read(text, *before).unwrap().ranges {
-                let stays = plan.ranges.iter().any(|other| (other.first, other.next, other.bundle) == (range.first, range.next, range.bundle));
+                let stays = plan
+                    .ranges
+                    .iter()
+                    .any(|other| (other.first, other.next, other.bundle) == (range.first, range.next, range.bundle));
                 if range.next > *offset && !stays {
-                    self.wrong = Some(format!("{}-{} was planned, is not complete, and is not planned any more", range.first, range.next));
+                    self.wrong = Some(format!(
+                        "{}-{} was planned, is not complete, and is not planned any more",
+                        range.first, range.next
+                    ));
                 }
             }
         }
@@ -1006,7 +1080,10 @@ impl Event {
             Event::Expire(_) => Some(Fault::Expire),
             Event::Revoke(_) => Some(Fault::Revoke),
             Event::Defer(_) => Some(Fault::Defer),
-            Event::TakeUnheard(_) | Event::Drop(_) | Event::EndTransaction { heard: false } | Event::AbortTransaction => Some(Fault::Lose),
+            Event::TakeUnheard(_)
+            | Event::Drop(_)
+            | Event::EndTransaction { heard: false }
+            | Event::AbortTransaction => Some(Fault::Lose),
             Event::TakeAndRepeat(_) | Event::RefuseAndRepeat(_) => Some(Fault::Retry),
             Event::GiveUp { .. } | Event::LandUnheard(_) => Some(Fault::Late),
             Event::Alter => Some(Fault::Alter),
@@ -1025,8 +1102,11 @@ impl fmt::Display for Event {
             Event::Assign(owner) => write!(f, "gateway {owner} is assigned the partition and reads the commit"),
             Event::Replay(owner) => write!(f, "gateway {owner} closes the next planned range as it was"),
             Event::Close(owner, next) => write!(f, "gateway {owner} closes a range before offset {next}"),
+            Event::Skip(owner) => write!(f, "gateway {owner} passes over an offset without a record"),
             Event::Make { owner, first, traps: false } => write!(f, "gateway {owner} makes the range at {first}"),
-            Event::Make { owner, first, .. } => write!(f, "gateway {owner} makes the range at {first}, and the flaky record traps"),
+            Event::Make { owner, first, .. } => {
+                write!(f, "gateway {owner} makes the range at {first}, and the flaky record traps")
+            }
             Event::Commit(owner) => write!(f, "gateway {owner} commits"),
             Event::Defer(owner) => write!(f, "gateway {owner} commits, and its client keeps that back"),
             Event::Dispatch(owner) => write!(f, "the client of gateway {owner} sends what it kept back"),
@@ -1038,7 +1118,9 @@ impl fmt::Display for Event {
             Event::EndTransaction { heard: true } => write!(f, "the transaction of the commit ends"),
             Event::EndTransaction { .. } => write!(f, "the transaction of the commit ends, and nobody hears of it"),
             Event::AbortTransaction => write!(f, "the transaction of the commit is given up"),
-            Event::GiveUp { owner, first, .. } => write!(f, "gateway {owner} gives up waiting for the insert of the range at {first}"),
+            Event::GiveUp { owner, first, .. } => {
+                write!(f, "gateway {owner} gives up waiting for the insert of the range at {first}")
+            }
             Event::Land(_) => write!(f, "an insert reaches the table"),
             Event::LandUnheard(_) => write!(f, "an insert reaches the table, and the answer is lost"),
             Event::Crash(owner) => write!(f, "gateway {owner} crashes"),
