@@ -9,17 +9,22 @@
     reason = "a test that fails may say so in any way"
 )]
 
+mod event;
+mod gateway;
+mod possible;
 mod rules;
 mod search;
+mod table;
 mod world;
 
 use std::time::Instant;
 
+use event::Fault;
 use rules::Kind::{Changed, Fickle, Flaky, Gap, Good, Poison, Refused};
 use rules::{Memory, Rule, Scenario};
 use search::{Found, search};
 use tidegate_ledger::Ledger;
-use world::{Fault, Try};
+use world::Try;
 
 /// So many states of a scenario are tried at most, unless more are asked for.
 const STATES: usize = 22_000;

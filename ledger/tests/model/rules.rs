@@ -1,6 +1,6 @@
 //! The rules of delivery, each of which can be broken, and the scenarios that they are tried in.
 
-use crate::world::Fault;
+use crate::event::Fault;
 
 /// One of the rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
