@@ -28,7 +28,6 @@ pub struct Entry {
 pub struct Ledger {
     promise: Promise,
     lineage: Lineage,
-    /// Nothing that was planned has this one, where the promise is at least once.
     minted: Lineage,
     /// By first offset.
     ranges: BTreeMap<i64, Tracked>,
@@ -81,16 +80,18 @@ impl Ledger {
         }
     }
 
-    /// What tells writes of a range from all others. What was never planned has no share in a plan's lineage: the same boundaries may have been
-    /// sent with other verdicts before, and a table that knows the token would take nothing.
-    pub fn lineage_of(&self, first: i64) -> Lineage {
-        let is_planned = self.promise == Promise::ExactlyOnce || self.planned(first).is_some();
-        if is_planned { self.lineage } else { self.minted }
-    }
-
-    /// The lineage that commits carry on.
+    /// What commits carry on.
     pub fn lineage(&self) -> Lineage {
         self.lineage
+    }
+
+    /// What tells writes of a range from all others. What nothing is planned of goes under a lineage that no commit ever carries: whoever plans
+    /// the same range later must not be taken for who wrote it first, and left out something else.
+    pub fn lineage_of(&self, first: i64) -> Lineage {
+        match self.promise {
+            Promise::AtLeastOnce if self.planned(first).is_none() => Lineage(!self.minted.0),
+            _ => self.lineage,
+        }
     }
 
     /// What the broker has, as far as it has answered; none where the group has no offset of the partition.
@@ -131,10 +132,13 @@ impl Ledger {
     /// The plugin has run, or a table has refused rows: this is how the range is to be written. True where it may be sent at once; else it is
     /// to be planned first, and [`Self::answered`] says when it may.
     ///
-    /// Other verdicts than before may come only where nothing that was sent with those can have been written, or still be.
+    /// Other verdicts than before may come only where nothing that was sent with those can have been written, or still be. A new range whose
+    /// verdicts find no room ([`Self::has_room`]) is not planned at all: see [`Self::split`].
     pub fn made(&mut self, first: i64, bundle: BundleId, verdicts: Verdicts, now: u64) -> bool {
         let taken = self.taken.as_ref().and_then(|entry| entry.plan.ranges.iter().find(|range| range.first == first));
         let at = taken.map_or(now, |range| range.at);
+        // It becomes two: what was planned of it whole would hold its second half back for ever, or pass over it.
+        let is_too_large = self.promise == Promise::ExactlyOnce && taken.is_none() && !self.has_room(first, &verdicts);
         let Some(tracked) = self.ranges.get_mut(&first) else { return false };
         let wanted = Planned { first, next: tracked.next, bundle, verdicts, at };
         tracked.is_released = match (self.promise, taken) {
@@ -143,7 +147,7 @@ impl Ledger {
             (Promise::AtLeastOnce, None) => true,
             (Promise::ExactlyOnce, None) => false,
         };
-        tracked.wanted = Some(wanted);
+        tracked.wanted = (!is_too_large).then_some(wanted);
         tracked.is_released
     }
 
@@ -409,6 +413,7 @@ mod tests {
         let mut after = Ledger::begin(Promise::AtLeastOnce, 0, Some(entry), Lineage(8), Ledger::ROOM);
         assert_eq!(after.to_commit(), None);
         assert!(made(&mut after, 10, 20), "what was never planned may be sent");
+        assert_eq!((after.lineage_of(0), after.lineage_of(10)), (Lineage(7), Lineage(!8)));
         assert!(after.made(0, BUNDLE, Verdicts::default(), 1));
         assert_eq!(
             (after.lineage_of(0), after.lineage_of(10)),
@@ -447,6 +452,23 @@ mod tests {
         assert!(!ledger.finds_room(0) && ledger.finds_room(990));
         assert!(!ledger.has_room(0, &Verdicts { poison: (0..300).collect(), ..Verdicts::default() }));
         assert!(ledger.has_room(0, &Verdicts { poison: (0..50).collect(), ..Verdicts::default() }));
+    }
+
+    #[test]
+    fn a_range_that_is_to_become_two_is_not_planned_meanwhile() {
+        // The least room that is not enough: what is planned now is shorter than the longest that it might be.
+        let many = Verdicts { poison: (0..9).collect(), ..Verdicts::default() };
+        let narrow = |room| Ledger::begin(Promise::ExactlyOnce, 0, None, Lineage(7), room);
+        let room = (0..Ledger::ROOM).rev().find(|room| !narrow(*room).has_room(0, &many)).unwrap();
+        let mut ledger = narrow(room);
+        ledger.close(0, 10);
+        assert!(!ledger.made(0, BUNDLE, many, 1));
+        assert_eq!(firsts(&ledger.to_commit().unwrap()), []);
+        ledger.split(0, 5);
+        made(&mut ledger, 0, 5);
+        made(&mut ledger, 5, 10);
+        let ends: Vec<_> = ledger.to_commit().unwrap().plan.ranges.iter().map(|range| range.next).collect();
+        assert_eq!(ends, [5, 10]);
     }
 
     #[test]

@@ -392,6 +392,45 @@ fn place(url: &str) -> Option<(&str, u16, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Document;
+
+    fn database(lines: &str) -> Result<PostgresSettings, String> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text = format!("[dwh]\ntype = \"greenplum\"\nurl = \"postgresql://127.0.0.1/dwh\"\nuser = \"u\"\n{lines}");
+        std::fs::write(file.path(), text).unwrap();
+        let read = Document::read(file.path(), |top| SinkSettings::read(&top.section("dwh")?, Path::new("")));
+        match read {
+            Ok(SinkSettings::Postgres(settings)) => Ok(settings),
+            Ok(other) => panic!("{other:?}"),
+            Err(faults) => Err(faults.to_string()),
+        }
+    }
+
+    #[test]
+    fn a_database_has_a_table_of_ranges_statements_and_roles() {
+        let settings = database("").unwrap();
+        assert_eq!(settings.ranges, "public.tidegate_ranges");
+        assert!(settings.statements.is_empty() && settings.roles.is_empty());
+        let settings = database(
+            "ranges = \"ops.Ranges\"\n[dwh.statements]\nmove = \"INSERT INTO t SELECT a FROM {rows}\"\n[dwh.roles]\nacme = \"loader\"\n",
+        );
+        let settings = settings.unwrap();
+        assert_eq!(settings.ranges, "ops.Ranges");
+        assert_eq!(settings.statements["move"], "INSERT INTO t SELECT a FROM {rows}");
+        assert_eq!(settings.roles["acme"], "loader");
+        for (lines, said) in [
+            ("ranges = \"ranges\"\n", "`dwh.ranges`: is \"ranges\"; expected a schema and a table"),
+            (
+                "[dwh.statements]\na = \"DELETE FROM t\"\n",
+                "`dwh.statements.a`: does not say {rows}, where the rows are",
+            ),
+            ("[dwh.statements]\na = 7\n", "`dwh.statements.a`: is 7; expected a text, such as \"INSERT"),
+            ("[dwh.roles]\nacme = \"\"\n", "`dwh.roles.acme`: is \"\"; expected a text, such as \"acme_loader\""),
+        ] {
+            let faults = database(lines).unwrap_err();
+            assert!(faults.contains(said), "{said} is not in:\n{faults}");
+        }
+    }
 
     #[test]
     fn a_database_is_named_by_host_port_and_name_and_by_nothing_else() {

@@ -1,20 +1,23 @@
 //! What a transactional producer hears of its letters, and what a topic takes.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::membership::BROKEN;
+use super::settings::KafkaSettings;
+use super::trouble::Troubles;
 use parking_lot::Mutex;
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::client::{ClientContext, DefaultClientContext};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{DeliveryResult, ProducerContext};
-use std::time::Duration;
-
-use super::settings::KafkaSettings;
-use super::trouble::Troubles;
 
 /// Keeps what librdkafka says of the producer's connections, and of letters that it could not deliver.
 pub(super) struct Context {
     pub(super) troubles: Troubles,
     refusals: Mutex<Vec<Refusal>>,
+    broken: AtomicBool,
 }
 
 /// A letter that was not delivered.
@@ -28,12 +31,18 @@ pub(super) struct Refusal {
 
 impl Context {
     pub(super) fn new(settings: &KafkaSettings) -> Self {
-        Self { troubles: Troubles::new(settings), refusals: Mutex::default() }
+        Self { troubles: Troubles::new(settings), refusals: Mutex::default(), broken: AtomicBool::new(false) }
     }
 
     /// A new transaction begins.
     pub(super) fn forget(&self) {
         self.refusals.lock().clear();
+        self.broken.store(false, Ordering::Release);
+    }
+
+    /// Whether a connection broke since then: what was sent on it may come late.
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Acquire)
     }
 
     /// What was not delivered of the present one.
@@ -45,6 +54,9 @@ impl Context {
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         tracing::debug!(target: "librdkafka", ?level, facility, "{message}");
+        if facility == BROKEN {
+            self.broken.store(true, Ordering::Release);
+        }
         let _ = self.troubles.overhear(facility, message);
     }
 

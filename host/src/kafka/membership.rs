@@ -227,6 +227,7 @@ impl Membership {
             });
         }
         if commits.iter().all(|commit| commit.letters.is_empty()) {
+            self.context().broken.store(false, Ordering::Release);
             return native::commit(&self.consumer, &list).map_err(|fault| fault.to_string());
         }
         let member = Member::of(&self.consumer).ok_or("the member has no generation just now")?;
@@ -280,6 +281,8 @@ impl Membership {
         // What is not committed by now is given up.
         self.transactions = None;
         self.context().closing.store(true, Ordering::Release);
+        // A rebalance that was told and is not answered yet would be waited for without an end.
+        let _ = self.consumer.assignment().and_then(|taken| self.consumer.incremental_unassign(&taken));
         // Dropping the last reference leaves the group and answers the revocation that comes of it.
         drop(self.consumer);
     }
@@ -326,10 +329,15 @@ fn unexpected(message: &BorrowedMessage<'_>) -> Event {
     Event::Fatal(format!("record {topic}/{partition}/{offset} came outside of its partition's queue"))
 }
 
+/// By this facility of its log librdkafka tells of a connection that was up or was to be: `rd_kafka_broker_fail`.
+pub(super) const BROKEN: &str = "FAIL";
+
 /// Collects what librdkafka says within a poll.
 pub struct Context {
     events: Mutex<VecDeque<Event>>,
     closing: AtomicBool,
+    /// Whether a connection broke since a commit was sent, which may have been on it.
+    broken: AtomicBool,
     /// Whether a line of the log has come.
     logged: AtomicBool,
     /// What librdkafka said of the connections.
@@ -341,6 +349,7 @@ impl Context {
         Self {
             events: Mutex::default(),
             closing: AtomicBool::new(false),
+            broken: AtomicBool::new(false),
             logged: AtomicBool::new(false),
             troubles: Troubles::new(settings),
         }
@@ -373,7 +382,11 @@ impl ConsumerContext for Context {
     }
 
     fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
-        self.push(Event::Committed(result.map_err(|fault| CommitFault::of(&fault))));
+        let result = match self.broken.load(Ordering::Acquire) {
+            false => result.map_err(|fault| CommitFault::of(&fault)),
+            true => Err(CommitFault::Unknown("a connection broke before it was answered".to_owned())),
+        };
+        self.push(Event::Committed(result));
     }
 }
 
@@ -382,6 +395,9 @@ impl ClientContext for Context {
         // What matters comes as an event as well; these are for looking closer.
         tracing::debug!(target: "librdkafka", ?level, facility, "{message}");
         self.logged.store(true, Ordering::Relaxed);
+        if facility == BROKEN {
+            self.broken.store(true, Ordering::Release);
+        }
         if let Some(text) = self.troubles.overhear(facility, message) {
             self.push(Event::Trouble(text));
         }

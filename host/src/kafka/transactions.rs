@@ -263,7 +263,8 @@ impl Writer {
         producer.context().forget();
         match self.transact(&producer, request, deadline) {
             Ok(()) => {
-                self.producer = Some(producer);
+                // A try that comes late would otherwise become part of the next transaction: the broker tells them apart by the producer.
+                self.producer = Some(producer).filter(|producer| !producer.context().is_broken());
                 Ok(())
             }
             // The producer goes with it: the next one takes its place at the broker, and with that ends what may be left.

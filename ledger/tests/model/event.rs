@@ -1,129 +1,149 @@
-//! What may happen, and what of it is trouble.
+//! What can happen.
 
 use std::fmt;
 
-/// What may go wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Fault {
-    /// A gateway is gone at once, and may come back as another member.
-    Crash,
-    /// The group does not hear of a member for too long, which does not know it yet.
-    Expire,
-    /// The partition is to go to another member.
-    Revoke,
-    /// A client keeps a commit back and sends it later.
-    Defer,
-    /// The answer to a commit is lost, or the commit.
-    Lose,
-    /// A client sends a commit once more by itself.
-    Retry,
-    /// The answer to an insert is lost, or the insert is on its way for long.
-    Late,
-    /// The table is altered.
-    Alter,
-    /// Another version of the plugin takes over.
-    Swap,
-    /// An operator sets the offset.
-    Reset,
-    /// `delivery` is changed.
-    Mode,
-}
-
-/// What happens.
+/// One step. Owners are numbered; ranges are named by their first offset; commits and inserts by their place among those on their way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
+    /// A process joins the group.
     Join(usize),
-    Assign(usize),
-    Replay(usize),
+    /// The group does without a member that it has not heard of.
+    Expire(usize),
+    /// An owner reads where its partition begins, and what is planned.
+    Begin(usize),
+    /// It closes a range up to an offset.
     Close(usize, i64),
-    Skip(usize),
-    Make { owner: usize, first: i64, traps: bool },
+    /// It closes the next range that is planned.
+    CloseAgain(usize),
+    /// The guest runs; what is flaky traps or does not.
+    Make(usize, i64, bool),
+    /// A range becomes two.
+    Halve(usize, i64),
+    /// A commit is stamped and sent.
     Commit(usize),
+    /// The client keeps it and sends it when it can.
     Defer(usize),
-    Dispatch(usize),
-    Take(usize),
-    TakeUnheard(usize),
-    TakeAndRepeat(usize),
-    RefuseAndRepeat(usize),
-    Drop(usize),
-    EndTransaction { heard: bool },
-    AbortTransaction,
-    GiveUp { owner: usize, first: i64, route: usize },
+    /// It can.
+    SendDeferred(usize),
+    /// The client sends it a second time, since a connection broke.
+    Resend(usize),
+    /// A commit reaches the broker, and its answer the owner.
+    Deliver(usize),
+    /// The answer is lost.
+    DeliverUnheard(usize),
+    /// The broker has a commit of a transaction that is not ended.
+    Hold(usize),
+    /// The transaction is ended.
+    EndTransaction(bool),
+    /// An owner cannot wait longer for the answer to a commit.
+    GiveUp(usize),
+    /// It sends rows.
+    Insert(usize, i64, u16),
+    /// They reach the table, and the answer the owner.
     Land(usize),
+    /// The answer is lost.
     LandUnheard(usize),
-    Crash(usize),
-    Expire(u8),
-    Lost(usize),
-    Revoke(usize),
+    /// It cannot wait longer for the answer.
+    TimeOut(usize, i64, u16),
+    /// It gives the partition back.
     AnswerRevocation(usize),
-    EndMembership(usize),
+    /// It hears that the group did without it.
+    HearLost(usize),
+    /// It goes on.
+    Thaw(usize),
+    Crash(usize),
+    Freeze(usize),
     Alter,
     Swap,
+    SwitchPromise,
     Reset,
-    Mode,
+}
+
+/// What may go wrong, or is done by people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// A process ends.
+    Crash,
+    /// A process stands still, for longer than its session.
+    Freeze,
+    /// The partition goes to another member.
+    Rebalance,
+    /// An answer to a commit is lost, or late.
+    Commit,
+    /// A commit waits in the client.
+    Defer,
+    /// A connection breaks behind a commit.
+    Break,
+    /// A transaction stays open.
+    Hold,
+    /// An answer to an insert is lost, or late.
+    Insert,
+    /// The table takes other rows than before.
+    Alter,
+    /// Another bundle takes over.
+    Swap,
+    /// The pipeline promises something else.
+    SwitchPromise,
+    /// An operator sets the offset back.
+    Reset,
 }
 
 impl Event {
-    /// What trouble it is, if any.
+    /// What of the budget it is.
     pub fn fault(self) -> Option<Fault> {
-        match self {
-            Event::Crash(_) => Some(Fault::Crash),
-            Event::Expire(_) => Some(Fault::Expire),
-            Event::Revoke(_) => Some(Fault::Revoke),
-            Event::Defer(_) => Some(Fault::Defer),
-            Event::TakeUnheard(_)
-            | Event::Drop(_)
-            | Event::EndTransaction { heard: false }
-            | Event::AbortTransaction => Some(Fault::Lose),
-            Event::TakeAndRepeat(_) | Event::RefuseAndRepeat(_) => Some(Fault::Retry),
-            Event::GiveUp { .. } | Event::LandUnheard(_) => Some(Fault::Late),
-            Event::Alter => Some(Fault::Alter),
-            Event::Swap => Some(Fault::Swap),
-            Event::Reset => Some(Fault::Reset),
-            Event::Mode => Some(Fault::Mode),
-            _ => None,
-        }
+        Some(match self {
+            Self::Crash(_) => Fault::Crash,
+            Self::Freeze(_) => Fault::Freeze,
+            Self::Defer(_) => Fault::Defer,
+            Self::DeliverUnheard(_) => Fault::Commit,
+            Self::Resend(_) => Fault::Break,
+            Self::Hold(_) => Fault::Hold,
+            Self::LandUnheard(_) | Self::TimeOut(..) => Fault::Insert,
+            Self::Alter => Fault::Alter,
+            Self::Swap => Fault::Swap,
+            Self::SwitchPromise => Fault::SwitchPromise,
+            Self::Reset => Fault::Reset,
+            _ => return None,
+        })
     }
 }
 
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Event::Join(owner) => write!(f, "gateway {owner} joins"),
-            Event::Assign(owner) => write!(f, "gateway {owner} is assigned the partition and reads the commit"),
-            Event::Replay(owner) => write!(f, "gateway {owner} closes the next planned range as it was"),
-            Event::Close(owner, next) => write!(f, "gateway {owner} closes a range before offset {next}"),
-            Event::Skip(owner) => write!(f, "gateway {owner} passes over an offset without a record"),
-            Event::Make { owner, first, traps: false } => write!(f, "gateway {owner} makes the range at {first}"),
-            Event::Make { owner, first, .. } => {
-                write!(f, "gateway {owner} makes the range at {first}, and the flaky record traps")
-            }
-            Event::Commit(owner) => write!(f, "gateway {owner} commits"),
-            Event::Defer(owner) => write!(f, "gateway {owner} commits, and its client keeps that back"),
-            Event::Dispatch(owner) => write!(f, "the client of gateway {owner} sends what it kept back"),
-            Event::Take(_) => write!(f, "the broker decides on the commit, and that is heard"),
-            Event::TakeUnheard(_) => write!(f, "the broker takes the commit, and the answer is lost"),
-            Event::TakeAndRepeat(_) => write!(f, "the broker takes the commit, and the client will send it again"),
-            Event::RefuseAndRepeat(_) => write!(f, "the broker refuses the commit, and the client will send it again"),
-            Event::Drop(_) => write!(f, "the commit is lost"),
-            Event::EndTransaction { heard: true } => write!(f, "the transaction of the commit ends"),
-            Event::EndTransaction { .. } => write!(f, "the transaction of the commit ends, and nobody hears of it"),
-            Event::AbortTransaction => write!(f, "the transaction of the commit is given up"),
-            Event::GiveUp { owner, first, .. } => {
-                write!(f, "gateway {owner} gives up waiting for the insert of the range at {first}")
-            }
-            Event::Land(_) => write!(f, "an insert reaches the table"),
-            Event::LandUnheard(_) => write!(f, "an insert reaches the table, and the answer is lost"),
-            Event::Crash(owner) => write!(f, "gateway {owner} crashes"),
-            Event::Expire(member) => write!(f, "the group ends the session of member {member}"),
-            Event::Lost(owner) => write!(f, "gateway {owner} hears that it has lost the partition"),
-            Event::Revoke(owner) => write!(f, "gateway {owner} is to give the partition back"),
-            Event::AnswerRevocation(owner) => write!(f, "gateway {owner} gives the partition back"),
-            Event::EndMembership(owner) => write!(f, "gateway {owner} ends its membership"),
-            Event::Alter => write!(f, "the table is altered"),
-            Event::Swap => write!(f, "another version of the plugin takes over"),
-            Event::Reset => write!(f, "all leave, and an operator sets the offset to 0"),
-            Event::Mode => write!(f, "`delivery` is changed"),
-        }
+        let name = |owner: &usize| if *owner == 0 { "A" } else { "B" };
+        let text = match self {
+            Self::Join(o) => format!("{} joins", name(o)),
+            Self::Expire(o) => format!("the group does without {}", name(o)),
+            Self::Begin(o) => format!("{} begins", name(o)),
+            Self::Close(o, next) => format!("{} closes a range up to {next}", name(o)),
+            Self::CloseAgain(o) => format!("{} closes the next planned range", name(o)),
+            Self::Make(o, first, false) => format!("{} makes range {first}", name(o)),
+            Self::Make(o, first, true) => format!("{} makes range {first}, what is flaky traps", name(o)),
+            Self::Halve(o, first) => format!("{} halves range {first}", name(o)),
+            Self::Commit(o) => format!("{} commits", name(o)),
+            Self::Defer(o) => format!("{} commits, its client waits with it", name(o)),
+            Self::SendDeferred(o) => format!("{}'s client sends what waited", name(o)),
+            Self::Resend(o) => format!("{}'s client sends its commit again", name(o)),
+            Self::Deliver(i) => format!("commit {i} arrives"),
+            Self::DeliverUnheard(i) => format!("commit {i} arrives, the answer is lost"),
+            Self::Hold(i) => format!("commit {i} arrives, transaction open"),
+            Self::EndTransaction(true) => "the transaction is committed".to_owned(),
+            Self::EndTransaction(false) => "the transaction is aborted".to_owned(),
+            Self::GiveUp(o) => format!("{} waits no longer for its commit", name(o)),
+            Self::Insert(o, first, route) => format!("{} sends range {first}, route {route}", name(o)),
+            Self::Land(i) => format!("insert {i} arrives"),
+            Self::LandUnheard(i) => format!("insert {i} arrives, the answer is lost"),
+            Self::TimeOut(o, first, route) => format!("{} waits no longer for range {first}, route {route}", name(o)),
+            Self::AnswerRevocation(o) => format!("{} gives the partition back", name(o)),
+            Self::HearLost(o) => format!("{} hears that it has lost it", name(o)),
+            Self::Thaw(o) => format!("{} goes on", name(o)),
+            Self::Crash(o) => format!("{} crashes", name(o)),
+            Self::Freeze(o) => format!("{} freezes", name(o)),
+            Self::Alter => "the table is altered".to_owned(),
+            Self::Swap => "another bundle takes over".to_owned(),
+            Self::SwitchPromise => "the promise changes".to_owned(),
+            Self::Reset => "the offset is set back to 0".to_owned(),
+        };
+        f.pad(&text)
     }
 }

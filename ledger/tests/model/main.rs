@@ -1,233 +1,204 @@
-//! A search through all orders of events that a partition's ledger may meet: two gateways, a broker, a table, and everything that may go
-//! wrong between them. `docs/delivery-model.md` says what is in it and what is not.
+//! A search through all orders of events of small worlds, with the gateway's own ledger inside: crashes at every step, commits and inserts
+//! that are late, lost, repeated or out of order, owners that are frozen past their session and go on, tables that are altered in between.
 //!
-//! `TIDEGATE_MODEL_DEPTH` is how many events in a row are tried, `TIDEGATE_MODEL_STATES` how many states at most.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test that fails may say so in any way"
-)]
+//! In every world that is searched all promises hold. And every rule of the protocol is needed: without it the search finds how a record
+//! is lost or doubled. `TIDEGATE_MODEL_STATES` is how many states of each world are looked at, `TIDEGATE_MODEL_DEPTH` to which depth.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod broker;
+mod choices;
+mod driving;
 mod event;
-mod gateway;
-mod possible;
+mod group;
+mod owner;
+mod promises;
 mod rules;
 mod search;
+mod setup;
 mod table;
 mod world;
+mod writing;
 
 use std::time::Instant;
 
-use event::Fault;
-use rules::Kind::{Changed, Fickle, Flaky, Gap, Good, Poison, Refused};
-use rules::{Memory, Rule, Scenario};
-use search::{Found, search};
-use tidegate_ledger::Ledger;
-use world::Try;
-
-/// So many states of a scenario are tried at most, unless more are asked for.
-const STATES: usize = 22_000;
-/// And without one of the rules: what goes wrong then is found before.
-const STATES_UNTIL_WRONG: usize = 200_000;
-
-const PLAIN: Scenario = Scenario {
-    name: "members",
-    log: &[Good, Flaky],
-    memory: Memory::Tokens(8),
-    routes: 1,
-    room: Ledger::ROOM,
-    longest: 2,
-    under_way: 2,
-    makes_slowly: false,
-    faults: &[(Fault::Crash, 1), (Fault::Expire, 1), (Fault::Revoke, 1), (Fault::Lose, 1), (Fault::Late, 1)],
-    most_faults: 1,
-    depth: 40,
-    begins_planned: false,
-    begins_at_least_once: false,
+use event::Fault::{
+    self, Alter, Break, Commit, Crash, Defer, Freeze, Hold, Insert, Rebalance, Reset, Swap, SwitchPromise,
 };
+use rules::Rules;
+use search::search;
+use setup::Kind::{self, Delicate, Flaky, Good, Poison};
+use setup::{Routes, Setup, Tables};
+use tidegate_ledger::Promise;
 
-/// What is tried, each with all that may go wrong in it.
-fn scenarios() -> Vec<Scenario> {
-    vec![
-        PLAIN,
-        Scenario {
-            name: "commits",
-            log: &[Good, Good],
-            longest: 1,
-            faults: &[(Fault::Defer, 1), (Fault::Retry, 1), (Fault::Lose, 1), (Fault::Expire, 1), (Fault::Revoke, 1)],
-            most_faults: 2,
-            ..PLAIN
-        },
-        Scenario {
-            name: "three ranges",
-            log: &[Good, Good, Good],
-            longest: 1,
-            under_way: 3,
-            makes_slowly: true,
-            faults: &[(Fault::Crash, 1), (Fault::Expire, 1), (Fault::Revoke, 1)],
-            most_faults: 1,
-            ..PLAIN
-        },
-        Scenario {
-            name: "a record that traps one time",
-            log: &[Flaky, Good],
-            faults: &[(Fault::Crash, 1), (Fault::Expire, 1), (Fault::Late, 1)],
-            most_faults: 1,
-            under_way: 1,
-            ..PLAIN
-        },
-        Scenario {
-            name: "tokens and a table that is altered",
-            log: &[Fickle, Good],
-            faults: &[(Fault::Alter, 2), (Fault::Late, 1), (Fault::Crash, 1), (Fault::Expire, 1)],
-            most_faults: 3,
-            under_way: 1,
-            ..PLAIN
-        },
-        Scenario {
-            name: "a fence and a table that is altered",
-            log: &[Fickle],
-            memory: Memory::Fence,
-            faults: &[(Fault::Alter, 2), (Fault::Late, 2), (Fault::Crash, 1), (Fault::Expire, 1)],
-            most_faults: 3,
-            under_way: 1,
-            ..PLAIN
-        },
-        Scenario {
-            name: "dead letters",
-            log: &[Poison, Refused],
-            faults: &[(Fault::Crash, 1), (Fault::Expire, 1), (Fault::Lose, 1)],
-            most_faults: 1,
-            ..PLAIN
-        },
-        Scenario {
-            name: "routes",
-            log: &[Good, Good, Refused],
-            routes: 2,
-            under_way: 1,
-            longest: 3,
-            faults: &[(Fault::Crash, 1), (Fault::Expire, 1), (Fault::Late, 1)],
-            most_faults: 1,
-            ..PLAIN
-        },
-        Scenario {
-            name: "versions",
-            log: &[Changed, Changed],
-            faults: &[(Fault::Swap, 1), (Fault::Crash, 1), (Fault::Expire, 1)],
-            most_faults: 2,
-            ..PLAIN
-        },
-        Scenario {
-            name: "an operator's reset",
-            log: &[Good, Good],
-            faults: &[(Fault::Reset, 1), (Fault::Crash, 1), (Fault::Late, 1)],
-            most_faults: 2,
-            ..PLAIN
-        },
-        Scenario {
-            name: "exactly once, then at least once",
-            log: &[Good, Good, Flaky],
-            begins_at_least_once: true,
-            begins_planned: true,
-            faults: &[(Fault::Crash, 1), (Fault::Expire, 1), (Fault::Mode, 1)],
-            most_faults: 1,
-            ..PLAIN
-        },
-        Scenario {
-            name: "at least once, then exactly once",
-            log: &[Good, Good],
-            longest: 1,
-            under_way: 1,
-            faults: &[(Fault::Mode, 1), (Fault::Defer, 1), (Fault::Revoke, 1)],
-            most_faults: 3,
-            begins_at_least_once: true,
-            ..PLAIN
-        },
-        Scenario { name: "offsets without records", log: &[Good, Gap, Good], longest: 3, ..PLAIN },
-        Scenario {
-            name: "little room",
-            log: &[Poison, Poison, Poison, Poison],
-            // One range with three verdicts, or three ranges.
-            room: 168,
-            longest: 4,
-            under_way: 4,
-            faults: &[(Fault::Crash, 1), (Fault::Expire, 1)],
-            most_faults: 1,
-            ..PLAIN
-        },
-    ]
+/// So many states of each world are looked at where nothing else is said: all tests together take seconds.
+const STATES: usize = 40_000;
+
+/// So many until a rule that is broken has to have shown.
+const STATES_OF_MUTATIONS: usize = 500_000;
+
+fn number(name: &str, otherwise: usize) -> usize {
+    std::env::var(name).map_or(otherwise, |text| text.parse().unwrap())
 }
 
-/// The scenario that shows what becomes of a promise without the rule.
-fn shows(rule: Rule) -> &'static str {
-    match rule {
-        Rule::PlanBeforeSend | Rule::AwaitAnswer | Rule::ReplayWhatIsPlanned | Rule::CarryLineage => "members",
-        Rule::WideWindow => "members",
-        Rule::CarryVerdicts => "a record that traps one time",
-        Rule::OneOutstanding | Rule::EndMembershipOnUnknown | Rule::EndMembershipOnLost => "commits",
-        Rule::AnswerRevocationAfterCommit => "commits",
-        Rule::KeepPlannedRanges => "three ranges",
-        Rule::AtLeastOnceIsAsCareful => "at least once, then exactly once",
-        Rule::UnplannedHasOwnLineage => "exactly once, then at least once",
-        Rule::ReplayWithBundle => "versions",
-        Rule::ResetBeginsLineage => "an operator's reset",
-        Rule::TokenPerRoute => "routes",
-        Rule::PlanVerdicts | Rule::AskWhetherAltered | Rule::SpendToken => "tokens and a table that is altered",
-        Rule::FenceHoldsVerdicts => "a fence and a table that is altered",
-        Rule::LettersWithCommit | Rule::ReadStable => "dead letters",
+fn holds(setup: &Setup) {
+    let (depth, begun) = (number("TIDEGATE_MODEL_DEPTH", usize::MAX), Instant::now());
+    let most = if depth == usize::MAX { STATES } else { usize::MAX };
+    let found = search(setup, depth, number("TIDEGATE_MODEL_STATES", most));
+    let all = if found.is_all { ", which are all" } else { "" };
+    let (states, depth, paused) = (found.states, found.depth, found.paused);
+    println!(
+        "{setup}\n  {states} states to depth {depth}{all}, {paused} of them paused, {:.1} s",
+        begun.elapsed().as_secs_f64()
+    );
+    if let Some(broken) = found.broken {
+        panic!("{broken}");
     }
 }
 
-fn asked(variable: &str, otherwise: usize) -> usize {
-    std::env::var(variable).map_or(otherwise, |text| text.parse().unwrap())
+/// Without a rule the search finds what the rule is for.
+fn breaks(mut setup: Setup, without: fn(&mut Rules)) {
+    without(&mut setup.rules);
+    assert_ne!(setup.rules, Rules::ALL);
+    // What comes of it counts, not that a plan is not as it should be.
+    setup.looks_at_plans = false;
+    let found = search(&setup, usize::MAX, STATES_OF_MUTATIONS);
+    println!("{} states to depth {}\n{}", found.states, found.depth, found.broken.as_deref().unwrap_or_default());
+    assert!(found.broken.is_some(), "nobody needs the rule in {setup}");
 }
 
-fn tried(scenario: Scenario, broken: Vec<Rule>) -> Found {
-    let states = if broken.is_empty() { STATES } else { STATES_UNTIL_WRONG };
-    let depth = asked("TIDEGATE_MODEL_DEPTH", scenario.depth);
-    search(&Try { scenario, broken }, depth, asked("TIDEGATE_MODEL_STATES", states))
+fn world(name: &'static str, log: &[Kind], budget: u8, faults: &[Fault]) -> Setup {
+    Setup::new(name, log, budget, faults)
 }
 
-#[test]
-fn nothing_is_lost_and_nothing_doubled() {
-    let only = std::env::var("TIDEGATE_MODEL_ONLY").ok();
-    let mut wrong = Vec::new();
-    for scenario in scenarios().into_iter().filter(|scenario| only.as_ref().is_none_or(|only| scenario.name == only)) {
-        let (name, started) = (scenario.name, Instant::now());
-        let found = tried(scenario, Vec::new());
-        let all = if found.is_all { "all there are" } else { "more lie behind" };
-        println!(
-            "{name}: {} states, all orders of {} events, {all}, {:.1?}",
-            found.states,
-            found.depth,
-            started.elapsed()
-        );
-        wrong.extend(found.wrong.map(|wrong| format!("{name}:\n{wrong}")));
+fn crashes() -> Setup {
+    world("crashes and zombies", &[Good, Poison], 2, &[Crash, Freeze, Rebalance, Commit, Insert])
+}
+
+fn commits() -> Setup {
+    world("commits that go astray", &[Good, Good], 3, &[Crash, Freeze, Rebalance, Commit, Defer])
+}
+
+fn transactions() -> Setup {
+    world("transactions that stay open", &[Poison, Good], 2, &[Crash, Freeze, Commit, Hold])
+}
+
+fn flaky() -> Setup {
+    world("a record that traps one time and not the next", &[Flaky, Good], 2, &[Crash, Freeze, Commit, Insert])
+}
+
+fn refused() -> Setup {
+    world("a table that refuses rows and is altered", &[Delicate, Good], 3, &[Crash, Freeze, Insert, Alter])
+}
+
+fn refused_at_last() -> Setup {
+    Setup { strict: false, ..refused() }
+}
+
+fn refused_alone() -> Setup {
+    Setup { ranges: 1, ..world("a range of which nothing is left", &[Delicate], 3, &[Crash, Freeze, Insert, Alter]) }
+}
+
+fn fenced(setup: Setup) -> Setup {
+    Setup { tables: Tables::Fence, ..setup }
+}
+
+fn swapped() -> Setup {
+    Setup {
+        routes: Routes::OfBundle,
+        ..world("another bundle takes over", &[Good, Good], 2, &[Crash, Swap, Insert, Commit])
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-#[test]
-fn every_rule_is_needed() {
-    let mut idle = Vec::new();
-    for rule in Rule::ALL {
-        let scenario = scenarios().into_iter().find(|scenario| scenario.name == shows(rule)).unwrap();
-        let (name, started) = (scenario.name, Instant::now());
-        let found = tried(scenario, vec![rule]);
-        match found.wrong {
-            Some(wrong) => println!(
-                "without {rule:?}, of {} states of `{name}`, {:.1?}:\n{wrong}",
-                found.states,
-                started.elapsed()
-            ),
-            None => idle.push(format!(
-                "{rule:?} ({name}, {} states, {} events, {:.1?})",
-                found.states,
-                found.depth,
-                started.elapsed()
-            )),
+fn routes() -> Setup {
+    Setup { routes: Routes::OfRecord, ..world("two routes", &[Good, Delicate], 2, &[Crash, Insert, Alter]) }
+}
+
+fn reset() -> Setup {
+    world("an operator sets the offset back", &[Good, Good], 3, &[Crash, Freeze, Insert, Reset])
+}
+
+fn switched() -> Setup {
+    world("the promise changes", &[Flaky, Good], 3, &[Crash, Insert, SwitchPromise])
+}
+
+fn everything() -> Setup {
+    let faults = [Crash, Freeze, Rebalance, Commit, Defer, Hold, Insert, Alter, Swap, SwitchPromise, Reset];
+    Setup { routes: Routes::OfBundle, ..world("everything", &[Flaky, Delicate], 3, &faults) }
+}
+
+/// A plan has room for no range that four records are left out of.
+fn narrow() -> Setup {
+    Setup { room: 168, ..world("little room for plans", &[Poison, Poison, Poison, Poison], 1, &[Crash, Commit]) }
+}
+
+macro_rules! all_hold {
+    ($($name:ident: $setup:expr;)*) => {$(
+        #[test]
+        fn $name() {
+            holds(&$setup);
         }
-    }
-    assert!(idle.is_empty(), "nothing goes wrong without {}", idle.join(", "));
+    )*};
+}
+
+all_hold! {
+    holds_through_crashes_and_zombies: crashes();
+    holds_through_crashes_and_zombies_with_a_fence: fenced(crashes());
+    holds_where_commits_go_astray: commits();
+    holds_where_transactions_stay_open: transactions();
+    holds_where_a_record_traps_now_and_then: flaky();
+    holds_where_a_table_refuses_rows: refused();
+    holds_where_a_table_refuses_rows_at_last: refused_at_last();
+    holds_where_a_table_with_a_fence_refuses_rows: fenced(refused());
+    holds_where_a_table_with_a_fence_refuses_rows_at_last: fenced(refused_at_last());
+    holds_where_nothing_is_left: refused_alone();
+    holds_where_nothing_is_left_with_a_fence: fenced(refused_alone());
+    holds_where_another_bundle_takes_over: swapped();
+    holds_with_two_routes: routes();
+    holds_with_two_routes_and_a_fence: fenced(routes());
+    holds_where_the_offset_is_set_back: reset();
+    holds_where_less_is_promised: switched();
+    holds_where_more_is_promised: Setup { promise: Promise::AtLeastOnce, ..switched() };
+    holds_whatever_happens: everything();
+    holds_whatever_happens_with_a_fence: fenced(everything());
+    holds_with_little_room_for_plans: narrow();
+}
+
+macro_rules! all_break {
+    ($($name:ident: $setup:expr, $rule:ident;)*) => {$(
+        #[test]
+        fn $name() {
+            breaks($setup, |rules| rules.$rule = false);
+        }
+    )*};
+}
+
+all_break! {
+    rows_before_their_plan: crashes(), plan_before_send;
+    rows_before_the_answer: crashes(), await_answer;
+    two_commits_on_their_way: commits(), one_outstanding;
+    going_on_after_a_commit_of_unknown_fate: commits(), end_membership_on_unknown;
+    staying_a_member_after_a_loss: commits(), end_membership_on_lost;
+    a_revocation_answered_before_the_commit: commits(), answer_revocation_after_commit;
+    a_commit_sent_again: world("a connection breaks", &[Good, Good], 2, &[Crash, Break]), never_resend;
+    reading_while_a_transaction_is_open: transactions(), read_stable;
+    other_boundaries_in_a_replay: crashes(), replay_as_planned;
+    another_bundle_in_a_replay: swapped(), replay_same_bundle;
+    more_poison_in_a_replay: flaky(), replay_finds_no_poison;
+    a_plan_without_verdicts: flaky(), carry_verdicts;
+    another_lineage_each_time: crashes(), carry_lineage;
+    the_same_lineage_after_a_reset: reset(), reset_begins_lineage;
+    planned_ranges_that_are_dropped: commits(), keep_planned_ranges;
+    refusals_that_are_not_planned: refused(), plan_refusals;
+    refusals_of_an_altered_table: refused_at_last(), heed_alterations;
+    refusals_of_an_altered_table_with_a_fence: fenced(refused()), heed_alterations;
+    looking_at_a_table_too_early: refused(), look_when_written;
+    looking_at_a_table_with_a_fence_too_early: fenced(refused()), look_when_written;
+    nothing_left_that_spends_a_token: refused_alone(), pause_where_none_is_left;
+    a_token_without_the_range: Setup { log: vec![Good, Good], ..crashes() }, token_names_range;
+    a_token_without_the_route: routes(), token_names_route;
+    unplanned_rows_under_a_planned_lineage: switched(), unplanned_lineage;
+    no_fence_where_there_are_no_rows: fenced(refused_alone()), fence_without_rows;
+    letters_before_the_commit: crashes(), letters_with_commit;
+    an_old_plan_that_is_dropped: switched(), finish_old_plan;
 }

@@ -1,140 +1,87 @@
-//! The rules of delivery, each of which can be broken, and the scenarios that they are tried in.
+//! The rules of the protocol, each of which can be broken to see that the search notices.
 
-use crate::event::Fault;
-
-/// One of the rules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Rule {
-    /// Nothing of a range is sent before the ledger releases it.
-    PlanBeforeSend,
-    /// A commit counts once it is answered, and not when it is sent.
-    AwaitAnswer,
-    /// A second commit waits for the answer to the first.
-    OneOutstanding,
-    /// A commit of unknown fate ends the membership.
-    EndMembershipOnUnknown,
-    /// A membership that was lost with a commit outstanding ends with all that its client still holds.
-    EndMembershipOnLost,
-    /// A revocation is answered once no commit is outstanding.
-    AnswerRevocationAfterCommit,
-    /// The same is kept where delivery is at least once: the next owner's may be exactly once.
-    AtLeastOnceIsAsCareful,
-    /// A range that was planned stays in the following commits.
-    KeepPlannedRanges,
-    /// A new owner processes what is planned before it closes ranges of its own.
-    ReplayWhatIsPlanned,
-    /// A replay uses the bundle of the plan.
-    ReplayWithBundle,
-    /// A replay leaves out what the plan leaves out, and nothing else.
-    CarryVerdicts,
-    /// The lineage of a commit is that of the next one.
-    CarryLineage,
-    /// An operator's reset leaves no lineage.
-    ResetBeginsLineage,
-    /// Routes have tokens of their own.
-    TokenPerRoute,
-    /// What is not planned has a lineage that nothing planned has.
-    UnplannedHasOwnLineage,
-    /// A range of which a table refused rows, and that was replayed or sent without an answer before, is complete only where the table was
-    /// not altered since it was planned.
-    AskWhetherAltered,
-    /// Such a range is complete only where something of it was sent: its token keeps out what is on its way still.
-    SpendToken,
-    /// The row of a range says what was left out of it.
-    FenceHoldsVerdicts,
-    /// A changed verdict is planned before it is sent.
-    PlanVerdicts,
+/// What is kept to. All of them hold where nothing else is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Rows are sent when a plan names their range, not when they are made.
+    pub plan_before_send: bool,
+    /// A range is released by the answer to the commit that plans it, not by its being sent.
+    pub await_answer: bool,
+    /// At most one commit of a partition is on its way.
+    pub one_outstanding: bool,
+    /// A commit of unknown fate ends the membership, and with it what the client still holds.
+    pub end_membership_on_unknown: bool,
+    /// So does losing the partition while a commit is on its way.
+    pub end_membership_on_lost: bool,
+    /// A revocation is answered when no commit is on its way.
+    pub answer_revocation_after_commit: bool,
+    /// A commit whose connection broke counts as unknown; it is not sent a second time behind the first.
+    pub never_resend: bool,
+    /// Who begins waits until no transaction with a commit of the partition is open.
+    pub read_stable: bool,
+    /// What is planned is closed again with the same boundaries.
+    pub replay_as_planned: bool,
+    /// It is made again by the same bundle.
+    pub replay_same_bundle: bool,
+    /// A record that traps in a replay, and did not before, is no poison: the partition pauses.
+    pub replay_finds_no_poison: bool,
+    /// A plan names what is left out.
+    pub carry_verdicts: bool,
+    /// A commit carries the lineage on.
+    pub carry_lineage: bool,
+    /// What an operator has set begins another lineage.
+    pub reset_begins_lineage: bool,
+    /// A range stays planned until the offset has passed it.
+    pub keep_planned_ranges: bool,
+    /// Rows that a table refuses are planned before the rest is sent.
+    pub plan_refusals: bool,
+    /// Where rows may have been sent before, a refusal counts only if the table was not altered since the range was planned.
+    pub heed_alterations: bool,
+    /// That is looked at when the rest has been written, not when the table refuses.
+    pub look_when_written: bool,
+    /// Where rows may have been sent before and none of a route's are left, no token is spent: the partition pauses.
+    pub pause_where_none_is_left: bool,
+    /// A token is made of the range.
+    pub token_names_range: bool,
+    /// And of the route.
+    pub token_names_route: bool,
+    /// Rows that nothing is planned of go under a lineage of their own.
+    pub unplanned_lineage: bool,
+    /// A range's row in the database is written even if there are no others.
+    pub fence_without_rows: bool,
     /// Dead letters appear with the commit that completes their range.
-    LettersWithCommit,
-    /// Offsets are read when no transaction is pending.
-    ReadStable,
-    /// The table remembers as many tokens as there are inserts that may be repeated.
-    WideWindow,
+    pub letters_with_commit: bool,
+    /// Who promises less finishes what was planned before.
+    pub finish_old_plan: bool,
 }
 
-impl Rule {
+impl Rules {
     /// All of them.
-    pub const ALL: [Rule; 22] = [
-        Rule::PlanBeforeSend,
-        Rule::AwaitAnswer,
-        Rule::OneOutstanding,
-        Rule::EndMembershipOnUnknown,
-        Rule::EndMembershipOnLost,
-        Rule::AnswerRevocationAfterCommit,
-        Rule::AtLeastOnceIsAsCareful,
-        Rule::KeepPlannedRanges,
-        Rule::ReplayWhatIsPlanned,
-        Rule::ReplayWithBundle,
-        Rule::CarryVerdicts,
-        Rule::CarryLineage,
-        Rule::ResetBeginsLineage,
-        Rule::TokenPerRoute,
-        Rule::UnplannedHasOwnLineage,
-        Rule::AskWhetherAltered,
-        Rule::SpendToken,
-        Rule::FenceHoldsVerdicts,
-        Rule::PlanVerdicts,
-        Rule::LettersWithCommit,
-        Rule::ReadStable,
-        Rule::WideWindow,
-    ];
-}
-
-/// What the plugin and the table make of a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// A row that is taken.
-    Good,
-    /// The plugin traps on it.
-    Poison,
-    /// The plugin may trap on it, or not.
-    Flaky,
-    /// The table never takes its row.
-    Refused,
-    /// The table takes its row or does not, as it was altered last.
-    Fickle,
-    /// There is none at this offset.
-    Gap,
-    /// A row by the first bundle; the second rejects it.
-    Changed,
-}
-
-/// How the table tells what it has from what is new.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Memory {
-    /// ClickHouse: rows are looked at first, then the token, of which it remembers so many.
-    Tokens(usize),
-    /// PostgreSQL: one row a range, in the transaction of the range's rows.
-    Fence,
-}
-
-/// What is tried together.
-#[derive(Clone, Debug)]
-pub struct Scenario {
-    /// What it is about.
-    pub name: &'static str,
-    /// The records, one an offset.
-    pub log: &'static [Kind],
-    /// The table.
-    pub memory: Memory,
-    /// How many routes lead to it; records take turns.
-    pub routes: usize,
-    /// Bytes for a plan.
-    pub room: usize,
-    /// How many records a range has at most.
-    pub longest: i64,
-    /// How many ranges are under way at most.
-    pub under_way: usize,
-    /// Whether it matters when ranges are made.
-    pub makes_slowly: bool,
-    /// What may go wrong, and how often.
-    pub faults: &'static [(Fault, u8)],
-    /// How much may go wrong in all.
-    pub most_faults: u8,
-    /// How many events in a row are tried, unless more are asked for.
-    pub depth: usize,
-    /// Whether the first record is planned already, by a gateway that is gone.
-    pub begins_planned: bool,
-    /// Whether it begins with delivery at least once.
-    pub begins_at_least_once: bool,
+    pub const ALL: Self = Self {
+        plan_before_send: true,
+        await_answer: true,
+        one_outstanding: true,
+        end_membership_on_unknown: true,
+        end_membership_on_lost: true,
+        answer_revocation_after_commit: true,
+        never_resend: true,
+        read_stable: true,
+        replay_as_planned: true,
+        replay_same_bundle: true,
+        replay_finds_no_poison: true,
+        carry_verdicts: true,
+        carry_lineage: true,
+        reset_begins_lineage: true,
+        keep_planned_ranges: true,
+        plan_refusals: true,
+        heed_alterations: true,
+        look_when_written: true,
+        pause_where_none_is_left: true,
+        token_names_range: true,
+        token_names_route: true,
+        unplanned_lineage: true,
+        fence_without_rows: true,
+        letters_with_commit: true,
+        finish_old_plan: true,
+    };
 }

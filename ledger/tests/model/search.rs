@@ -1,147 +1,128 @@
-//! A search through all orders of events, breadth first, so that what it finds is as short as can be.
-//!
-//! States are told apart by 64 bits of a hash: of a million states two are taken for one in one run out of thirty million.
+//! A breadth-first search through all states that a world can come to: the first that breaks a promise is one with the shortest way there.
+//! States are told apart by 64 bits of a hash; should two fall together among millions, one is passed over.
 
-use std::collections::HashMap;
-use std::collections::hash_map::{DefaultHasher, Entry};
-use std::fmt::{Display, Write};
-use std::hash::{Hash, Hasher};
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 
-/// What is searched.
-pub trait Model {
-    /// A state.
-    type State: Clone + Hash;
-    /// What may happen in it.
-    type Event: Copy + Display;
+use crate::event::Event;
+use crate::setup::Setup;
+use crate::world::World;
 
-    /// Where it begins.
-    fn begin(&self) -> Self::State;
-    /// All that may happen.
-    fn events(&self, state: &Self::State) -> Vec<Self::Event>;
-    /// What comes of it.
-    fn apply(&self, state: &mut Self::State, event: Self::Event);
-    /// What is wrong, if anything is.
-    fn wrong(&self, state: &Self::State) -> Option<String>;
-    /// Whether this is where it is to come to.
-    fn is_goal(&self, state: &Self::State) -> bool;
-    /// Whether an event is trouble: a goal has to be in reach without more of that.
-    fn is_fault(&self, state: &Self::State, event: Self::Event) -> bool;
-    /// A line for people.
-    fn show(&self, state: &Self::State) -> String;
-}
-
-/// What a search has found.
+/// What was looked through.
+#[derive(Default)]
 pub struct Found {
     /// How many states.
     pub states: usize,
-    /// Of how many events in a row.
+    /// How many steps from the beginning, at most.
     pub depth: usize,
-    /// Whether these are all there are.
+    /// Whether there are no others.
     pub is_all: bool,
-    /// What is wrong, and how it came about.
-    pub wrong: Option<String>,
+    /// In how many of them the partition has paused.
+    pub paused: usize,
+    /// What breaks a promise, step by step, if anything does.
+    pub broken: Option<String>,
 }
 
-/// Tries everything up to so many events in a row, or as many states.
-pub fn search<M: Model>(model: &M, depth: usize, most: usize) -> Found {
-    let begin = model.begin();
-    let mut known = HashMap::from([(fingerprint(&begin), 0_u32)]);
-    // How each was come to first.
-    let mut origins: Vec<Option<(u32, M::Event)>> = vec![None];
-    // From where without a fault: target, source.
-    let mut ways: Vec<(u32, u32)> = Vec::new();
-    let mut reached = vec![model.is_goal(&begin)];
-    let mut layer = vec![(0_u32, begin)];
-    let mut level = 0;
-    while !layer.is_empty() && level < depth && origins.len() < most {
-        let mut next = Vec::new();
-        let mut rest = layer.into_iter();
-        for (id, state) in rest.by_ref() {
-            for event in model.events(&state) {
-                let mut after = state.clone();
-                model.apply(&mut after, event);
-                let new = u32::try_from(origins.len()).unwrap();
-                let target = match known.entry(fingerprint(&after)) {
-                    Entry::Occupied(entry) => *entry.get(),
-                    Entry::Vacant(entry) => {
-                        entry.insert(new);
-                        origins.push(Some((id, event)));
-                        reached.push(model.is_goal(&after));
-                        if let Some(wrong) = model.wrong(&after) {
-                            let wrong = Some(trace(model, &origins, new, &wrong));
-                            return Found { states: origins.len(), depth: level, is_all: false, wrong };
-                        }
-                        next.push((new, after));
-                        new
-                    }
-                };
-                if !model.is_fault(&state, event) && target != id {
-                    ways.push((target, id));
+/// A way to the end that takes more steps than this is none.
+const LONGEST: usize = 400;
+
+type Known = HashSet<u64, BuildHasherDefault<DefaultHasher>>;
+/// By state: the one before, and what happened.
+type Ways = HashMap<u64, (u64, Option<Event>), BuildHasherDefault<DefaultHasher>>;
+
+/// Looks through all states up to a depth, or as many as are allowed. From each of them everything goes well from then on, once: that must
+/// come to an end where every record is where it belongs.
+pub fn search(setup: &Setup, depth: usize, most: usize) -> Found {
+    let begin = World::begin(setup);
+    let (mut ways, mut ends_well) = (Ways::default(), Known::default());
+    ways.insert(hash(&begin), (0, None));
+    let (mut level, mut found) = (vec![begin], Found::default());
+    loop {
+        let mut behind = Vec::new();
+        for world in &level {
+            found.states += 1;
+            found.paused += usize::from(world.is_paused());
+            if let Err(broken) = calm(setup, world, &mut ends_well) {
+                found.broken = Some(way(setup, &ways, hash(world)) + &broken);
+                return found;
+            }
+            let from = hash(world);
+            for event in world.events(setup) {
+                let mut next = world.clone();
+                if let Err(broken) = next.apply(setup, event) {
+                    let last = line(world, event, &next);
+                    found.broken = Some(format!("{}{last}BROKEN: {broken}\n", way(setup, &ways, from)));
+                    return found;
+                }
+                let to = hash(&next);
+                if let Entry::Vacant(way) = ways.entry(to) {
+                    way.insert((from, Some(event)));
+                    behind.push(next);
                 }
             }
-            if origins.len() >= most {
-                break;
-            }
         }
-        level += usize::from(rest.len() == 0);
-        layer = rest.chain(next).collect();
+        found.is_all = behind.is_empty();
+        if found.is_all || found.depth == depth || found.states + behind.len() > most {
+            return found;
+        }
+        found.depth += 1;
+        level = behind;
     }
-    // Nobody knows what lies behind those that were not tried.
-    layer.iter().for_each(|(id, _)| reached[usize::try_from(*id).unwrap()] = true);
-    let wrong = stuck(&mut reached, &ways).map(|id| {
-        trace(
-            model,
-            &origins,
-            id,
-            "neither completion nor a stated pause can be reached from here without further trouble",
-        )
-    });
-    Found { states: origins.len(), depth: level, is_all: layer.is_empty(), wrong }
 }
 
-fn fingerprint(state: &impl Hash) -> u64 {
+fn hash(world: &World) -> u64 {
     let mut hasher = DefaultHasher::new();
-    state.hash(&mut hasher);
+    world.hash(&mut hasher);
     hasher.finish()
 }
 
-/// The first state from which no goal can be reached.
-fn stuck(reached: &mut [bool], ways: &[(u32, u32)]) -> Option<u32> {
-    let index = |id: u32| usize::try_from(id).unwrap();
-    let mut first = vec![0_usize; reached.len() + 1];
-    ways.iter().for_each(|(target, _)| first[index(*target) + 1] += 1);
-    (1..first.len()).for_each(|at| first[at] += first[at - 1]);
-    let (mut sources, mut filled) = (vec![0_u32; ways.len()], first.clone());
-    for (target, source) in ways {
-        sources[filled[index(*target)]] = *source;
-        filled[index(*target)] += 1;
-    }
-    let mut open: Vec<usize> = (0..reached.len()).filter(|id| reached[*id]).collect();
-    while let Some(id) = open.pop() {
-        for source in &sources[first[id]..first[id + 1]] {
-            if !std::mem::replace(&mut reached[index(*source)], true) {
-                open.push(index(*source));
-            }
+/// Nothing goes wrong any more.
+fn calm(setup: &Setup, from: &World, ends_well: &mut Known) -> Result<(), String> {
+    let (mut world, mut passed, mut events) = (from.clone(), Vec::new(), Vec::new());
+    let broken = loop {
+        let hash = hash(&world);
+        if ends_well.contains(&hash) {
+            break Ok(());
         }
-    }
-    reached.iter().position(|reached| !reached).map(|id| u32::try_from(id).unwrap())
+        passed.push(hash);
+        if passed.len() > LONGEST {
+            break Err("it comes to no end".to_owned());
+        }
+        let Some(event) = world.next_calm(setup) else { break world.check_end(setup) };
+        events.push(event);
+        if let Err(broken) = world.apply(setup, event) {
+            break Err(broken);
+        }
+    };
+    let Err(broken) = broken else {
+        ends_well.extend(passed);
+        return Ok(());
+    };
+    Err(format!("  -- from here on nothing goes wrong --\n{}BROKEN: {broken}\n", told(setup, from.clone(), events)))
 }
 
-/// How a state came about, for people.
-fn trace<M: Model>(model: &M, origins: &[Option<(u32, M::Event)>], id: u32, wrong: &str) -> String {
+fn way(setup: &Setup, ways: &Ways, mut at: u64) -> String {
     let mut events = Vec::new();
-    let mut at = id;
-    while let Some((before, event)) = origins[usize::try_from(at).unwrap()] {
-        events.push(event);
-        at = before;
+    while let Some((from, Some(event))) = ways.get(&at) {
+        events.push(*event);
+        at = *from;
     }
-    let mut state = model.begin();
-    let mut text = String::new();
-    for (index, event) in events.iter().rev().enumerate() {
-        model.apply(&mut state, *event);
-        let event = event.to_string();
-        let _ = writeln!(text, "  {:2}. {event:<70} {}", index + 1, model.show(&state));
-    }
-    let _ = writeln!(text, "  => {wrong}");
-    text
+    events.reverse();
+    format!("{setup}\n{}", told(setup, World::begin(setup), events))
+}
+
+fn told(setup: &Setup, mut world: World, events: Vec<Event>) -> String {
+    let lines = events.into_iter().map(|event| {
+        let before = world.clone();
+        // What breaks a promise is told by who found it.
+        let _ = world.apply(setup, event);
+        line(&before, event, &world)
+    });
+    lines.collect()
+}
+
+fn line(before: &World, event: Event, after: &World) -> String {
+    let line = format!("  {:<46} {}", event.to_string(), after.differences(before));
+    format!("{}\n", line.trim_end())
 }

@@ -1,76 +1,77 @@
 //! The table, and inserts on their way to it.
 
-use tidegate_ledger::{Lineage, Verdicts};
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::rules::{Kind, Memory, Rule};
-use crate::world::{MOST, TIMES, Try, World};
+use crate::setup::{Kind, Setup, Tables};
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Insert {
-    pub session: u8,
-    pub time: usize,
+/// What tells an insert from all others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Token {
+    pub lineage: u8,
     pub first: i64,
-    pub route: usize,
-    pub attempt: u8,
+    pub next: i64,
+    pub route: u16,
+}
+
+/// Rows on their way.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Insert {
+    /// Who waits for the answer.
+    pub asker: Option<usize>,
+    /// Of the range.
+    pub first: i64,
+    /// What the asker calls it.
+    pub route: u16,
     pub token: Token,
-    pub rows: Vec<usize>,
-    pub verdicts: Verdicts,
+    /// Of records, and where they go.
+    pub rows: Vec<(u16, i64)>,
+    /// What is counted together.
+    pub era: u8,
 }
 
-pub type Token = (Lineage, i64, i64, usize);
+/// How the table answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The rows are there.
+    Done,
+    /// None of them is: these are to blame.
+    Refused(Vec<(u16, i64)>),
+}
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// What is in the table.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Table {
-    pub rows: [[u8; MOST]; TIMES],
-    /// The oldest first, with what was left out.
-    pub spent: Vec<(Token, Verdicts)>,
-    pub refuses_fickle: bool,
-    /// How often it was: stands for the time of the last.
-    pub altered: u8,
+    /// How often, by era and record.
+    pub rows: BTreeMap<(u8, i64), u8>,
+    pub spent: BTreeSet<Token>,
+    /// Whether it refuses what is delicate.
+    pub strict: bool,
+    /// How often it was altered.
+    pub altered: u64,
 }
 
-/// What a table answers.
-pub enum Landed {
-    Taken,
-    Refused(Vec<usize>),
-    /// The range is there with other rows.
-    Otherwise,
-}
+impl Table {
+    pub fn take(&mut self, setup: &Setup, insert: &Insert) -> Answer {
+        let is_spent = self.spent.contains(&insert.token);
+        if is_spent && setup.tables == Tables::Fence {
+            return Answer::Done;
+        }
+        let is_refused = |(_, offset): &&(u16, i64)| self.strict && setup.kind(*offset) == Kind::Delicate;
+        let refused: Vec<_> = insert.rows.iter().filter(is_refused).copied().collect();
+        if !refused.is_empty() {
+            return Answer::Refused(refused);
+        }
+        if !is_spent {
+            self.spent.insert(insert.token);
+            for (_, offset) in &insert.rows {
+                *self.rows.entry((insert.era, *offset)).or_default() += 1;
+            }
+        }
+        Answer::Done
+    }
 
-impl Try {
-    /// What comes of an insert.
-    pub fn land(&self, world: &mut World, insert: &Insert) -> Landed {
-        let refuses = world.table.refuses_fickle;
-        let is_refused = |record: &usize| match self.kind(*record) {
-            Kind::Refused => true,
-            Kind::Fickle => refuses,
-            _ => false,
-        };
-        let refused: Vec<_> = insert.rows.iter().copied().filter(is_refused).collect();
-        let before = world.table.spent.iter().find(|(token, _)| *token == insert.token).map(|(_, verdicts)| verdicts);
-        match self.scenario.memory {
-            Memory::Tokens(_) if !refused.is_empty() => return Landed::Refused(refused),
-            Memory::Tokens(_) if before.is_some() => return Landed::Taken,
-            Memory::Tokens(_) => {}
-            Memory::Fence => match before {
-                Some(before) if *before != insert.verdicts && self.keeps(Rule::FenceHoldsVerdicts) => {
-                    return Landed::Otherwise;
-                }
-                Some(_) => return Landed::Taken,
-                None if !refused.is_empty() => return Landed::Refused(refused),
-                None => {}
-            },
-        }
-        insert.rows.iter().for_each(|record| world.table.rows[insert.time][*record] += 1);
-        world.table.spent.push((insert.token, insert.verdicts.clone()));
-        let window = match self.scenario.memory {
-            Memory::Tokens(_) if !self.keeps(Rule::WideWindow) => 1,
-            Memory::Tokens(window) => window,
-            Memory::Fence => usize::MAX,
-        };
-        if world.table.spent.len() > window {
-            world.table.spent.remove(0);
-        }
-        Landed::Taken
+    pub fn alter(&mut self) {
+        self.strict = !self.strict;
+        self.altered += 1;
     }
 }

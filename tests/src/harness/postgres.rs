@@ -89,7 +89,21 @@ impl Postgres {
         let client = http.wait(connect(server)).with_context(|| format!("connect to {}", server.address))?;
         let postgres = Self { server: server.clone(), schema, http: http.clone(), client };
         postgres.run(&format!("CREATE SCHEMA {}", postgres.schema))?;
+        postgres.create_ranges()?;
         Ok(postgres)
+    }
+
+    /// Makes the table that pipelines which deliver exactly once need, where it is none yet: one for all tests.
+    fn create_ranges(&self) -> anyhow::Result<()> {
+        let greenplum = self.value("SELECT version()")?.contains("Greenplum");
+        let distribution = if greenplum { "DISTRIBUTED BY (lineage)" } else { "" };
+        // Two that make it at once would fail.
+        self.run(&format!(
+            "BEGIN; SELECT pg_advisory_xact_lock(20261126); CREATE TABLE IF NOT EXISTS public.tidegate_ranges \
+             (lineage uuid NOT NULL, topic text NOT NULL, kafka_partition integer NOT NULL, first_offset bigint NOT NULL, \
+             next_offset bigint NOT NULL, tenant text NOT NULL, written_at timestamptz NOT NULL, \
+             UNIQUE (lineage, topic, kafka_partition, first_offset)) {distribution}; COMMIT"
+        ))
     }
 
     /// Runs statements.

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewPartitions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -124,6 +124,20 @@ impl Kafka {
         deleted.elements().iter().try_for_each(|element| element.error()).context("delete records")
     }
 
+    /// Sets what a topic has of its own.
+    ///
+    /// # Errors
+    /// Where the broker refuses.
+    pub fn set(&self, topic: &str, name: &str, value: &str) -> anyhow::Result<()> {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().context("connect to Kafka")?;
+        let change = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(name, value);
+        let options = AdminOptions::new().operation_timeout(Some(TIMEOUT));
+        for result in self.http.wait(admin.alter_configs([&change], &options)).context("configure a topic")? {
+            result.map_err(|(_, code)| anyhow::anyhow!("set {name} of {topic}: {code}"))?;
+        }
+        Ok(())
+    }
+
     /// Writes messages to a partition in one transaction, whose end leaves a mark in the log that takes an offset.
     ///
     /// # Errors
@@ -177,24 +191,30 @@ impl Kafka {
         Ok(self.ends(topic)?.iter().sum())
     }
 
-    /// All records of a topic, partition by partition.
+    /// All records of a topic that count, partition by partition: those of aborted transactions do not.
     ///
     /// # Errors
     /// Where they do not come.
     pub fn read(&self, topic: &str) -> anyhow::Result<Vec<Received>> {
-        let consumer = self.consumer("tidegate-tests")?;
-        let expected: i64 = ends(&consumer, topic)?.iter().sum();
+        let mut config = self.client();
+        config.set("group.id", "tidegate-tests").set("enable.auto.commit", "false");
+        config.set("fetch.message.max.bytes", "16000000");
+        config.set("isolation.level", "read_committed").set("enable.partition.eof", "true");
+        let consumer: BaseConsumer = config.create().context("connect to Kafka")?;
+        // A partition that is asked about before its leader knows of it would end before it began.
+        let mut open = ends(&consumer, topic)?.len();
         let mut list = TopicPartitionList::new();
         for partition in 0..partitions(&consumer, topic)? {
             list.add_partition_offset(topic, partition, Offset::Beginning)?;
         }
         consumer.assign(&list)?;
         let mut received = Vec::new();
-        while (received.len() as i64) < expected {
+        while open > 0 {
             match consumer.poll(TIMEOUT) {
                 Some(Ok(message)) => received.push(owned(&message)),
+                Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,
                 Some(Err(fault)) => return Err(fault).with_context(|| format!("read {topic}")),
-                None => bail!("read {topic}: {} of {expected} records came", received.len()),
+                None => bail!("read {topic}: {} records came, and then nothing", received.len()),
             }
         }
         received.sort_by_key(|record| (record.partition, record.offset));
@@ -248,6 +268,19 @@ impl Group {
             _ => None,
         };
         Ok(committed.elements().iter().map(|element| offset(element.offset())).collect())
+    }
+
+    /// What the last commit of each partition says besides its offset; empty where it says nothing, or there is none.
+    ///
+    /// # Errors
+    /// Where the broker does not say.
+    pub fn metadata(&self) -> anyhow::Result<Vec<String>> {
+        let mut list = TopicPartitionList::new();
+        for partition in 0..partitions(&self.consumer, &self.topic)? {
+            list.add_partition(&self.topic, partition);
+        }
+        let committed = self.consumer.committed_offsets(list, TIMEOUT).context("read committed offsets")?;
+        Ok(committed.elements().iter().map(|element| element.metadata().to_owned()).collect())
     }
 
     /// How many members it has.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
 use tempfile::TempDir;
-use tidegate::config::{GatewaySettings, Guarantee};
-use tidegate::pipeline::{Chunk, Range, RouteRows, Token, mint_lineage};
+use tidegate::config::{GatewaySettings, Guarantee, Mode};
+use tidegate::pipeline::{Chunk, Lineage, Range, RouteRows, Token, mint_lineage};
 use tidegate::rows::Column;
-use tidegate::sink::{self, Mismatch, Sink, SinkFault, Table, Write};
+use tidegate::sink::{self, Blamed, Fence, Mismatch, Placement, Sink, SinkFault, Table, Write};
 use tidegate_tests::harness::{Http, Postgres, PostgresServer};
 
 /// A sink, and the schema that it writes into.
@@ -24,12 +24,12 @@ impl Direct {
         Self::with(test, server, "")
     }
 
-    /// With more lines for the sink's section.
+    /// With more lines for the sink's section; SCHEMA in them is the test's own.
     pub fn with(test: &str, server: &PostgresServer, lines: &str) -> anyhow::Result<Self> {
         let http = Rc::new(Http::new()?);
         let postgres = Postgres::new(&http, server, test)?;
         let folder = tempfile::tempdir()?;
-        let sink = sink(server, lines, &folder)?;
+        let sink = sink(server, &lines.replace("SCHEMA", &postgres.schema), &folder)?;
         Ok(Self { postgres, sink, http, folder })
     }
 
@@ -76,13 +76,56 @@ impl Direct {
         Ok(self.open(table, columns)?)
     }
 
+    /// A table, by its schema and name, for rows that become something else than new rows, or for exactly once.
+    pub fn open_placed(
+        &self,
+        table: &str,
+        columns: &[(&str, &str)],
+        guarantee: Guarantee,
+        mode: &Mode,
+    ) -> Result<Arc<dyn Table>, SinkFault> {
+        let column = |(name, kind): &(&str, &str)| Column { name: (*name).into(), kind: kind.parse().unwrap() };
+        let columns: Vec<_> = columns.iter().map(column).collect();
+        self.http.wait(self.sink.open_placed(table, &columns, guarantee, Placement { tenant: "acme", mode }))
+    }
+
+    /// A table of the schema's for exactly once.
+    pub fn exactly(&self, table: &str, columns: &[(&str, &str)]) -> Result<Arc<dyn Table>, SinkFault> {
+        let table = format!("{}.{table}", self.postgres.schema);
+        self.open_placed(&table, columns, Guarantee::ExactlyOnce, &Mode::Insert)
+    }
+
     /// Writes rows in two chunks, as from two calls of a guest.
     pub fn write(&self, table: &dyn Table, rows: &[Vec<u8>]) -> Result<(), SinkFault> {
-        let (first, second) = rows.split_at(rows.len() / 2);
-        let rows = RouteRows { chunks: vec![chunk(first), chunk(second)], rows: rows.len() };
-        let range = Range { topic: "t".into(), partition: 0, first: 0, next: 1 };
-        let token = Token::new(mint_lineage(), &range, 0);
-        self.http.wait(table.write(Write { tenant: "acme", token: &token, range: &range, rows: &rows }))
+        let (rows, at) = (route_rows(rows), At::new(0, 1));
+        self.http.wait(table.write(at.write(&rows)))
+    }
+
+    /// Which rows a table refuses.
+    pub fn blame(&self, table: &dyn Table, rows: &[Vec<u8>]) -> Result<Vec<Blamed>, SinkFault> {
+        let (rows, at) = (route_rows(rows), At::new(0, 1));
+        self.http.wait(table.blame(at.write(&rows)))
+    }
+
+    /// Writes the rows of several tables as those of a range.
+    pub fn transact(&self, writes: &[(&dyn Table, &[Vec<u8>])], at: &At) -> Result<(), (Option<usize>, SinkFault)> {
+        let rows: Vec<_> = writes.iter().map(|(_, rows)| route_rows(rows)).collect();
+        let writes: Vec<_> = writes.iter().zip(&rows).map(|((table, _), rows)| (*table, at.write(rows))).collect();
+        let transaction = self.sink.transaction().expect("it has transactions");
+        self.http.wait(transaction.write(&writes, at.fence()))
+    }
+
+    /// Which rows of the write `index` are refused.
+    pub fn blame_among(
+        &self,
+        writes: &[(&dyn Table, &[Vec<u8>])],
+        index: usize,
+        at: &At,
+    ) -> Result<Vec<Blamed>, SinkFault> {
+        let rows: Vec<_> = writes.iter().map(|(_, rows)| route_rows(rows)).collect();
+        let writes: Vec<_> = writes.iter().zip(&rows).map(|((table, _), rows)| (*table, at.write(rows))).collect();
+        let transaction = self.sink.transaction().expect("it has transactions");
+        self.http.wait(transaction.blame(&writes, index, at.fence()))
     }
 
     /// What the table cannot hold of a row.
@@ -90,6 +133,39 @@ impl Direct {
         let rule = table.rule().context("it refuses nothing")?;
         rule.refuses(row).context("it takes the row")
     }
+}
+
+/// A range, and whose it is.
+#[derive(Clone)]
+pub struct At {
+    pub lineage: Lineage,
+    pub range: Range,
+    token: Token,
+}
+
+impl At {
+    /// A range of a lineage of its own.
+    pub fn new(first: i64, next: i64) -> Self {
+        Self::of(mint_lineage(), first, next)
+    }
+
+    pub fn of(lineage: Lineage, first: i64, next: i64) -> Self {
+        let range = Range { topic: "it's".into(), partition: 3, first, next };
+        Self { lineage, token: Token::new(lineage, &range, 0), range }
+    }
+
+    fn write<'a>(&'a self, rows: &'a RouteRows) -> Write<'a> {
+        Write { tenant: "acme", token: &self.token, range: &self.range, rows }
+    }
+
+    fn fence(&self) -> Fence<'_> {
+        Fence { tenant: "acme", lineage: self.lineage, range: &self.range }
+    }
+}
+
+fn route_rows(rows: &[Vec<u8>]) -> RouteRows {
+    let (first, second) = rows.split_at(rows.len() / 2);
+    RouteRows { chunks: vec![chunk(first), chunk(second)], rows: rows.len() }
 }
 
 /// The sink of a gateway's file.

@@ -2,8 +2,12 @@
 //! writes. All tests run on PostgreSQL, and on Greenplum as well where TIDEGATE_TEST_GREENPLUM_URL names one.
 
 mod direct;
+mod modes;
 mod outages;
+mod ranges;
+mod refused;
 mod shop;
 mod tables;
 mod tls;
 mod types;
+mod zombies;

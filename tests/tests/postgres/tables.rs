@@ -222,7 +222,7 @@ fn partitioned_tables_take_rows_in_all_partitions_and_refuse_those_that_have_non
         let expected: Vec<_> = (0..10).map(|day| format!("{day}\t1000")).collect();
         ensure!(found == expected, "{found:?}");
         let fault = direct.write(&*table, &[row(1, 2), row(1, 11)]);
-        let Err(SinkFault::Refused(told)) = fault else { bail!("{fault:?}") };
+        let Err(SinkFault::Rows(told)) = fault else { bail!("{fault:?}") };
         says(&told, &["copy 2 rows into table", "no partition"])?;
         ensure!(direct.postgres.count("t")? == 10_000, "half a range was written");
     }
@@ -240,7 +240,7 @@ fn a_constraint_that_rows_break_is_told_with_the_servers_words_and_costs_the_who
         let table = direct.open("t", &[("id", "UInt32"), ("name", "String")])?;
         let row = |id: u8, name: &str| [vec![id, 0, 0, 0], text(name)].concat();
         let fault = direct.write(&*table, &[row(1, "ab"), row(2, "abc")]);
-        let Err(SinkFault::Refused(told)) = fault else { bail!("{fault:?}") };
+        let Err(SinkFault::Rows(told)) = fault else { bail!("{fault:?}") };
         says(&told, &["copy 2 rows into table", "violates check constraint", "short", "SQLSTATE 23514"])?;
         ensure!(direct.postgres.count("t")? == 0, "half a range was written");
         // The connection that failed is of no use to others; the next one is.
