@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::TopicPartition;
@@ -226,25 +226,29 @@ impl Asker {
         let mut others = if asked.len() < all.len() { look()? } else { GroupCommits::new() };
         others.retain(|partition, _| !asked.contains(partition) && all.contains(partition));
         let mut ended = BTreeSet::new();
-        loop {
-            if let Some(mut commits) = self.settled(asked)? {
-                commits.append(&mut others);
-                return Ok(commits);
-            }
-            if Instant::now() >= self.deadline {
-                return Err(reading("a transaction of a member that is gone has not ended yet".to_owned()));
-            }
+        // Asked first: for offsets that are to stay librdkafka waits as long as it may.
+        while let Ok(unsettled) = native::in_transactions(&self.consumer, group, self.remaining())
+            && asked.iter().any(|partition| unsettled.contains(partition))
+            && Instant::now() < self.deadline
+        {
             // A member that is gone has left a transaction open, which the broker would end in its own time.
             let seen = look()?;
             let commits = asked.iter().filter_map(|partition| seen.get(partition));
-            for name in commits.filter_map(|commit| TransactionName::read(&commit.metadata)) {
-                if ended.insert(name.clone()) {
-                    let id = name.id(group);
-                    tracing::info!(group, id, "ends the transaction of a member that is gone");
-                    transactions::end_for(settings, &id, self.remaining())?;
-                }
+            let names = commits.filter_map(|commit| TransactionName::read(&commit.metadata));
+            let names: BTreeSet<_> = names.filter(|name| !ended.contains(name)).collect();
+            if names.is_empty() {
+                break;
             }
+            for name in &names {
+                let id = name.id(group);
+                tracing::info!(group, id, "ends the transaction of a member that is gone");
+                transactions::end_for(settings, &id, self.remaining())?;
+            }
+            ended.extend(names);
         }
+        let mut commits = self.committed(asked)?;
+        commits.append(&mut others);
+        Ok(commits)
     }
 
     /// Where partitions end.
@@ -280,31 +284,20 @@ impl Asker {
         Ok(count.and_then(|count| i32::try_from(count).ok()))
     }
 
-    /// The group's offsets, of those partitions that have one.
+    /// The group's offsets, of those partitions that have one. Waits for transactions that may change them.
     fn committed(&self, partitions: &[TopicPartition]) -> Result<GroupCommits, String> {
-        self.settled(partitions)?.ok_or_else(|| reading("a transaction is under way".to_owned()))
-    }
-
-    /// The same; none where a transaction is under way that may change them.
-    fn settled(&self, partitions: &[TopicPartition]) -> Result<Option<GroupCommits>, String> {
         let list = membership::list(partitions);
         let fault = |fault: KafkaError| reading(fault.to_string());
-        // Who reads only what is committed is told of such offsets: librdkafka asks three times within some hundred milliseconds.
         let list = self.consumer.committed_offsets(list, self.remaining()).map_err(fault)?;
         let mut committed = GroupCommits::new();
         for element in list.elements() {
-            match element.error() {
-                Err(fault) if fault.rdkafka_error_code() == Some(RDKafkaErrorCode::UnstableOffsetCommit) => {
-                    return Ok(None);
-                }
-                error => error.map_err(fault)?,
-            }
+            element.error().map_err(fault)?;
             if let Offset::Offset(offset) = element.offset() {
                 let partition = TopicPartition { topic: element.topic().into(), partition: element.partition() };
                 committed.insert(partition, Committed { offset, metadata: element.metadata().to_owned() });
             }
         }
-        Ok(Some(committed))
+        Ok(committed)
     }
 
     fn offsets<'p>(&self, times: impl Iterator<Item = (&'p TopicPartition, Offset)>) -> Result<Offsets, String> {

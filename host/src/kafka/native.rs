@@ -21,7 +21,7 @@ use rdkafka::types::{RDKafka, RDKafkaMessage, RDKafkaQueue, RDKafkaRespErr};
 use rdkafka::{Offset, TopicPartitionList};
 
 pub use groups::{GroupCommits, GroupOffsets};
-pub(super) use groups::{group_commits, group_offsets};
+pub(super) use groups::{group_commits, group_offsets, in_transactions};
 pub(super) use member::{Member, OffsetsFault, send_offsets};
 
 use super::TopicPartition;

@@ -123,7 +123,7 @@ impl KafkaSettings {
             .set("transactional.id", id)
             .set("transaction.timeout.ms", BROKER_DEADLINE.as_millis().to_string())
             // What is not delivered by then will not be in this transaction.
-            .set("message.timeout.ms", "8000");
+            .set("message.timeout.ms", "6000");
         match largest {
             Some(1) => _ = config.set("batch.num.messages", "1"),
             Some(bytes) => _ = config.set("batch.size", bytes.to_string()),

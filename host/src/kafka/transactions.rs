@@ -28,7 +28,7 @@ use crate::stop_points;
 
 /// How long a transaction may take from its first letter to the broker's last word. The broker itself ends one after
 /// [`BROKER_DEADLINE`].
-const DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(7);
 
 /// `transaction.timeout.ms`: what the broker gives a transaction of which nothing more comes. For this long at worst, and for as long again
 /// as it takes the broker to look, a successor that cannot end the transaction itself waits for the group's offsets.

@@ -23,7 +23,7 @@ use super::status::Status;
 use super::transform::{Failed, Reject, Transformed};
 use super::turns::{Turn, Turns};
 use super::versions::Versions;
-use super::write::Written;
+use super::write::{Doubt, Written};
 use crate::config::{Guarantee, OnReject, PluginState};
 use crate::cpu::{Metered, thread_time};
 use crate::kafka::{DeadLetter, Letters, Wake};
@@ -187,7 +187,7 @@ impl Delivery {
             }
         }
         stop_points::pass("closed");
-        let must_plan = planned.is_some();
+        let planned_at = planned.as_ref().map(|planned| planned.at);
         let made = match planned {
             Some(planned) => match self.make_again(batch, planned).await {
                 Ok(made) => Ok(made),
@@ -214,8 +214,7 @@ impl Delivery {
             return Outcome::Stopped(format!("record {offset} is rejected, and on_reject is \"stop\": {reason}"));
         }
         stop_points::pass("made");
-        let must_plan = must_plan || by.guarantee == Guarantee::ExactlyOnce;
-        self.finish(by, transformed, must_plan, ask).await
+        self.finish(by, transformed, planned_at, ask).await
     }
 
     /// Has a range planned, where it is to be, and brings its rows and letters where they belong.
@@ -223,9 +222,11 @@ impl Delivery {
         &self,
         by: Arc<Deployment>,
         mut transformed: Transformed,
-        must_plan: bool,
+        planned_at: Option<u64>,
         ask: Ask<'_>,
     ) -> Outcome {
+        let must_plan = planned_at.is_some() || by.guarantee == Guarantee::ExactlyOnce;
+        let mut doubt = Doubt::of(planned_at);
         let mut open: Vec<_> = by.outlets.iter().collect();
         loop {
             if must_plan {
@@ -245,7 +246,7 @@ impl Delivery {
                 }
             }
             stop_points::pass("before-write");
-            let written = join_all(open.iter().map(|outlet| self.write(&by, &transformed, outlet))).await;
+            let written = join_all(open.iter().map(|outlet| self.write(&by, &transformed, outlet, &doubt))).await;
             stop_points::pass("after-write");
             let mut refused_by = Vec::new();
             for (outlet, written) in open.into_iter().zip(written) {
@@ -269,6 +270,9 @@ impl Delivery {
                 break;
             }
             open = refused_by;
+        }
+        if must_plan && let Some(reason) = self.must_decide(&by, &transformed, &mut doubt).await {
+            return Outcome::Stopped(reason);
         }
         let letters = match must_plan {
             true => self.keep_dead_letters(&by, &transformed),

@@ -167,7 +167,7 @@ impl Partition {
     pub fn to_announce(&self) -> Option<Commit> {
         let ledger = self.ledger.as_ref().filter(|ledger| !self.is_announced && !ledger.is_outstanding())?;
         let mut entry = ledger.taken().cloned().or_else(|| ledger.to_commit())?;
-        entry.plan.lineage = self.lineage();
+        entry.plan.lineage = self.ledger.as_ref().map(Ledger::lineage);
         self.commit(entry, Vec::new())
     }
 
@@ -198,9 +198,9 @@ impl Partition {
         self.ledger.as_ref().is_some_and(Ledger::is_outstanding)
     }
 
-    /// What tells its writes from those of all others; none until it is known where it begins.
-    pub fn lineage(&self) -> Option<Lineage> {
-        self.ledger.as_ref().map(Ledger::lineage)
+    /// What tells writes of a range from those of all others; none until it is known where the partition begins.
+    pub fn lineage_of(&self, first: i64) -> Option<Lineage> {
+        self.ledger.as_ref().map(|ledger| ledger.lineage_of(first))
     }
 
     /// A commit of it was sent.

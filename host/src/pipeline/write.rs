@@ -2,7 +2,10 @@
 //! tried again until it is where it belongs. Rows that a table refuses are found one by one, and left out.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+
+use chrono::Utc;
 
 use super::batch::{Batch, Token};
 use super::deliver::Delivery;
@@ -77,9 +80,69 @@ impl Outlet {
     }
 }
 
+/// Whether rows of a range may have been written by a try that nobody has heard the end of.
+pub(super) struct Doubt {
+    /// When the range was planned, in seconds since 1970.
+    planned_at: u64,
+    is_there: AtomicBool,
+}
+
+impl Doubt {
+    /// There is none of a range that nobody has tried to write; one that was planned before may have been.
+    pub fn of(planned_at: Option<u64>) -> Self {
+        let now = || u64::try_from(Utc::now().timestamp()).unwrap_or_default();
+        Self { planned_at: planned_at.unwrap_or_else(now), is_there: AtomicBool::new(planned_at.is_some()) }
+    }
+}
+
 impl Delivery {
+    /// Why it takes an operator to say what became of rows that a table refuses: where a try in doubt may have brought them there before the
+    /// table was altered. They would be there, and in the dead letters too. To be asked when all else is written: then a late try comes to
+    /// nothing, since its token is spent.
+    pub(super) async fn must_decide(
+        &self,
+        by: &Deployment,
+        transformed: &Transformed,
+        doubt: &mut Doubt,
+    ) -> Option<String> {
+        if !*doubt.is_there.get_mut() {
+            return None;
+        }
+        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+        for (route, records) in transformed.refused.iter().filter(|(_, records)| !records.is_empty()) {
+            let Some((target, table)) = by.tables.get(*route) else { continue };
+            let subject = format!("sink {target}");
+            let altered = loop {
+                match table.altered_since(doubt.planned_at).await {
+                    Ok(altered) => break altered,
+                    Err(fault) => self.status.problem(&subject, &fault.to_string()),
+                }
+                let wait = backoff.next(&mut rand::rng());
+                tokio::time::sleep(wait).await;
+            };
+            self.status.solved(&subject);
+            if altered {
+                return Some(format!(
+                    "table `{}` refuses rows of {} records of range {}, and was altered since the range was planned: it may have taken them before, by a \
+                     try that was not answered. Look whether they are there; then `tidegate plan force` takes the range for written, and `tidegate \
+                     plan abandon` reads it again",
+                    target.table,
+                    records.len(),
+                    transformed.batch.range
+                ));
+            }
+        }
+        None
+    }
+
     /// Writes what belongs to an outlet, however long it takes.
-    pub(super) async fn write(&self, by: &Deployment, transformed: &Transformed, outlet: &Outlet) -> Written {
+    pub(super) async fn write(
+        &self,
+        by: &Deployment,
+        transformed: &Transformed,
+        outlet: &Outlet,
+        doubt: &Doubt,
+    ) -> Written {
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         loop {
             let started = Instant::now();
@@ -117,7 +180,10 @@ impl Delivery {
                         Err(fault) => format!("{refusal}; looking for the rows to blame: {fault}"),
                     }
                 }
-                Err((_, fault)) => fault.to_string(),
+                Err((_, fault)) => {
+                    doubt.is_there.store(true, Ordering::Relaxed);
+                    fault.to_string()
+                }
             };
             self.status.problem(&outlet.subject, &problem);
             self.status.metrics().retry(Timed::Sink);

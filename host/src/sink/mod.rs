@@ -162,6 +162,16 @@ pub trait Table: Send + Sync {
         Box::pin(async { Ok(Vec::new()) })
     }
 
+    /// Whether it may have been altered since a time, in seconds since 1970, in what rows it takes. To be asked where a write of a range may have
+    /// gone unanswered, so that rows that it refuses now may have been taken then; a table that knows its ranges has no need to.
+    ///
+    /// # Errors
+    /// Where it cannot be found out just now.
+    fn altered_since<'a>(&'a self, at: u64) -> BoxFuture<'a, Result<bool, SinkFault>> {
+        let _ = at;
+        Box::pin(async { Ok(false) })
+    }
+
     /// About how long a write that came now would wait before it began, since the table gets only so many a second. Ranges that are left
     /// open so long become fewer and larger, and lose no time.
     fn delay(&self) -> Duration {

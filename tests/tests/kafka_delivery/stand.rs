@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use tidegate_tests::harness::{Duplicates, End, Gateway, GatewayFile, SALES, Shop, Tenant, check_letters};
+use tidegate_tests::harness::{Duplicates, End, Gateway, GatewayFile, SALES, Shop, Tenant, check_letters, eventually};
 
 pub const SHOP: Shop = Shop { count: 20_000, partitions: 2, malformed: 0.02 };
 
@@ -36,12 +36,12 @@ impl Stand {
         format!("{}.dead", self.topic)
     }
 
-    /// Runs a gateway that dies when it comes to a stop point for the second time.
+    /// Runs a gateway that dies when it comes to a stop point.
     pub fn die_at(&self, point: &str) -> anyhow::Result<Instant> {
         let mut file: GatewayFile = self.tenant.gateway_file();
-        file.environment.push(("FAILPOINTS", format!("{point}=1*off->return")));
+        file.environment.push(("FAILPOINTS", format!("{point}=return")));
         let End { code, log } = Gateway::run_to_its_end(&self.tenant, &file)?;
-        ensure!(code.is_none(), "it ended with {code:?} before it came to {point} twice: {log:#?}");
+        ensure!(code.is_none(), "it ended with {code:?} before it came to {point}: {log:#?}");
         Ok(Instant::now())
     }
 
@@ -54,6 +54,9 @@ impl Stand {
         self.tenant.wait_for("sales", &self.topic)?;
         let expected = SHOP.expected_sales()?;
         expected.check_table(&self.tenant, SALES, Duplicates::Forbidden)?;
-        check_letters(&self.tenant, "sales", &self.topic, &expected.letters, Duplicates::Forbidden)
+        // Letters that lie behind an open transaction of a gateway that died are there, and seen when the broker has ended that.
+        eventually("the letters are seen", || {
+            check_letters(&self.tenant, "sales", &self.topic, &expected.letters, Duplicates::Forbidden)
+        })
     }
 }

@@ -131,7 +131,7 @@ fn rows_of_one_table_are_looked_at_behind_those_of_the_others_that_they_need() -
 #[test]
 fn a_table_that_refuses_everything_is_told_and_not_searched_for_ever() -> anyhow::Result<()> {
     for server in PostgresServer::all()? {
-        let direct = Direct::new("refuses_all", &server)?;
+        let direct = Direct::with("refuses_all", &server, "timeout = \"280 s\"")?;
         let schema = &direct.postgres.schema;
         direct.postgres.run(&format!("CREATE TABLE {schema}.t (id bigint CHECK (id < 0), name text)"))?;
         let table = direct.open("t", &COLUMNS)?;
@@ -166,7 +166,7 @@ fn what_is_no_fault_of_rows_is_not_searched_for() -> anyhow::Result<()> {
 #[test]
 fn fifty_bad_rows_of_fifty_thousand_are_found_in_moments() -> anyhow::Result<()> {
     for server in PostgresServer::all()? {
-        let direct = Direct::new("many_refused", &server)?;
+        let direct = Direct::with("many_refused", &server, "timeout = \"280 s\"")?;
         let schema = &direct.postgres.schema;
         direct.postgres.run(&format!("CREATE TABLE {schema}.t (id bigint CHECK (id % 1000 <> 7), name text)"))?;
         let table = direct.open("t", &COLUMNS)?;

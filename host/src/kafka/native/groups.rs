@@ -1,7 +1,7 @@
 //! The offsets of groups that the asking client is no member of, many groups on the same connections. rdkafka has them only
 //! through a consumer of each group, which is some threads and connections a group.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{CStr, CString, c_void};
 use std::ptr;
 use std::time::{Duration, Instant};
@@ -42,6 +42,42 @@ pub fn group_commits<C: ConsumerContext>(
     groups: &[&str],
     timeout: Duration,
 ) -> Vec<Result<GroupCommits, String>> {
+    let found = look(consumer, groups, Wanted::Any, timeout);
+    found.into_iter().map(|found| found.map(|found| found.commits)).collect()
+}
+
+/// The partitions of a group of which a transaction may change the offset that has not come to its end.
+pub fn in_transactions<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    group: &str,
+    timeout: Duration,
+) -> Result<BTreeSet<TopicPartition>, String> {
+    let found = look(consumer, &[group], Wanted::Settled, timeout).pop();
+    found.unwrap_or_else(|| Err("there is no answer".to_owned())).map(|found| found.unsettled)
+}
+
+/// Which offsets are wanted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// Those that count just now.
+    Any,
+    /// Those that no transaction may change.
+    Settled,
+}
+
+/// What an answer says.
+#[derive(Default)]
+struct Found {
+    commits: GroupCommits,
+    unsettled: BTreeSet<TopicPartition>,
+}
+
+fn look<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    groups: &[&str],
+    wanted: Wanted,
+    timeout: Duration,
+) -> Vec<Result<Found, String>> {
     let mut answers: Vec<_> = groups.iter().map(|_| Err("there is no answer".to_owned())).collect();
     let client = consumer.client().native_ptr();
     let Some(queue) = Answers::new(client) else { return answers };
@@ -50,7 +86,7 @@ pub fn group_commits<C: ConsumerContext>(
         // Names of groups are checked when a pipeline's file is read: none has a NUL in it.
         let Ok(group) = CString::new(*group) else { continue };
         // SAFETY: the client lives as long as the borrow of `consumer`, and the queue as long as `queue`.
-        unsafe { ask(client, &group, index, timeout, queue.0) };
+        unsafe { ask(client, &group, index, (wanted, timeout), queue.0) };
         open += 1;
     }
     let until = Instant::now() + timeout + GRACE;
@@ -69,7 +105,13 @@ pub fn group_commits<C: ConsumerContext>(
 ///
 /// # Safety
 /// Client and queue are valid.
-unsafe fn ask(client: *mut RDKafka, group: &CStr, number: usize, timeout: Duration, queue: *mut RDKafkaQueue) {
+unsafe fn ask(
+    client: *mut RDKafka,
+    group: &CStr,
+    number: usize,
+    (wanted, timeout): (Wanted, Duration),
+    queue: *mut RDKafkaQueue,
+) {
     let milliseconds = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
     // SAFETY: the caller's promise; no partitions stand for all; librdkafka copies the request and its options, which are
     // ours to destroy; the number is never used as an address; a timeout out of bounds is refused and leaves the default.
@@ -78,6 +120,10 @@ unsafe fn ask(client: *mut RDKafka, group: &CStr, number: usize, timeout: Durati
         let operation = rdsys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS;
         let options = rdsys::rd_kafka_AdminOptions_new(client, operation);
         rdsys::rd_kafka_AdminOptions_set_request_timeout(options, milliseconds, ptr::null_mut(), 0);
+        if wanted == Wanted::Settled {
+            // Supported for this operation, so that there is no error.
+            rdsys::rd_kafka_AdminOptions_set_require_stable_offsets(options, 1);
+        }
         rdsys::rd_kafka_AdminOptions_set_opaque(options, ptr::without_provenance_mut::<c_void>(number));
         rdsys::rd_kafka_ListConsumerGroupOffsets(client, &mut request, 1, options, queue);
         rdsys::rd_kafka_AdminOptions_destroy(options);
@@ -96,7 +142,7 @@ impl Answers {
     }
 
     /// The next answer with its number.
-    fn next(&self, wait: Duration) -> Option<(usize, Result<GroupCommits, String>)> {
+    fn next(&self, wait: Duration) -> Option<(usize, Result<Found, String>)> {
         let milliseconds = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
         // SAFETY: the queue is valid; the event is ours until it is destroyed, and nothing refers to it after that.
         unsafe {
@@ -122,7 +168,7 @@ impl Drop for Answers {
 ///
 /// # Safety
 /// `event` points to a valid event, which stays so during the call.
-unsafe fn read(event: *mut rdsys::rd_kafka_event_t) -> Result<GroupCommits, String> {
+unsafe fn read(event: *mut rdsys::rd_kafka_event_t) -> Result<Found, String> {
     // SAFETY: the caller's promise; texts and lists belong to the event, and pointers are looked at before they are followed.
     unsafe {
         if rdsys::rd_kafka_event_error(event) != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
@@ -149,14 +195,18 @@ unsafe fn read(event: *mut rdsys::rd_kafka_event_t) -> Result<GroupCommits, Stri
 ///
 /// # Safety
 /// `list` is null or points to a valid list.
-unsafe fn commits(list: *const rdsys::rd_kafka_topic_partition_list_t) -> Result<GroupCommits, String> {
-    let mut commits = GroupCommits::new();
+unsafe fn commits(list: *const rdsys::rd_kafka_topic_partition_list_t) -> Result<Found, String> {
+    let mut found = Found::default();
     // SAFETY: the caller's promise; a list has `cnt` elements, each with a C string as its topic and with as many
     // bytes of metadata as it says.
     unsafe {
-        let Some(list) = list.as_ref().filter(|list| !list.elems.is_null()) else { return Ok(commits) };
+        let Some(list) = list.as_ref().filter(|list| !list.elems.is_null()) else { return Ok(found) };
         for element in std::slice::from_raw_parts(list.elems, usize::try_from(list.cnt).unwrap_or_default()) {
             let partition = TopicPartition { topic: text(element.topic).into(), partition: element.partition };
+            if element.err == RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT {
+                found.unsettled.insert(partition);
+                continue;
+            }
             if element.err != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
                 return Err(format!("{partition}: {}", RDKafkaErrorCode::from(element.err)));
             }
@@ -167,11 +217,11 @@ unsafe fn commits(list: *const rdsys::rd_kafka_topic_partition_list_t) -> Result
                     false => std::slice::from_raw_parts(element.metadata.cast::<u8>(), element.metadata_size),
                 };
                 let metadata = String::from_utf8_lossy(metadata).into_owned();
-                commits.insert(partition, Committed { offset: element.offset, metadata });
+                found.commits.insert(partition, Committed { offset: element.offset, metadata });
             }
         }
     }
-    Ok(commits)
+    Ok(found)
 }
 
 /// A C string's text.

@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use tidegate_ledger::Promise;
-
 use super::{Partition, REVOKE_DEADLINE, Reader, Revocation, subject};
 use crate::kafka::{Inquiry, Positions, TopicPartition};
 use crate::pipeline::status::Phase;
@@ -168,7 +166,6 @@ impl Reader {
         let of_these = partitions.iter().filter_map(|partition| self.state.partitions.get(partition));
         match of_these.filter(|partition| partition.is_outstanding()).count() {
             0 => Ok(()),
-            _ if self.promise == Promise::AtLeastOnce => Ok(()),
             count => Err(format!("{count} partitions went to another member while a commit of them was not answered")),
         }
     }

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
-use tidegate_ledger::Promise;
 
 use super::{Done, HowMade, Outcome, Outstanding, Partition, Reader, Report, subject};
 use crate::kafka::{CommitFault, TopicPartition};
@@ -62,10 +61,7 @@ impl Reader {
                 partition.stop();
                 partition.resume();
             }
-            Outcome::Stopped(reason) => {
-                partition.stop();
-                self.status.problem(&subject(&key), &reason);
-            }
+            Outcome::Stopped(reason) => self.stop(&key, &reason),
             Outcome::Paused(reason) => self.pause(&reason),
         }
     }
@@ -74,13 +70,23 @@ impl Reader {
     fn halve(&mut self, key: &TopicPartition, batch: Batch) {
         let Batch { range, mut records, permit, .. } = batch;
         drop(permit);
-        let Some(at) = records.offsets.get(records.len() / 2).copied() else { return };
+        let Some(at) = records.offsets.get(records.len() / 2).copied().filter(|at| *at > range.first) else {
+            return self.stop(key, &format!("record {} alone finds no room in a plan, which is a defect", range.first));
+        };
         let Some(partition) = self.state.partitions.get_mut(key) else { return };
         partition.split(&range, at);
         let behind = records.split_at_offset(at);
         let second = Range { first: at, ..range.clone() };
         self.send(key, Range { next: at, ..range }, records, None);
         self.send(key, second, behind, None);
+    }
+
+    /// Fetches nothing more of a partition.
+    fn stop(&mut self, key: &TopicPartition, reason: &str) {
+        if let Some(partition) = self.state.partitions.get_mut(key) {
+            partition.stop();
+            self.status.problem(&subject(key), reason);
+        }
     }
 
     /// Fetches nothing more of any partition, and stays in the group: ranges that are under way come to their end.
@@ -126,7 +132,8 @@ impl Reader {
                 // What was made meanwhile waits for the next one.
                 self.state.plans_wait = true;
             }
-            Err(CommitFault::Unknown(fault)) if self.promise == Promise::ExactlyOnce => {
+            // At least once too: another member may plan by now, and a late commit would overwrite that.
+            Err(CommitFault::Unknown(fault)) => {
                 return Err(format!("a commit may or may not have been taken: {fault}; joining again"));
             }
             Err(CommitFault::Letters { problem, partitions, rest }) => {

@@ -117,7 +117,7 @@ impl Reader {
     /// Sends a closed range on its way.
     pub(super) fn send(&mut self, key: &TopicPartition, range: Range, records: Records, planned: Option<Planned>) {
         let Some(partition) = self.state.partitions.get(key) else { return };
-        let Some(lineage) = partition.lineage() else { return };
+        let Some(lineage) = partition.lineage_of(range.first) else { return };
         let permit = self.budget.take(records.bytes());
         let bundle = self.versions.current().bundle.clone();
         let batch = Batch { range, records, lineage, bundle, permit };

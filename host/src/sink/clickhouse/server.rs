@@ -67,6 +67,23 @@ impl Server {
         pace.or_insert_with(|| Arc::new(Pace::new(self.settings.inserts_per_second))).clone()
     }
 
+    /// When a table's definition changed last, in seconds since 1970 by the server's clock.
+    pub async fn altered_at(&self, name: &str) -> Result<u64, SinkFault> {
+        #[derive(Deserialize)]
+        struct Altered {
+            at: u64,
+        }
+        let (database, name) = parted(name);
+        let query = format!(
+            "SELECT toUInt64(toUnixTimestamp(metadata_modification_time)) AS at FROM system.tables WHERE database = {database} AND name = {name} \
+             SETTINGS output_format_json_quote_64bit_integers = 0"
+        );
+        let action = "find out when a table was altered";
+        let altered: Vec<Altered> = self.ask(action, &query).await?;
+        // One that is gone was altered.
+        Ok(altered.first().map_or(u64::MAX / 2, |altered| altered.at))
+    }
+
     /// The rows of an answer; `action` begins the text of what goes wrong.
     pub async fn ask<T: DeserializeOwned>(&self, action: &str, query: &str) -> Result<Vec<T>, SinkFault> {
         // Through a formatted answer, since the client's own row types are fixed when the gateway is compiled.

@@ -23,6 +23,9 @@ use crate::rows::ObjectColumns;
 use crate::sink::pace::Pace;
 use crate::sink::{Blamed, LeftOut, Mismatch, Rule, SinkFault, Table, Write};
 
+/// How far the clocks of a gateway and a server may be apart, in seconds, before an alteration is taken for an older one.
+const CLOCKS: u64 = 1;
+
 /// A table that takes rows of known columns, or JSON objects where there are none.
 pub(super) struct ClickHouseTable {
     pub declared: Declared,
@@ -132,6 +135,13 @@ impl Table for ClickHouseTable {
 
     fn blame<'a>(&'a self, write: Write<'a>) -> BoxFuture<'a, Result<Vec<Blamed>, SinkFault>> {
         Box::pin(blame(self, write))
+    }
+
+    fn altered_since<'a>(&'a self, at: u64) -> BoxFuture<'a, Result<bool, SinkFault>> {
+        Box::pin(async move {
+            let altered_at = self.declared.server.altered_at(&self.declared.name).await?;
+            Ok(altered_at + CLOCKS >= at)
+        })
     }
 
     fn delay(&self) -> Duration {

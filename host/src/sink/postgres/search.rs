@@ -43,13 +43,14 @@ impl<'s> Search<'s> {
         };
         // Constraints that wait for the end are not waited for: which row breaks one would not be known then.
         let immediately = if connection.server.greenplum { "" } else { "SET CONSTRAINTS ALL IMMEDIATE;" };
+        self.table.check(connection, immediately).await?;
         let mut parts = vec![0..self.rows.rows];
         while let Some(part) = parts.pop() {
             if part.is_empty() {
                 continue;
             }
-            let first = format!("SAVEPOINT tidegate_part;{immediately}");
-            match self.table.put(connection, Part::of(self.rows, part.clone()), &first).await {
+            control("SAVEPOINT tidegate_part").await?;
+            match self.table.fill(connection, Part::of(self.rows, part.clone())).await {
                 Ok(()) => control("RELEASE SAVEPOINT tidegate_part").await?,
                 Err(Failure { fault: SinkFault::Rows(reason), row }) => {
                     control("ROLLBACK TO SAVEPOINT tidegate_part").await?;

@@ -140,11 +140,16 @@ impl PostgresTable {
     /// transaction ends.
     pub(super) async fn put(&self, connection: &Connection, part: Part<'_>, first: &str) -> Result<(), Failure> {
         self.check(connection, first).await?;
-        match &self.staging {
-            None => self.copy(connection, part, &qualified(&self.name)).await?,
-            Some(staging) => self.stage(connection, part, staging).await?,
-        }
+        self.fill(connection, part).await?;
         Ok(self.check(connection, "").await?)
+    }
+
+    /// Puts rows where they belong, into a table that was looked at.
+    pub(super) async fn fill(&self, connection: &Connection, part: Part<'_>) -> Result<(), Failure> {
+        match &self.staging {
+            None => self.copy(connection, part, &qualified(&self.name)).await,
+            Some(staging) => self.stage(connection, part, staging).await,
+        }
     }
 
     async fn stage(&self, connection: &Connection, part: Part<'_>, staging: &Staging) -> Result<(), Failure> {
@@ -156,7 +161,7 @@ impl PostgresTable {
     }
 
     /// Fails where the table is not any more what the plan is for.
-    async fn check(&self, connection: &Connection, first: &str) -> Result<(), SinkFault> {
+    pub(super) async fn check(&self, connection: &Connection, first: &str) -> Result<(), SinkFault> {
         let Connection { client, server, .. } = connection;
         let live = catalog::table(client, server, &self.name, first).await;
         let live = live.map_err(|fault| classify(&format!("read the columns of table `{}`", self.name), &fault))?;
