@@ -39,6 +39,7 @@ impl World {
             Event::Join(o),
             Event::Expire(o),
             Event::Begin(o),
+            Event::Skip(o),
             Event::CloseAgain(o),
             Event::Commit(o),
             Event::Defer(o),
@@ -76,6 +77,7 @@ impl World {
                 Event::Expire(_) => 12,
                 Event::Begin(_) => 13,
                 Event::CloseAgain(_) => 14,
+                Event::Skip(_) => 14,
                 Event::Close(_, next) if next == setup.end() => 15,
                 Event::Join(_) if self.broker.members == [None, None] => 16,
                 Event::Deliver(_) => 17,
@@ -130,8 +132,14 @@ impl World {
                 let stable = self.broker.pending.is_none() || !setup.rules.read_stable;
                 owns(o) && owner.partition.is_none() && !owner.is_revoked && owner.paused.is_none() && stable
             }
-            Event::Close(o, _) => goes_on(o)
-                .is_some_and(|of| of.replays.is_empty() && of.jobs.len() < setup.ranges && of.ledger.has_begun()),
+            Event::Close(o, _) => goes_on(o).is_some_and(|of| {
+                let has_room = of.jobs.len() < setup.ranges && setup.kind(of.position) != Kind::Gap;
+                of.replays.is_empty() && has_room && of.ledger.has_begun()
+            }),
+            Event::Skip(o) => goes_on(o).is_some_and(|of| {
+                let is_gap = of.position < setup.end() && setup.kind(of.position) == Kind::Gap;
+                of.replays.is_empty() && is_gap && of.ledger.has_begun()
+            }),
             Event::CloseAgain(o) => goes_on(o).is_some_and(|of| !of.replays.is_empty()),
             Event::Make(o, first, traps) => goes_on(o).and_then(|of| of.jobs.get(&first)).is_some_and(|job| {
                 let flaky = (first..job.next).any(|offset| setup.kind(offset) == Kind::Flaky);

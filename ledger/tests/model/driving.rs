@@ -53,7 +53,7 @@ impl World {
         let poison = (first..job.next).filter(|offset| match setup.kind(*offset) {
             Kind::Poison => true,
             Kind::Flaky => traps,
-            Kind::Good | Kind::Delicate => false,
+            Kind::Good | Kind::Delicate | Kind::Gap => false,
         });
         let poison: BTreeSet<u32> = poison.map(|offset| u32::try_from(offset - first).unwrap()).collect();
         match &job.replayed {

@@ -13,6 +13,8 @@ pub enum Event {
     Begin(usize),
     /// It closes a range up to an offset.
     Close(usize, i64),
+    /// It passes over an offset without a record.
+    Skip(usize),
     /// It closes the next range that is planned.
     CloseAgain(usize),
     /// The guest runs; what is flaky traps or does not.
@@ -116,6 +118,7 @@ impl fmt::Display for Event {
             Self::Expire(o) => format!("the group does without {}", name(o)),
             Self::Begin(o) => format!("{} begins", name(o)),
             Self::Close(o, next) => format!("{} closes a range up to {next}", name(o)),
+            Self::Skip(o) => format!("{} passes over an offset without a record", name(o)),
             Self::CloseAgain(o) => format!("{} closes the next planned range", name(o)),
             Self::Make(o, first, false) => format!("{} makes range {first}", name(o)),
             Self::Make(o, first, true) => format!("{} makes range {first}, what is flaky traps", name(o)),

@@ -27,7 +27,7 @@ use event::Fault::{
 };
 use rules::Rules;
 use search::search;
-use setup::Kind::{self, Delicate, Flaky, Good, Poison};
+use setup::Kind::{self, Delicate, Flaky, Gap, Good, Poison};
 use setup::{Routes, Setup, Tables};
 use tidegate_ledger::Promise;
 
@@ -127,6 +127,11 @@ fn everything() -> Setup {
     Setup { routes: Routes::OfBundle, ..world("everything", &[Flaky, Delicate], 3, &faults) }
 }
 
+/// Compaction and transactions leave offsets without a record: before, within and between ranges, and behind the last.
+fn gaps() -> Setup {
+    world("offsets without records", &[Gap, Good, Gap, Poison, Gap], 2, &[Crash, Freeze, Commit])
+}
+
 /// A plan has room for no range that four records are left out of.
 fn narrow() -> Setup {
     Setup { room: 168, ..world("little room for plans", &[Poison, Poison, Poison, Poison], 1, &[Crash, Commit]) }
@@ -161,6 +166,7 @@ all_hold! {
     holds_where_more_is_promised: Setup { promise: Promise::AtLeastOnce, ..switched() };
     holds_whatever_happens: everything();
     holds_whatever_happens_with_a_fence: fenced(everything());
+    holds_with_offsets_without_records: gaps();
     holds_with_little_room_for_plans: narrow();
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tidegate_ledger::{Ledger, Planned, Promise, Verdicts};
 
 use crate::broker::Message;
-use crate::setup::{Setup, Tables};
+use crate::setup::{Kind, Setup, Tables};
 
 /// What the client takes itself for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -96,6 +96,7 @@ impl Job {
     pub fn rows(&self, setup: &Setup, first: i64) -> Vec<(u16, i64)> {
         let relative = |offset: i64| u32::try_from(offset - first).unwrap();
         (first..self.next)
+            .filter(|offset| setup.kind(*offset) != Kind::Gap)
             .filter(|offset| !self.verdicts.poison.contains(&relative(*offset)))
             .map(|offset| (setup.route(self.bundle, offset), offset))
             .filter(|(route, offset)| {
@@ -108,7 +109,7 @@ impl Job {
     /// What is left out of it.
     pub fn letters(&self, setup: &Setup, first: i64) -> BTreeSet<i64> {
         let rows: BTreeSet<_> = self.rows(setup, first).into_iter().map(|(_, offset)| offset).collect();
-        (first..self.next).filter(|offset| !rows.contains(offset)).collect()
+        (first..self.next).filter(|offset| setup.kind(*offset) != Kind::Gap && !rows.contains(offset)).collect()
     }
 
     /// Which writes it takes, of those that have something to write.

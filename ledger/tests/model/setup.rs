@@ -18,6 +18,8 @@ pub enum Kind {
     Flaky,
     /// The table refuses their row, until it is altered, and again from the next time on.
     Delicate,
+    /// There is none at this offset: a compaction has taken it, or it marks the end of a transaction.
+    Gap,
 }
 
 /// What the table can do.

@@ -82,6 +82,11 @@ impl World {
                 partition.jobs.insert(partition.position, Job::new(next, None));
                 partition.position = next;
             }
+            Event::Skip(o) => {
+                let partition = self.partition(o);
+                partition.ledger.skip(partition.position, partition.position + 1);
+                partition.position += 1;
+            }
             Event::CloseAgain(o) => {
                 let partition = self.partition(o);
                 let planned = partition.replays.pop_front().unwrap();

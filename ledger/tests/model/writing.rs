@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tidegate_ledger::Promise;
+use tidegate_ledger::{BundleId, Planned, Promise};
 
 use crate::owner::Phase;
 use crate::setup::{Setup, Tables};
@@ -66,13 +66,18 @@ impl World {
             next: if setup.rules.token_names_range { next } else { 0 },
             route: if setup.rules.token_names_route { route } else { 0 },
         };
+        let (bundle, verdicts) = (BundleId(job.bundle.into()), job.verdicts.clone());
         if !is_planned {
             self.loosen(era, first, next);
         }
-        let is_named =
-            entry.is_some_and(|entry| entry.plan.ranges.iter().any(|range| (range.first, range.next) == (first, next)));
+        let is_named = entry.is_some_and(|entry| {
+            let is_this = |range: &Planned| {
+                range.is_like(&Planned { first, next, bundle, verdicts: verdicts.clone(), at: range.at })
+            };
+            entry.plan.ranges.iter().any(is_this)
+        });
         if setup.looks_at_plans && owns && is_planned && !is_named {
-            return Err(format!("range {first}-{next} is sent, and no commit names it"));
+            return Err(format!("range {first}-{next} is sent, and no commit names it like that"));
         }
         self.inserts.push(Insert { asker: Some(o), first, route, token, rows, era });
         Ok(())
