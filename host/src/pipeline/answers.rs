@@ -226,13 +226,12 @@ impl Transformed {
     pub fn reject_refused(&mut self, route: usize, name: &str, rule: &dyn Rule) -> Result<usize, GuestFault> {
         let Some(rows) = self.routes.get(route) else { return Ok(0) };
         let mut refused = BTreeMap::new();
-        let mut index = 0;
-        for (row, origin) in rows.chunks.iter().flat_map(|chunk| chunk.rows().zip(&chunk.origins)) {
+        let all = rows.chunks.iter().flat_map(|chunk| chunk.rows().zip(&chunk.origins));
+        for (index, (row, origin)) in all.enumerate() {
             if let Some(problem) = rule.refuses(row) {
                 let record = record_of(*origin).ok_or_else(|| without_record(name, index, &problem))?;
                 refused.entry(record).or_insert_with(|| brief(wrong_row(name, &problem)));
             }
-            index += 1;
         }
         Ok(self.refuse(route, Stage::Encode, refused))
     }

@@ -33,7 +33,9 @@ fn sift(direct: &Direct, table: &dyn Table, rows: &[Vec<u8>]) -> anyhow::Result<
 }
 
 /// What a table of (id bigint, name text) is given besides, the rows with their index from 100 on that it refuses, what it says.
-const CONSTRAINTS: [(&str, &[(u32, Option<&str>)], &str); 6] = [
+type Constraint = (&'static str, &'static [(u32, Option<&'static str>)], &'static str);
+
+const CONSTRAINTS: [Constraint; 6] = [
     ("ALTER TABLE SCHEMA.t ADD CHECK (length(name) < 5)", &[(3, Some("too long")), (7, Some("this too"))], "23514"),
     ("ALTER TABLE SCHEMA.t ADD CHECK (name IS NOT NULL)", &[(0, None)], "23514"),
     // Of two that are the same it is the later that comes too late.

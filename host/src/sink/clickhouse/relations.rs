@@ -216,7 +216,7 @@ pub(super) mod tests {
             uuid: "428252ee-a23f-4b94-892d-18f85dcc8ae3".into(),
             engine: engine_full.split(['(', ' ']).next().unwrap().into(),
             engine_full: engine_full.into(),
-            partition_key: engine_full.contains("PARTITION BY").then(|| "toYYYYMM(at)".to_owned()).unwrap_or_default(),
+            partition_key: if engine_full.contains("PARTITION BY") { "toYYYYMM(at)".to_owned() } else { String::new() },
             create_table_query: String::new(),
             dependencies_database: views.iter().map(|_| "shop".into()).collect(),
             dependencies_table: views.iter().map(|view| (*view).into()).collect(),
