@@ -20,6 +20,13 @@ pub struct BatchLimits {
 impl BatchLimits {
     /// Large enough that a table gets few parts, small enough that several ranges fit the memory of a pipeline.
     pub const DEFAULT: Self = Self { records: 50_000, bytes: ByteSize::mib(8), linger: Duration::from_secs(1) };
+
+    /// Ranges so many times as large, at most `bytes`.
+    pub fn stretched(self, times: usize, bytes: usize) -> Self {
+        let most = bytes.max(self.bytes.0);
+        let bytes = ByteSize(self.bytes.0.saturating_mul(times).min(most));
+        Self { records: self.records.saturating_mul(times), bytes, ..self }
+    }
 }
 
 /// The limits, and the schedule if there is one.

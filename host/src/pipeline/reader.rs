@@ -43,6 +43,12 @@ const REVOKE_DEADLINE: Duration = Duration::from_secs(10);
 /// How often Kafka is asked whether a trouble is over.
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 
+/// How long inserts may wait for their table before ranges become larger.
+const LONGEST_DELAY: Duration = Duration::from_millis(500);
+
+/// So many times as large as the limits say they become at most: as many rows as one insert holds, where records are like ours.
+const MOST_STRETCH: usize = 10;
+
 /// The longest wait of the thread; everything that matters wakes it before.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
@@ -107,6 +113,8 @@ pub struct State {
     commits_fail_since: Option<Instant>,
     trouble_probed_at: Option<Instant>,
     probe: Option<Inquiry<Vec<String>>>,
+    /// How many times as large ranges are as the limits say.
+    stretch: usize,
     /// Whether nothing is fetched for the tenant's memory, as is told.
     waits_for_tenant: bool,
     /// Until when, once it has begun.
@@ -215,7 +223,7 @@ impl Reader {
             return;
         }
         self.state.version = turn;
-        self.limits = self.versions.limits();
+        self.stretch_ranges();
         for (key, partition) in self.state.partitions.iter_mut().filter(|(_, partition)| partition.is_stopped()) {
             partition.resume();
             self.status.solved(&subject(key));
@@ -226,12 +234,23 @@ impl Reader {
         }
     }
 
+    /// Where a table takes so many inserts a second and no more, and ranges wait for it, they become larger instead of more.
+    fn stretch_ranges(&mut self) {
+        let version = self.versions.current();
+        let waits = version.tables.iter().any(|(_, table)| table.delay() > LONGEST_DELAY);
+        let stretch = self.state.stretch.max(1);
+        self.state.stretch = if waits { (2 * stretch).min(MOST_STRETCH) } else { (stretch / 2).max(1) };
+        // Two of them, with their rows, have to find room.
+        self.limits = version.limits().stretched(self.state.stretch, self.budget.limit() / 4);
+    }
+
     /// What is done now and then: commits, figures, questions to Kafka.
     fn housekeep(&mut self, now: Instant) {
         if self.state.committed_at.is_some_and(|last| now < last + COMMIT_INTERVAL) {
             return;
         }
         self.state.committed_at = Some(now);
+        self.stretch_ranges();
         self.entrance.take_if(|entrance| entrance.is_over(now));
         self.state.partitions.values_mut().for_each(Partition::pass_marks);
         self.commit(now);
