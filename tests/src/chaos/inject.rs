@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 
 use super::member::{Member, SESSION};
-use super::pipelines::{Base, PIPELINES, TENANT};
+use super::pipelines::Base;
 use super::plan::Fault;
 use super::proxy::{Blow, FaultProxy};
 use super::run::{ABORTED, Run, STOP_PATIENCE};
@@ -62,7 +62,6 @@ impl Run {
             }
             Fault::Grow(pipeline) => self.grow(pipeline)?,
             Fault::DiskFull(member) => self.fill_disk(member)?,
-            Fault::Altered(pipeline) => self.alter(pipeline)?,
             Fault::Deaths { member, points, passes } => {
                 if !self.die_at(&points, member, passes)? {
                     return Ok(None);
@@ -119,19 +118,6 @@ impl Run {
         member.postgres.relent();
         std::fs::remove_file(&state).context("take the file away")?;
         std::fs::rename(&away, &state).context("put its folder back")
-    }
-
-    fn alter(&self, pipeline: usize) -> anyhow::Result<()> {
-        let target =
-            PIPELINES.get(pipeline).and_then(|pipeline| pipeline.targets.first()).context("no such pipeline")?;
-        let rename = |from: &str, to: &str| {
-            let statement = format!("ALTER TABLE {TENANT}.{} RENAME COLUMN {from} TO {to}", target.table);
-            // A database that was just started again has closed the connection of before.
-            eventually("the column has another name", || self.field.query(target.base, &statement).map(|_| ()))
-        };
-        rename("version", "edition")?;
-        std::thread::sleep(A_WHILE);
-        rename("edition", "version")
     }
 
     /// Kills a gateway and starts one that stands still at a point, until others have done what it was about to do.

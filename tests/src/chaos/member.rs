@@ -49,7 +49,8 @@ impl Member {
             "plugins = \"plugins\"\nworkers = 2\ndrain = \"20 s\"\n\n[http]\nlisten = \"127.0.0.1:0\"\n\n[kafka]\n\
              \"bootstrap.servers\" = \"{}\"\n\"session.timeout.ms\" = {session}\n\"heartbeat.interval.ms\" = 300\n\
              \"topic.metadata.refresh.interval.ms\" = 2000\n\n[sinks.dwh]\ntype = \"clickhouse\"\nurl = \"http://{}\"\n\
-             user = \"{user}\"\npassword = {{ file = \"dwh.password\" }}\ntimeout = \"{deadline} ms\"\n\n\
+             user = \"{user}\"\npassword = {{ file = \"dwh.password\" }}\ntimeout = \"{deadline} ms\"\n\
+             inserts_per_second = 50\noutage = \"1 min\"\n\n\
              {}timeout = \"{deadline} ms\"\n",
             stand.kafka()?,
             clickhouse.address(),

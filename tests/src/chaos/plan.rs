@@ -47,8 +47,6 @@ pub enum Fault {
     Grow(usize),
     /// A gateway can write nothing more to its folder, and the databases say that their disks are full.
     DiskFull(usize),
-    /// A column of the pipeline's table gets another name for a while.
-    Altered(usize),
     /// A gateway dies at a point of a range's way, is started again and dies at the next one, and so on.
     Deaths {
         /// Whose.
@@ -142,14 +140,13 @@ impl Fault {
             Self::Away(_, of) => format!("{} not reached", base(of)),
             Self::Grow(_) => "partition added".to_owned(),
             Self::DiskFull(_) => "disk full".to_owned(),
-            Self::Altered(_) => "table altered".to_owned(),
             Self::Deaths { .. } => "gateway died at stop points".to_owned(),
         }
     }
 
     /// Whether rows stop until it is over: what the time of recovery is taken of.
     pub fn is_outage(&self) -> bool {
-        !matches!(self, Self::Struck { .. } | Self::Grow(_) | Self::Altered(_) | Self::DiskFull(_))
+        !matches!(self, Self::Struck { .. } | Self::Grow(_) | Self::DiskFull(_))
     }
 }
 
@@ -196,7 +193,6 @@ fn every_kind(random: &mut StdRng) -> Vec<Fault> {
         Fault::Grow(random.random_range(0..PIPELINES.len())),
         Fault::DiskFull(random.random_range(0..2)),
     ];
-    faults.extend((0..PIPELINES.len() - 1).map(Fault::Altered));
     let frozen_at = LATE_POINTS.choose_multiple(random, FREEZES).copied().collect::<Vec<_>>();
     faults.extend(frozen_at.into_iter().map(|name| Fault::FreezeAt { name, member: random.random_range(0..2) }));
     for base in BASES {

@@ -13,6 +13,7 @@ fn two_gateways_share_the_partitions_and_one_takes_over_from_the_other() -> anyh
     let topic = tenant.create_topic("sales", SHOP.partitions)?;
     tenant.create_counting_tables("sales")?;
     let mut pipeline = tenant.pipeline("sales", &topic)?;
+    pipeline.text.insert_str(0, "delivery = \"at-least-once\"\n");
     pipeline.section("[batch]\nlinger = \"200 ms\"");
     tenant.install(&pipeline)?;
     let feed = Feed::start(SHOP.writer(&tenant, &topic)?, SHOP.sales()?, 5_000.0);

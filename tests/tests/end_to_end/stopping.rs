@@ -97,6 +97,7 @@ fn tenant(name: &str) -> anyhow::Result<(Tenant, String)> {
     let topic = tenant.create_topic("sales", SHOP.partitions)?;
     tenant.create_counting_tables("sales")?;
     let mut pipeline = tenant.pipeline("sales", &topic)?;
+    pipeline.text.insert_str(0, "delivery = \"at-least-once\"\n");
     pipeline.section("[batch]\nlinger = \"200 ms\"");
     tenant.install(&pipeline)?;
     Ok((tenant, topic))

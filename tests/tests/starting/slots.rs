@@ -40,6 +40,7 @@ fn a_slot_takes_all_that_was_there_in_large_ranges_and_the_next_what_came_since(
     let topic = tenant.create_topic("sales", SHOP.partitions)?;
     tenant.create_counting_tables("sales")?;
     let mut pipeline = tenant.pipeline("sales", &topic)?;
+    pipeline.text.insert_str(0, "delivery = \"at-least-once\"\n");
     pipeline.section("[batch]\nschedule = \"every 3 s\"\nrecords = 1_000_000\nbytes = \"512 MiB\"");
     tenant.install(&pipeline)?;
     let (mut writer, mut source) = (SHOP.writer(&tenant, &topic)?, SHOP.sales()?);

@@ -90,7 +90,11 @@ impl Reader {
         let keys: Vec<_> =
             self.state.partitions.values().filter(|partition| due(partition)).map(Partition::key).collect();
         for key in keys {
-            self.close(&key, now);
+            // Many ranges that are to be replayed may have come at once.
+            while self.close(&key, now)
+                && self.state.partitions.get(&key).is_some_and(|partition| partition.is_due(&self.limits, now))
+            {
+            }
             // What is to be replayed and is not there yet is read again by whoever comes next.
             if let Some(partition) = self.state.partitions.get_mut(&key).filter(|_| draining) {
                 partition.give_up_open();
@@ -105,13 +109,15 @@ impl Reader {
         }
     }
 
-    fn close(&mut self, key: &TopicPartition, now: Instant) {
+    /// Whether there was a range to close, and room for it.
+    fn close(&mut self, key: &TopicPartition, now: Instant) -> bool {
         if self.state.in_flight >= Self::MOST_RANGES {
-            return;
+            return false;
         }
-        let Some(partition) = self.state.partitions.get_mut(key) else { return };
-        let Some(Closed { range, records, planned }) = partition.close(&self.limits, now) else { return };
+        let Some(partition) = self.state.partitions.get_mut(key) else { return false };
+        let Some(Closed { range, records, planned }) = partition.close(&self.limits, now) else { return false };
         self.send(key, range, records, planned);
+        true
     }
 
     /// Sends a closed range on its way.
