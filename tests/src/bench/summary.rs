@@ -20,6 +20,8 @@ pub struct Summary {
     pub runs: BTreeMap<&'static str, Measured>,
     /// CPU a record, WebAssembly by native.
     pub wasm_tax: f64,
+    /// CPU a record, exactly once by at least once.
+    pub exactly_once_tax: f64,
     /// CPU a record, the whole path by a bare poll loop.
     pub over_librdkafka: f64,
 }
@@ -41,6 +43,7 @@ impl Summary {
             partitions,
             rounds: rounds.values().map(Vec::len).min().unwrap_or_default(),
             wasm_tax: wasm / cpu("native_clickhouse")?,
+            exactly_once_tax: wasm / cpu("wasm_clickhouse_at_least_once")?,
             over_librdkafka: wasm / cpu("librdkafka")?,
             runs,
         })
@@ -66,12 +69,13 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { records, partitions, rounds, .. } = self;
         writeln!(f, "{records} records in {partitions} partitions, medians of {rounds}")?;
-        writeln!(f, "{:<20}{:>16}{:>16}{:>14}", "", "records/s", "CPU us/record", "peak MiB")?;
+        writeln!(f, "{:<32}{:>16}{:>16}{:>14}", "", "records/s", "CPU us/record", "peak MiB")?;
         for (mode, run) in &self.runs {
             let Measured { records_per_second, cpu_us_per_record, peak_rss_mib } = run;
-            writeln!(f, "{mode:<20}{records_per_second:>16.0}{cpu_us_per_record:>16.3}{peak_rss_mib:>14.0}")?;
+            writeln!(f, "{mode:<32}{records_per_second:>16.0}{cpu_us_per_record:>16.3}{peak_rss_mib:>14.0}")?;
         }
         writeln!(f, "wasm_tax         {:.2}", self.wasm_tax)?;
+        writeln!(f, "exactly_once_tax {:.2}", self.exactly_once_tax)?;
         write!(f, "over_librdkafka  {:.2}", self.over_librdkafka)
     }
 }
@@ -90,10 +94,12 @@ mod tests {
             ("librdkafka", vec![measured(0.5), measured(9.0), measured(0.4)]),
             ("wasm_clickhouse", vec![measured(0.8), measured(0.7), measured(7.0)]),
             ("native_clickhouse", vec![measured(0.6), measured(0.8)]),
+            ("wasm_clickhouse_at_least_once", vec![measured(0.5)]),
         ]);
         let summary = Summary::new(10, 4, &rounds)?;
         assert!((summary.over_librdkafka - 1.6).abs() < 1e-9);
         assert!((summary.wasm_tax - 0.8 / 0.7).abs() < 1e-9);
+        assert!((summary.exactly_once_tax - 1.6).abs() < 1e-9);
         Ok(())
     }
 }

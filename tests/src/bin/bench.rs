@@ -34,7 +34,11 @@ struct Arguments {
     summary: PathBuf,
 }
 
-const MODES: [&str; 5] = ["librdkafka", "consume", "wasm_clickhouse", "wasm_postgres", "native_clickhouse"];
+const MODES: [&str; 6] =
+    ["librdkafka", "consume", "wasm_clickhouse", AT_LEAST_ONCE, "wasm_postgres", "native_clickhouse"];
+
+/// As `wasm_clickhouse`, without plans and with dead letters that are written by themselves.
+const AT_LEAST_ONCE: &str = "wasm_clickhouse_at_least_once";
 
 struct Bench {
     arguments: Arguments,
@@ -118,7 +122,7 @@ impl Bench {
     /// How many rows a mode has written, if it writes any.
     fn rows(&self, runtime: &tokio::runtime::Runtime, mode: &str) -> anyhow::Result<Option<i64>> {
         Ok(match mode {
-            "wasm_clickhouse" | "native_clickhouse" => {
+            "wasm_clickhouse" | AT_LEAST_ONCE | "native_clickhouse" => {
                 Some(runtime.block_on(self.query("SELECT count() FROM shop.sales"))?.trim().parse()?)
             }
             "wasm_postgres" => Some(self.postgres.count("sales")?),
@@ -152,7 +156,7 @@ impl Bench {
         let config = self.configure(mode, group)?;
         let mut command = Command::new(sibling("bench-gateway")?);
         let name = match mode {
-            "wasm_clickhouse" | "wasm_postgres" => "wasm",
+            "wasm_clickhouse" | AT_LEAST_ONCE | "wasm_postgres" => "wasm",
             "native_clickhouse" => "native",
             _ => "discard",
         };
@@ -199,11 +203,12 @@ impl Bench {
             "wasm_postgres" => format!("pg:{}.sales", self.postgres.schema),
             _ => "dwh:shop.sales".to_owned(),
         };
+        let delivery = if mode == AT_LEAST_ONCE { "delivery = \"at-least-once\"\n" } else { "" };
         let unique = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_nanos();
         std::fs::write(
             plugins.join("sales.toml"),
             format!(
-                "topics = [\"{TOPIC}\"]\ngroup = \"tidegate.default.{group}-{unique}\"\ndead_letter = \"sales.dead\"\n\
+                "{delivery}topics = [\"{TOPIC}\"]\ngroup = \"tidegate.default.{group}-{unique}\"\ndead_letter = \"sales.dead\"\n\
                  [routes]\nsale = \"{target}\"\n[lookups.products]\nfile = \"products.csv\"\nkey = \"product_id\"\n"
             ),
         )?;
