@@ -37,6 +37,8 @@ pub struct Partition {
     is_announced: bool,
     /// Nothing is fetched or committed before this: its letters cannot be written.
     rests_until: Option<Instant>,
+    /// Where it stopped, if it did.
+    stopped_at: Option<i64>,
     /// By first offset: who waits until a commit of the plan is answered.
     waiting: BTreeMap<i64, oneshot::Sender<Go>>,
     /// How many of its ranges are under way.
@@ -113,6 +115,7 @@ impl Partition {
             letters: BTreeMap::new(),
             is_announced: false,
             rests_until: None,
+            stopped_at: None,
             waiting: BTreeMap::new(),
             in_flight: 0,
             cancel: CancellationToken::new(),
@@ -236,10 +239,12 @@ impl Partition {
 
     /// It is known how a range is to be written; `go` is answered when it may be, and dropped where it will not be.
     pub fn made(&mut self, range: &Range, (bundle, verdicts): (BundleId, Verdicts), now: u64, go: oneshot::Sender<Go>) {
-        let Some(ledger) = self.ledger.as_mut().filter(|_| matches!(self.standing, Standing::Sound | Standing::Adrift))
-        else {
-            return;
+        let goes_on = match self.standing {
+            Standing::Sound | Standing::Adrift => true,
+            Standing::Stopped => self.stopped_at.is_some_and(|at| range.first < at),
+            Standing::Early | Standing::Leaving => false,
         };
+        let Some(ledger) = self.ledger.as_mut().filter(|_| goes_on) else { return };
         let fits = ledger.has_room(range.first, &verdicts);
         let answer = match ledger.made(range.first, bundle, verdicts, now) {
             true => Go::Send,
@@ -360,12 +365,21 @@ impl Partition {
         self.end = Some(end);
     }
 
-    /// A range cannot be completed: nothing behind it is read.
-    pub fn stop(&mut self) {
+    /// The range at this offset cannot be completed, or nothing of the partition can: nothing behind it is read or planned. What lies before
+    /// it goes on to its end.
+    pub fn stop(&mut self, at: Option<i64>) {
         if self.standing != Standing::Leaving {
             self.standing = Standing::Stopped;
         }
-        self.close_down();
+        match at {
+            Some(at) => {
+                self.open = None;
+                self.replays.clear();
+                self.waiting.retain(|first, _| *first < at);
+                self.stopped_at = self.stopped_at.map_or(Some(at), |before| Some(before.min(at)));
+            }
+            None => self.close_down(),
+        }
     }
 
     /// What stopped it is over: it begins anew from what is committed, once nothing of it is under way.

@@ -24,7 +24,7 @@ impl Stand {
     pub fn file(&self, name: &str, top: &str, sections: &str) -> anyhow::Result<PipelineFile> {
         let mut file = self.tenant.pipeline("sales", &self.topic)?;
         file.name = name.to_owned();
-        file.text.insert_str(0, &format!("delivery = \"at-least-once\"\n{top}\n"));
+        file.text.insert_str(0, &format!("{top}\ndelivery = \"at-least-once\"\n"));
         file.section(sections);
         Ok(file)
     }

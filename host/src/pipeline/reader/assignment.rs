@@ -36,7 +36,7 @@ impl Reader {
         self.state.assignments += 1;
         let mut partition = Partition::new(key, self.state.assignments, self.promise);
         if self.status.phase() == Phase::Paused {
-            partition.stop();
+            partition.stop(None);
         }
         self.state.partitions.insert(key.clone(), partition);
         self.state.beginnings.again_at = None;

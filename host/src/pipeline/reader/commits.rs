@@ -58,10 +58,10 @@ impl Reader {
             Outcome::TooLarge(batch) => self.halve(&key, *batch),
             // A version that took over meanwhile may do what the one before could not.
             Outcome::Stopped(_) | Outcome::Paused(_) if done.turn != self.versions.turn() => {
-                partition.stop();
+                partition.stop(Some(done.range.first));
                 partition.resume();
             }
-            Outcome::Stopped(reason) => self.stop(&key, &reason),
+            Outcome::Stopped(reason) => self.stop(&key, done.range.first, &reason),
             Outcome::Paused(reason) => self.pause(&reason),
         }
     }
@@ -71,7 +71,11 @@ impl Reader {
         let Batch { range, mut records, permit, .. } = batch;
         drop(permit);
         let Some(at) = records.offsets.get(records.len() / 2).copied().filter(|at| *at > range.first) else {
-            return self.stop(key, &format!("record {} alone finds no room in a plan, which is a defect", range.first));
+            return self.stop(
+                key,
+                range.first,
+                &format!("record {} alone finds no room in a plan, which is a defect", range.first),
+            );
         };
         let Some(partition) = self.state.partitions.get_mut(key) else { return };
         partition.split(&range, at);
@@ -81,17 +85,17 @@ impl Reader {
         self.send(key, second, behind, None);
     }
 
-    /// Fetches nothing more of a partition.
-    fn stop(&mut self, key: &TopicPartition, reason: &str) {
+    /// Fetches nothing more of a partition, whose range at this offset cannot be completed.
+    fn stop(&mut self, key: &TopicPartition, at: i64, reason: &str) {
         if let Some(partition) = self.state.partitions.get_mut(key) {
-            partition.stop();
+            partition.stop(Some(at));
             self.status.problem(&subject(key), reason);
         }
     }
 
     /// Fetches nothing more of any partition, and stays in the group: ranges that are under way come to their end.
     fn pause(&mut self, reason: &str) {
-        self.state.partitions.values_mut().for_each(Partition::stop);
+        self.state.partitions.values_mut().for_each(|partition| partition.stop(None));
         if self.status.phase() != Phase::Paused {
             self.status.enter(Phase::Paused);
         }
