@@ -512,6 +512,13 @@ impl Partition {
         self.open.as_ref().filter(|_| waits).map(|open| open.deadline(limits))
     }
 
+    /// Whether the open range has waited as long as it does where no other is under way.
+    pub fn has_lingered(&self, limits: &BatchLimits, now: Instant) -> bool {
+        self.replays.is_empty()
+            && self.bound.is_none()
+            && self.open.as_ref().is_some_and(|open| now >= open.deadline(limits))
+    }
+
     /// Closes the open range, or the next that is to be replayed; it is under way from now on.
     pub fn close(&mut self, limits: &BatchLimits, now: Instant) -> Option<Closed> {
         if let Some(planned) = self.replays.front() {

@@ -115,6 +115,8 @@ pub struct State {
     probe: Option<Inquiry<Vec<String>>>,
     /// How many times as large ranges are as the limits say.
     stretch: usize,
+    /// Whether nothing more has room, as it was the last time that anything was fetched: what is open does not grow.
+    is_full: bool,
     /// Whether nothing is fetched for the tenant's memory, as is told.
     waits_for_tenant: bool,
     /// Until when, once it has begun.

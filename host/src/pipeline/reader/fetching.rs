@@ -18,6 +18,7 @@ impl Reader {
         self.budget.set_open(self.open_bytes());
         let spent = self.budget.spent();
         self.note_memory(spent == Some(Spent::Tenant));
+        self.state.is_full = spent.is_some();
         if spent.is_some() {
             // Nothing comes back that could make room: what is open must go on its way.
             if self.state.in_flight == 0 {
@@ -54,6 +55,7 @@ impl Reader {
         if passed_over && fetched == 0 && self.state.in_flight == 0 {
             self.close_largest(now);
         }
+        self.state.is_full = passed_over && fetched == 0;
         self.status.metrics().records.inc_by(u64::try_from(fetched).unwrap_or_default());
         let bytes = self.open_bytes().saturating_sub(bytes_before);
         self.budget.set_open(bytes_before + bytes);
@@ -86,7 +88,9 @@ impl Reader {
     /// Sends the ranges on their way that are full or have waited long enough.
     pub(super) fn close_due(&mut self, now: Instant) {
         let draining = self.state.draining.is_some();
-        let due = |partition: &Partition| draining || partition.is_due(&self.limits, now);
+        // What cannot grow waits for nothing.
+        let lingered = |partition: &Partition| self.state.is_full && partition.has_lingered(&self.limits, now);
+        let due = |partition: &Partition| draining || partition.is_due(&self.limits, now) || lingered(partition);
         let keys: Vec<_> =
             self.state.partitions.values().filter(|partition| due(partition)).map(Partition::key).collect();
         for key in keys {
