@@ -11,7 +11,7 @@ use crate::audit::Place;
 use crate::config::{
     ConfigFaults, GatewaySettings, Guarantee, Mode, PipelineName, PipelineSettings, Target, confined, discover,
 };
-use crate::kafka::{Excerpts, KafkaSettings, TopicPartition};
+use crate::kafka::{Excerpt, Excerpts, KafkaSettings, TopicPartition};
 use crate::metrics::Metrics;
 use crate::pipeline::{
     Batch, Budget, Bundle, Isolation, Lineage, Preparation, Prepared, Range, Records, Shared, Status, Transformed,
@@ -299,6 +299,15 @@ pub fn failed(problem: impl Into<String>) -> SubjectFault {
 /// So many.
 pub fn count(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+/// The next piece of an excerpt, and the excerpt again.
+pub async fn next_piece(mut excerpt: Excerpt) -> Result<(Excerpt, Option<(Range, Records)>), SubjectFault> {
+    blocking(move || {
+        let piece = excerpt.piece().map_err(failed)?;
+        Ok((excerpt, piece))
+    })
+    .await
 }
 
 /// Runs what waits for Kafka where waiting is allowed.

@@ -24,7 +24,7 @@ use crate::kafka::{Excerpts, Most, TopicPartition};
 use crate::pipeline::{Lineage, Range, Records, Transformed};
 use crate::sink::{Found, Provenance, Question};
 pub use crate::subject::{ColumnNames, SubjectFault};
-use crate::subject::{Instead, Purpose, Subject, blocking, count, failed, offsets_of};
+use crate::subject::{Instead, Purpose, Subject, blocking, count, failed, next_piece, offsets_of};
 use letters::Letters;
 
 /// What is audited.
@@ -180,11 +180,7 @@ impl Audit {
         let mut excerpt = excerpts.read(&range, PIECE).map_err(failed)?;
         let mut read = 0;
         loop {
-            let (given_back, piece) = blocking(move || {
-                let piece = excerpt.piece().map_err(failed)?;
-                Ok((excerpt, piece))
-            })
-            .await?;
+            let (given_back, piece) = next_piece(excerpt).await?;
             excerpt = given_back;
             let Some((piece, records)) = piece else { break };
             read += count(records.len());

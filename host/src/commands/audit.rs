@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::UNUSABLE;
+use super::columns::{ColumnArguments, found};
 use super::test::Format;
-use crate::audit::{ColumnNames, Compared, Place, Report, Runs, SubjectFault, Wanted, Wrong, audit as look};
+use crate::audit::{Compared, Place, Report, Runs, Wanted, Wrong, audit as look};
 use crate::config::parse_duration;
 use crate::logging;
 
@@ -34,18 +34,9 @@ pub struct AuditArguments {
     /// End before this; without it at what the pipeline's group has committed.
     #[arg(long, value_name = "OFFSET|TIME")]
     pub to: Option<Place>,
-    /// What the plugin calls the column of the topic, if not `_topic`.
-    #[arg(long, value_name = "NAME")]
-    pub topic_column: Option<String>,
-    /// What the plugin calls the column of the partition, if not `_partition`.
-    #[arg(long, value_name = "NAME")]
-    pub partition_column: Option<String>,
-    /// What the plugin calls the column of the offset, if not `_offset`.
-    #[arg(long, value_name = "NAME")]
-    pub offset_column: Option<String>,
-    /// What the plugin calls the column of the ordinal, if not `_ordinal`.
-    #[arg(long, value_name = "NAME")]
-    pub ordinal_column: Option<String>,
+    /// What the plugin calls the columns that tell where rows came from.
+    #[command(flatten)]
+    pub columns: ColumnArguments,
     /// List at most so many runs of offsets for each table.
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub listed: usize,
@@ -61,20 +52,10 @@ pub struct AuditArguments {
 /// what was asked for cannot be done.
 pub fn audit(arguments: &AuditArguments) -> ExitCode {
     logging::start();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("io").enable_all().build();
     let wanted = arguments.wanted();
-    let report = runtime
-        .map_err(|fault| SubjectFault::Failed(format!("start threads: {fault}")))
-        .and_then(|runtime| runtime.block_on(look(&arguments.config, &arguments.pipeline, &wanted)));
-    let report = match report {
+    let report = match found(look(&arguments.config, &arguments.pipeline, &wanted)) {
         Ok(report) => report,
-        Err(fault) => {
-            eprintln!("{fault}");
-            return match fault {
-                SubjectFault::Unusable(_) => ExitCode::from(UNUSABLE),
-                SubjectFault::Failed(_) => ExitCode::FAILURE,
-            };
-        }
+        Err(code) => return code,
     };
     let text = match arguments.format {
         Format::Text => text(&report),
@@ -93,12 +74,7 @@ impl AuditArguments {
             partition: self.partition,
             from: self.from,
             to: self.to,
-            columns: ColumnNames {
-                topic: self.topic_column.clone(),
-                partition: self.partition_column.clone(),
-                offset: self.offset_column.clone(),
-                ordinal: self.ordinal_column.clone(),
-            },
+            columns: self.columns.names(),
             timeout: self.timeout,
             listed: self.listed,
         }

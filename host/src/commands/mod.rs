@@ -3,6 +3,7 @@
 
 pub mod audit;
 pub mod check;
+mod columns;
 pub mod new;
 pub mod plan;
 pub mod replay;

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::UNUSABLE;
+use super::columns::{ColumnArguments, found};
 use super::test::Format;
 use crate::audit::Place;
 use crate::config::{Target, parse_duration};
 use crate::logging;
-use crate::replay::{ColumnNames, Fate, Instead, Offsets, Report, Selection, SubjectFault, Wanted, replay as run};
+use crate::replay::{Fate, Instead, Offsets, Report, Selection, Wanted, replay as run};
 use crate::rows::shortened;
 
 /// What `tidegate replay` is asked.
@@ -56,18 +56,9 @@ pub struct ReplayArguments {
     /// Write rows; without it nothing is changed.
     #[arg(long)]
     pub write: bool,
-    /// What the plugin calls the column of the topic, if not `_topic`.
-    #[arg(long, value_name = "NAME")]
-    pub topic_column: Option<String>,
-    /// What the plugin calls the column of the partition, if not `_partition`.
-    #[arg(long, value_name = "NAME")]
-    pub partition_column: Option<String>,
-    /// What the plugin calls the column of the offset, if not `_offset`.
-    #[arg(long, value_name = "NAME")]
-    pub offset_column: Option<String>,
-    /// What the plugin calls the column of the ordinal, if not `_ordinal`.
-    #[arg(long, value_name = "NAME")]
-    pub ordinal_column: Option<String>,
+    /// What the plugin calls the columns that tell where rows came from.
+    #[command(flatten)]
+    pub columns: ColumnArguments,
     /// Show so many records, before and after.
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub samples: usize,
@@ -92,20 +83,10 @@ fn into(text: &str) -> Result<(String, Target), &'static str> {
 /// be done.
 pub fn replay(arguments: &ReplayArguments) -> ExitCode {
     logging::start();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("io").enable_all().build();
     let wanted = arguments.wanted();
-    let report = runtime
-        .map_err(|fault| SubjectFault::Failed(format!("start threads: {fault}")))
-        .and_then(|runtime| runtime.block_on(run(&arguments.config, &arguments.pipeline, &wanted)));
-    let report = match report {
+    let report = match found(run(&arguments.config, &arguments.pipeline, &wanted)) {
         Ok(report) => report,
-        Err(fault) => {
-            eprintln!("{fault}");
-            return match fault {
-                SubjectFault::Unusable(_) => ExitCode::from(UNUSABLE),
-                SubjectFault::Failed(_) => ExitCode::FAILURE,
-            };
-        }
+        Err(code) => return code,
     };
     let text = match arguments.format {
         Format::Text => text(&report, arguments.write),
@@ -133,12 +114,7 @@ impl ReplayArguments {
             write: self.write,
             after_delete: self.after_delete,
             again: self.again,
-            columns: ColumnNames {
-                topic: self.topic_column.clone(),
-                partition: self.partition_column.clone(),
-                offset: self.offset_column.clone(),
-                ordinal: self.ordinal_column.clone(),
-            },
+            columns: self.columns.names(),
             timeout: self.timeout,
             samples: self.samples,
             listed: self.listed,

@@ -31,7 +31,7 @@ use crate::kafka::Excerpts;
 use crate::pipeline::{Range, Transformed};
 use crate::rows::{Decoder, write_json};
 pub use crate::subject::{ColumnNames, Instead, SubjectFault};
-use crate::subject::{Purpose, Subject, blocking, count, failed};
+use crate::subject::{Purpose, Subject, blocking, count, failed, next_piece};
 use source::{Batch, PIECE, Seen};
 use there::{Asked, There};
 
@@ -186,11 +186,7 @@ impl Pass<'_> {
         for range in ranges {
             let mut excerpt = self.excerpts.read(range, PIECE).map_err(failed)?;
             loop {
-                let (given_back, piece) = blocking(move || {
-                    let piece = excerpt.piece().map_err(failed)?;
-                    Ok((excerpt, piece))
-                })
-                .await?;
+                let (given_back, piece) = next_piece(excerpt).await?;
                 excerpt = given_back;
                 let Some((piece, records)) = piece else { break };
                 for batch in self.wanted.selection.batches(piece, records, topics, &mut seen)? {
