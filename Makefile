@@ -116,6 +116,24 @@ bench-tenants: plugins test-guests services-needed ## what a tenant keeps of its
 	cargo build --release -p tidegate-tests --bins
 	$(SERVICES) run kafka -- $(CARGO_TARGET_DIR)/release/bench-tenants --rounds $(ROUNDS)
 
+# The module has the rivals in it: a dependency of jiter's wants to be told that a guest has no random numbers. What is said
+# here is added to what `.cargo/config.toml` says. As a cdylib alone, for cargo optimises nothing across crates that are an rlib, too.
+JSON_GUEST_FLAGS = --cfg getrandom_backend="custom"
+
+.PHONY: bench-json-built
+bench-json-built: toolchain
+	cargo build --quiet --profile plugin -p tidegate-json-bench --features rivals --bins
+	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS='$(JSON_GUEST_FLAGS)' \
+	  cargo rustc --quiet --profile plugin --target wasm32-unknown-unknown -p tidegate-json-bench --features rivals --lib --crate-type cdylib
+	cargo build --quiet --release -p tidegate-json-runner --bin bench-json
+
+.PHONY: bench-json
+bench-json: ROUNDS = 11
+bench-json: bench-json-built ## what it costs to read JSON, with this parser and with others; ROUNDS=, SET= and PARSER= choose
+	$(CARGO_TARGET_DIR)/release/bench-json --rounds $(ROUNDS) --set "$(SET)" --parser "$(PARSER)" \
+	  --native $(CARGO_TARGET_DIR)/plugin/json-bench \
+	  --guest $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/tidegate_json_bench.wasm
+
 CHAOS = $(CARGO_TARGET_DIR)/release/chaos $(if $(SEED),--seed $(SEED))
 
 .PHONY: chaos-built
