@@ -134,6 +134,35 @@ bench-json: bench-json-built ## what it costs to read JSON, with this parser and
 	  --native $(CARGO_TARGET_DIR)/plugin/json-bench \
 	  --guest $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/tidegate_json_bench.wasm
 
+JSON_FUZZ = cargo build --quiet --profile plugin -p tidegate-json-fuzz --bin json-fuzz --features exact
+JSON_FUZZ_GUEST = cargo rustc --quiet --profile plugin --target wasm32-unknown-unknown -p tidegate-json-fuzz --features exact \
+  --lib --crate-type cdylib
+JSON_FUZZ_RUN = $(CARGO_TARGET_DIR)/release/fuzz-json $(CARGO_TARGET_DIR)/fuzz-json
+
+# Four programs of the same sources, so each goes to a place of its own. What lies on a guest without vectors has only scalars.
+.PHONY: fuzz-json-built
+fuzz-json-built: fuzz-json-guests
+	$(JSON_FUZZ),scalar && cp $(CARGO_TARGET_DIR)/plugin/json-fuzz $(CARGO_TARGET_DIR)/fuzz-json/scalar
+	$(JSON_FUZZ) && cp $(CARGO_TARGET_DIR)/plugin/json-fuzz $(CARGO_TARGET_DIR)/fuzz-json/vectors
+	cargo build --quiet --release -p tidegate-json-runner --bin fuzz-json
+
+.PHONY: fuzz-json-guests
+fuzz-json-guests: toolchain
+	@mkdir -p $(CARGO_TARGET_DIR)/fuzz-json
+	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS='-C target-feature=-simd128' $(JSON_FUZZ_GUEST)
+	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/tidegate_json_fuzz.wasm $(CARGO_TARGET_DIR)/fuzz-json/scalar.wasm
+	$(JSON_FUZZ_GUEST)
+	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/tidegate_json_fuzz.wasm $(CARGO_TARGET_DIR)/fuzz-json/vectors.wasm
+
+.PHONY: fuzz-json
+fuzz-json: RECORDS = 10000000
+fuzz-json: SEED = 1
+fuzz-json: fuzz-json-built ## read RECORDS= tampered JSON records in each of four ways, as serde_json does; SEED= for others
+	$(CARGO_TARGET_DIR)/fuzz-json/vectors $(RECORDS) $(SEED)
+	$(CARGO_TARGET_DIR)/fuzz-json/scalar $(RECORDS) $(SEED)
+	$(JSON_FUZZ_RUN)/vectors.wasm $(RECORDS) $(SEED)
+	$(JSON_FUZZ_RUN)/scalar.wasm $(RECORDS) $(SEED)
+
 CHAOS = $(CARGO_TARGET_DIR)/release/chaos $(if $(SEED),--seed $(SEED))
 
 .PHONY: chaos-built

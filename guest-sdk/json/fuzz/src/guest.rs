@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 
-use crate::{Count, stream};
+use crate::{Count, STREAM, stream};
 
 thread_local! {
     static COUNT: RefCell<Count> = const { RefCell::new(Count { records: 0, accepted: 0, documented: 0, fingerprint: 0 }) };
@@ -24,6 +24,12 @@ pub extern "C" fn fuzz(seed: u64, first: u64, count: u64) -> u32 {
         }
     }
     0
+}
+
+/// How many records a stream has.
+#[unsafe(no_mangle)]
+pub extern "C" fn records_of_a_stream() -> u64 {
+    STREAM as u64
 }
 
 /// Where the report of a difference lies.

@@ -10,10 +10,10 @@ use crate::tamper::Tamperer;
 use crate::tokens::Parts;
 
 /// Records in a stream.
-pub const STREAM: usize = 512;
+pub const STREAM: usize = 2_048;
 
 /// One of so many records that were read takes the place of one that is tampered with next.
-const KEPT: u32 = 12;
+const KEPT: u32 = 24;
 
 /// Beyond this nothing is kept: records that grow and grow only take time.
 const LONGEST: usize = 2_048;
