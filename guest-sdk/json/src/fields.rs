@@ -63,12 +63,11 @@ impl<'de> MapAccess<'de> for &mut Fields<'_, '_, 'de> {
             self.members.ended = true;
             return Ok(None);
         }
-        let step = learned.step(place.slot);
-        if reader.source.has(reader.at, step.literal()) {
-            reader.at += step.literal().length();
-            self.place = Some(Start { slot: step.next, ..place });
+        if let Some((behind, slot, field)) = learned.foreseen(place.slot, reader.source, reader.at) {
+            reader.at = behind;
+            self.place = Some(Start { slot, ..place });
             self.members.first = false;
-            return K::deserialize(Field(step.field)).map(Some);
+            return K::deserialize(Field(field)).map(Some);
         }
         match reader.unforeseen(place, self.members.first)? {
             Key::Field(slot, field) => {

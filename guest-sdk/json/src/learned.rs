@@ -23,12 +23,12 @@ pub type Resolve = fn(&str) -> Meaning;
 
 /// What follows the value of one key, or an opening bracket.
 #[derive(Clone, Copy)]
-pub struct Step {
+struct Step {
     literal: Literal,
     /// The key that the literal leads to.
-    pub next: Slot,
-    pub field: u16,
-    /// How often something else followed since the literal was learned.
+    next: Slot,
+    field: u16,
+    /// How often something else followed since this was right last.
     surprises: u8,
 }
 
@@ -56,7 +56,8 @@ struct Shape {
     start: Slot,
     /// Slots by a hash of their keys; `Slot::UNKNOWN` where there is none.
     buckets: [Slot; BUCKETS],
-    /// How many keys were learned that are none of its fields.
+    /// How many keys were learned that are its fields, and how many that are none.
+    fields: i32,
     ignored: usize,
     /// How much may go wrong before prediction is given up. Below zero it is, for so many objects.
     credit: i32,
@@ -73,12 +74,12 @@ const MOST_IGNORED: usize = 24;
 /// So many steps there are; slots are bytes.
 const STEPS: usize = 256;
 
-/// A literal is replaced when this often something else stood in its place: a record that is unlike the others should not
-/// make the next one slow.
-const PATIENCE: u8 = 4;
+/// A literal is replaced when so often in a row something else stood in its place: a record that is unlike the others should
+/// not make the next ones slow.
+const PATIENCE: u8 = 3;
 
-/// What an object of a struct earns, in surprises. Two keys out of place are still quicker than no prediction at all.
-const EARNED: i32 = 2;
+/// An object of a struct earns the surprise of every second field: prediction still pays when more than every second is right.
+const FIELDS_A_SURPRISE: i32 = 2;
 
 const MOST_CREDIT: i32 = 64;
 
@@ -101,11 +102,6 @@ pub struct Start {
 
 impl Step {
     const NONE: Self = Self { literal: Literal::NEVER, next: Slot::UNKNOWN, field: 0, surprises: PATIENCE };
-
-    #[inline(always)]
-    pub fn literal(&self) -> &Literal {
-        &self.literal
-    }
 }
 
 impl Learned {
@@ -113,10 +109,16 @@ impl Learned {
         Self { steps: Box::new([Step::NONE; STEPS]), keys: Vec::new(), shapes: Vec::new() }
     }
 
+    /// Where `slot`'s literal stands at `at`: the place behind it, the key that it led to, and its field.
     #[inline(always)]
-    pub fn step(&self, slot: Slot) -> &Step {
+    pub fn foreseen(&mut self, slot: Slot, source: Source<'_>, at: usize) -> Option<(usize, Slot, u16)> {
         // A byte is always within.
-        self.steps.get(usize::from(slot.0)).unwrap_or(&Step::NONE)
+        let step = self.steps.get_mut(usize::from(slot.0))?;
+        if !source.has(at, &step.literal) {
+            return None;
+        }
+        step.surprises = 0;
+        Some((at + step.literal.length(), step.next, step.field))
     }
 
     /// An object of a struct begins.
@@ -125,7 +127,7 @@ impl Learned {
         let found = self.shapes.iter_mut().enumerate().find(|(_, shape)| shape.resolve as usize == resolve as usize);
         match found {
             Some((index, shape)) => {
-                shape.credit = MOST_CREDIT.min(shape.credit + EARNED);
+                shape.credit = MOST_CREDIT.min(shape.credit + 1 + shape.fields / FIELDS_A_SURPRISE);
                 Start { shape: index, slot: shape.start }
             }
             None => self.start_of_new(resolve),
@@ -144,7 +146,7 @@ impl Learned {
             _ => Slot::UNKNOWN,
         };
         let buckets = [Slot::UNKNOWN; BUCKETS];
-        self.shapes.push(Shape { resolve, start: slot, buckets, ignored: 0, credit: MOST_CREDIT });
+        self.shapes.push(Shape { resolve, start: slot, buckets, fields: 0, ignored: 0, credit: MOST_CREDIT });
         Start { shape: self.shapes.len() - 1, slot }
     }
 
@@ -174,7 +176,10 @@ impl Learned {
         }
         let shape = self.shapes.get_mut(shape).filter(|shape| shape.ignored < MOST_IGNORED)?;
         let field = match (shape.resolve)(key) {
-            Meaning::Field(field) => field,
+            Meaning::Field(field) => {
+                shape.fields += 1;
+                field
+            }
             Meaning::Ignored(field) => {
                 shape.ignored += 1;
                 field
@@ -196,7 +201,7 @@ impl Learned {
         if step.next != Slot::UNKNOWN {
             shape.credit -= 1;
             if shape.credit < 0 {
-                shape.credit = -PAUSE * EARNED;
+                shape.credit = -PAUSE * (1 + shape.fields / FIELDS_A_SURPRISE);
                 for slot in shape.buckets.iter().chain([&shape.start]) {
                     self.steps.get_mut(usize::from(slot.0)).into_iter().for_each(|step| *step = Step::NONE);
                 }
