@@ -44,25 +44,27 @@ impl<'de> Reader<'_, 'de> {
         Ok(value)
     }
 
-    #[inline(never)]
-    fn visit_number<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
-        match self.number()? {
-            Number::Unsigned(value) => visitor.visit_u64(value),
-            Number::Signed(value) => visitor.visit_i64(value),
-            Number::Float(value) => visitor.visit_f64(value),
-        }
-    }
-
+    /// Visits the integer that stands here, behind white space if need be.
     #[inline(always)]
     fn integer<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
-        let first = self.peek();
         match self.short_integer(self.at) {
             Some((value, end)) => {
                 self.at = end;
                 visitor.visit_u64(value)
             }
-            None if matches!(first, b'0'..=b'9' | b'-') => self.visit_number(visitor),
-            None => Err(self.unfit(&visitor)),
+            None => self.visit_number(visitor),
+        }
+    }
+
+    #[inline(never)]
+    fn visit_number<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
+        if !matches!(self.peek(), b'0'..=b'9' | b'-') {
+            return Err(self.unfit(&visitor));
+        }
+        match self.number()? {
+            Number::Unsigned(value) => visitor.visit_u64(value),
+            Number::Signed(value) => visitor.visit_i64(value),
+            Number::Float(value) => visitor.visit_f64(value),
         }
     }
 
@@ -152,12 +154,12 @@ macro_rules! values {
     )*};
 }
 
-/// Methods for integers, most of which are short.
-macro_rules! integers {
-    ($($method:ident)*) => {$(
+/// Methods that are all the same.
+macro_rules! through {
+    ($visit:ident: $($method:ident)*) => {$(
         #[inline(always)]
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-            self.integer(visitor)
+            self.$visit(visitor)
         }
     )*};
 }
@@ -177,32 +179,29 @@ impl<'de> Deserializer<'de> for &mut Reader<'_, 'de> {
         }
     }
 
-    integers! {
-        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
-        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
+    through! {
+        integer: deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
+                 deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
     }
 
     values! {
         deserialize_f32: b'0'..=b'9' | b'-' => visit_single;
-        deserialize_str: b'"' => visit_string;
-        deserialize_string: b'"' => visit_string;
-        deserialize_identifier: b'"' => visit_string;
-        deserialize_char: b'"' => visit_string;
         deserialize_seq: b'[' => array;
         deserialize_map: b'{' => object;
     }
 
+    through! {
+        visit_string: deserialize_str deserialize_string deserialize_char deserialize_identifier
+    }
+
     #[inline(always)]
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match self.peek() {
-            b'0'..=b'9' | b'-' => match self.short_float(self.at) {
-                Some((value, end)) => {
-                    self.at = end;
-                    visitor.visit_f64(value)
-                }
-                None => self.visit_number(visitor),
-            },
-            _ => Err(self.unfit(&visitor)),
+        match self.short_float(self.at) {
+            Some((value, end)) => {
+                self.at = end;
+                visitor.visit_f64(value)
+            }
+            None => self.visit_number(visitor),
         }
     }
 

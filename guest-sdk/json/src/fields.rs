@@ -19,9 +19,12 @@ use crate::string::Taken;
 
 /// The members of an object whose opening bracket was taken.
 pub struct Fields<'d, 's, 'de> {
-    members: Members<'d, 's, 'de>,
+    reader: &'d mut Reader<'s, 'de>,
     /// None before the first key.
     place: Option<Start>,
+    first: bool,
+    /// The closing bracket was taken.
+    ended: bool,
 }
 
 /// A key that was not foreseen.
@@ -35,13 +38,33 @@ pub(crate) enum Key<'de> {
 impl<'d, 's, 'de> Fields<'d, 's, 'de> {
     #[inline(always)]
     pub fn new(reader: &'d mut Reader<'s, 'de>) -> Self {
-        Self { members: Members::new(reader), place: None }
+        Self { reader, place: None, first: true, ended: false }
     }
 
     #[inline(always)]
     pub fn end(self) -> Result<(), Error> {
-        self.members.end()
+        Members { reader: self.reader, first: self.first, ended: self.ended }.end()
     }
+
+    /// A key as text, where no number will do.
+    fn key_as_text<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
+        if self.ended {
+            return Ok(None);
+        }
+        let key = read_key(self.reader, self.first, seed)?;
+        self.ended = key.is_none();
+        self.first = false;
+        Ok(key)
+    }
+}
+
+#[inline(never)]
+fn read_key<'de, K: DeserializeSeed<'de>>(
+    reader: &mut Reader<'_, 'de>,
+    first: bool,
+    seed: K,
+) -> Result<Option<K::Value>, Error> {
+    (&mut Members { reader, first, ended: false }).next_key_seed(seed)
 }
 
 impl<'de> MapAccess<'de> for &mut Fields<'_, '_, 'de> {
@@ -49,54 +72,64 @@ impl<'de> MapAccess<'de> for &mut Fields<'_, '_, 'de> {
 
     #[inline(always)]
     fn next_key<K: Deserialize<'de>>(&mut self) -> Result<Option<K>, Error> {
-        if !is_derived::<K>() || self.members.ended {
-            return self.next_key_seed(PhantomData);
+        if !is_derived::<K>() || self.ended {
+            return self.key_as_text(PhantomData);
         }
-        let reader = &mut *self.members.reader;
-        let Some(learned) = reader.learned.as_deref_mut() else { return self.next_key_seed(PhantomData) };
+        let reader = &mut *self.reader;
+        let Some(learned) = reader.learned.as_deref_mut() else { return self.key_as_text(PhantomData) };
         let place = match self.place {
             Some(place) => place,
             None => learned.start(resolve::<K>),
         };
         if reader.source.byte(reader.at) == b'}' {
             reader.at += 1;
-            self.members.ended = true;
+            self.ended = true;
             return Ok(None);
         }
-        if let Some((behind, slot, field)) = learned.foreseen(place.slot, reader.source, reader.at) {
-            reader.at = behind;
-            self.place = Some(Start { slot, ..place });
-            self.members.first = false;
-            return K::deserialize(Field(field)).map(Some);
-        }
-        match reader.unforeseen(place, self.members.first)? {
-            Key::Field(slot, field) => {
-                self.place = Some(Start { slot, ..place });
-                self.members.first = false;
-                K::deserialize(Field(field)).map(Some)
+        let (slot, field) = match learned.foreseen(place.slot, reader.source, reader.at) {
+            Some((behind, slot, field)) => {
+                reader.at = behind;
+                (slot, field)
             }
-            Key::Text(taken) => {
-                self.place = Some(Start { slot: Slot::UNKNOWN, ..place });
-                self.members.first = false;
-                match taken {
-                    Taken::Borrowed(text) => K::deserialize(BorrowedStrDeserializer::new(text)).map(Some),
-                    Taken::Made => K::deserialize(reader.scratch.as_str().into_deserializer()).map(Some),
+            None => match reader.unforeseen(place, self.first)? {
+                Key::Field(slot, field) => (slot, field),
+                Key::Text(taken) => {
+                    self.place = Some(Start { slot: Slot::UNKNOWN, ..place });
+                    self.first = false;
+                    return key_of_text(reader, taken).map(Some);
                 }
-            }
-            Key::End => {
-                self.members.ended = true;
-                Ok(None)
-            }
-        }
+                Key::End => {
+                    self.ended = true;
+                    return Ok(None);
+                }
+            },
+        };
+        self.place = Some(Start { slot, ..place });
+        self.first = false;
+        K::deserialize(Field(field)).map(Some)
     }
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
-        (&mut self.members).next_key_seed(seed)
+        self.key_as_text(seed)
+    }
+
+    #[inline(always)]
+    fn next_value<V: Deserialize<'de>>(&mut self) -> Result<V, Error> {
+        V::deserialize(&mut *self.reader)
     }
 
     #[inline(always)]
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
-        seed.deserialize(&mut *self.members.reader)
+        seed.deserialize(&mut *self.reader)
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn key_of_text<'de, K: Deserialize<'de>>(reader: &Reader<'_, 'de>, taken: Taken<'de>) -> Result<K, Error> {
+    match taken {
+        Taken::Borrowed(text) => K::deserialize(BorrowedStrDeserializer::new(text)),
+        Taken::Made => K::deserialize(reader.scratch.as_str().into_deserializer()),
     }
 }
 

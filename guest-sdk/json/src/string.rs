@@ -15,7 +15,7 @@ pub(crate) enum Taken<'de> {
 
 impl<'de> Reader<'_, 'de> {
     /// Takes the string whose opening quote stands here.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn string(&mut self) -> Result<Taken<'de>, Error> {
         match self.source.plain_string(self.at) {
             Some(text) => {
@@ -26,8 +26,23 @@ impl<'de> Reader<'_, 'de> {
         }
     }
 
+    /// Visits the string that stands here, behind white space if need be.
     #[inline(always)]
     pub(crate) fn visit_string<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
+        match self.source.short_string(self.at) {
+            Some(text) => {
+                self.at += text.len() + 2;
+                visitor.visit_borrowed_str(text)
+            }
+            None => self.visit_any_string(visitor),
+        }
+    }
+
+    #[inline(never)]
+    fn visit_any_string<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
+        if self.peek() != b'"' {
+            return Err(self.unfit(&visitor));
+        }
         match self.string()? {
             Taken::Borrowed(text) => visitor.visit_borrowed_str(text),
             Taken::Made => visitor.visit_str(&self.scratch),
