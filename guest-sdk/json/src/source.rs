@@ -215,7 +215,8 @@ mod tests {
         let source = Source::new(&text);
         for length in 0..=Literal::LONGEST {
             for at in 0..text.len() + 3 {
-                let there = text.as_bytes().get(at..at + length.max(1).next_multiple_of(WIDTH)).map(|there| &there[..length]);
+                let there =
+                    text.as_bytes().get(at..at + length.max(1).next_multiple_of(WIDTH)).map(|there| &there[..length]);
                 let literal = Literal::new(&text.as_bytes()[1..=length]).unwrap();
                 assert_eq!(
                     source.has(at, &literal),

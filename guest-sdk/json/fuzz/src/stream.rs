@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
+use tidegate_json::Batch;
 use tidegate_json_bench::Dice;
 
 use crate::compare::{Count, compare};
-use crate::kinds::{self, Kind, VisitKind};
+use crate::kinds::{self, Kind, OwnedSale, VisitKind};
 use crate::tamper::Tamperer;
 use crate::tokens::Parts;
 
@@ -28,6 +29,27 @@ pub fn stream(seed: u64, number: u64) -> Result<Count, String> {
     kinds::visit(kind, Stream { seed, number, tamperer: Tamperer::new(dice) })
 }
 
+/// How records are read.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    /// Each by itself.
+    FromStr,
+    /// As a stream.
+    Stream,
+    /// As a stream that reads another type from every record, too.
+    AmongOthers,
+}
+
+impl Way {
+    fn choose(dice: &mut Dice) -> Self {
+        match dice.below(8) {
+            0 => Self::FromStr,
+            1 => Self::AmongOthers,
+            _ => Self::Stream,
+        }
+    }
+}
+
 struct Stream {
     seed: u64,
     number: u64,
@@ -38,15 +60,25 @@ impl VisitKind for Stream {
     type Answer = Result<Count, String>;
 
     fn visit<K: Kind>(mut self) -> Result<Count, String> {
+        let way = Way::choose(self.tamperer.dice());
         let (bytes, ranges) = self.records::<K>();
+        let (batch, stream) = (Batch::new(&bytes), tidegate_json::Stream::new());
         let mut count = Count::default();
         for range in ranges {
-            let record = bytes.get(range).unwrap_or_default();
-            let ours = std::str::from_utf8(record).ok().map(tidegate_json::from_str);
+            let record = bytes.get(range.clone()).unwrap_or_default();
+            let ours = batch.text(range).map(|text| match way {
+                Way::FromStr => tidegate_json::from_str(text.as_str()),
+                Way::Stream => stream.read(text),
+                Way::AmongOthers => {
+                    // What is learned of one type says nothing of another.
+                    let _ = stream.read::<OwnedSale>(text);
+                    stream.read(text)
+                }
+            });
             let agreement = compare::<K::Of<'_>>(record, ours).map_err(|difference| {
                 let Self { seed, number, .. } = self;
                 format!(
-                    "{}, seed {seed}, stream {number}, record {}\n{}\nas bytes {record:?}\n{difference}",
+                    "{} by {way:?}, seed {seed}, stream {number}, record {}\n{}\nas bytes {record:?}\n{difference}",
                     K::NAME,
                     count.records,
                     record.escape_ascii()

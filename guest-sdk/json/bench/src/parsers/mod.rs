@@ -44,6 +44,7 @@ pub struct Out {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum ParserKind {
+    Tidegate,
     TidegateFromStr,
     SerdeJsonBorrowed,
     SerdeJsonOwned,
@@ -54,7 +55,8 @@ pub enum ParserKind {
 
 impl ParserKind {
     /// Every one, in the order of the figures.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
+        Self::Tidegate,
         Self::TidegateFromStr,
         Self::SerdeJsonBorrowed,
         Self::SerdeJsonOwned,
@@ -66,6 +68,7 @@ impl ParserKind {
     /// How the figures call it.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Tidegate => "tidegate-json",
             Self::TidegateFromStr => "tidegate-json from_str",
             Self::SerdeJsonBorrowed => "serde_json borrowed",
             Self::SerdeJsonOwned => "serde_json owned",
@@ -84,6 +87,7 @@ impl ParserKind {
     /// Hands the parser to `visitor`; `None` where it was not compiled in.
     pub fn visit<V: VisitParser>(self, visitor: V) -> Option<V::Answer> {
         Some(match self {
+            Self::Tidegate => visitor.visit(&mut own::Stream::default()),
             Self::TidegateFromStr => visitor.visit(&mut own::FromStr),
             Self::SerdeJsonBorrowed => visitor.visit(&mut serde_json::Borrowed),
             Self::SerdeJsonOwned => visitor.visit(&mut serde_json::Owned),
@@ -129,16 +133,20 @@ impl<'a> Batch<'a> {
         self.ranges().map(|range| self.bytes.get(range).unwrap_or_default())
     }
 
+    /// The bytes of all records, and where each lies in them.
+    pub fn parts(self) -> (&'a [u8], impl Iterator<Item = Range<usize>>) {
+        let end = self.ends.last().copied().unwrap_or(self.start);
+        let bytes = self.bytes.get(self.start..end).unwrap_or_default();
+        (bytes, self.ranges().map(move |range| range.start - self.start..range.end - self.start))
+    }
+
     /// The records' texts: all of the batch is checked at once, and record by record only where it is not UTF-8 as a whole.
     pub fn texts(self) -> impl Iterator<Item = Result<&'a str, Utf8Error>> {
-        let end = self.ends.last().copied().unwrap_or(self.start);
-        let whole = self.bytes.get(self.start..end).and_then(|bytes| simdutf8::basic::from_utf8(bytes).ok());
-        self.ranges().map(move |range| {
-            let within = range.start - self.start..range.end - self.start;
-            match whole.and_then(|whole| whole.get(within)) {
-                Some(text) => Ok(text),
-                None => std::str::from_utf8(self.bytes.get(range).unwrap_or_default()),
-            }
+        let (bytes, ranges) = self.parts();
+        let whole = simdutf8::basic::from_utf8(bytes).ok();
+        ranges.map(move |range| match whole.and_then(|whole| whole.get(range.clone())) {
+            Some(text) => Ok(text),
+            None => std::str::from_utf8(bytes.get(range).unwrap_or_default()),
         })
     }
 }

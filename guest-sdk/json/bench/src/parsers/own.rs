@@ -3,6 +3,23 @@
 use super::{Batch, Out, Parser};
 use crate::data::Data;
 
+/// Records as a stream, as a plugin reads them.
+#[derive(Default)]
+pub struct Stream(tidegate_json::Stream);
+
+impl Parser for Stream {
+    fn read<D: Data>(&mut self, batch: &Batch<'_>, out: &mut Out) {
+        let (bytes, ranges) = batch.parts();
+        let texts = tidegate_json::Batch::new(bytes);
+        for range in ranges {
+            match texts.text(range) {
+                Some(text) => out.take(self.0.read::<D::Borrowed<'_>>(text)),
+                None => out.refuse(&"not UTF-8"),
+            }
+        }
+    }
+}
+
 /// A record by itself, as one who has no stream of them would.
 pub struct FromStr;
 
