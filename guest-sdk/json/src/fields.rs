@@ -20,8 +20,8 @@ use crate::string::Taken;
 /// The members of an object whose opening bracket was taken.
 pub struct Fields<'d, 's, 'de> {
     reader: &'d mut Reader<'s, 'de>,
-    /// None before the first key.
-    place: Option<Start>,
+    /// Means nothing before the first key.
+    place: Start,
     first: bool,
     /// The closing bracket was taken.
     ended: bool,
@@ -38,12 +38,20 @@ pub(crate) enum Key<'de> {
 impl<'d, 's, 'de> Fields<'d, 's, 'de> {
     #[inline(always)]
     pub fn new(reader: &'d mut Reader<'s, 'de>) -> Self {
-        Self { reader, place: None, first: true, ended: false }
+        Self { reader, place: Start::NOWHERE, first: true, ended: false }
     }
 
     #[inline(always)]
     pub fn end(self) -> Result<(), Error> {
         Members { reader: self.reader, first: self.first, ended: self.ended }.end()
+    }
+
+    /// The closing bracket was taken: from now on there is nothing to foresee.
+    #[inline(always)]
+    fn end_here(&mut self) {
+        self.ended = true;
+        self.first = false;
+        self.place = Start::NOWHERE;
     }
 
     /// A key as text, where no number will do.
@@ -72,39 +80,40 @@ impl<'de> MapAccess<'de> for &mut Fields<'_, '_, 'de> {
 
     #[inline(always)]
     fn next_key<K: Deserialize<'de>>(&mut self) -> Result<Option<K>, Error> {
-        if !is_derived::<K>() || self.ended {
+        if !is_derived::<K>() {
             return self.key_as_text(PhantomData);
         }
         let reader = &mut *self.reader;
         let Some(learned) = reader.learned.as_deref_mut() else { return self.key_as_text(PhantomData) };
-        let place = match self.place {
-            Some(place) => place,
-            None => learned.start(resolve::<K>),
-        };
-        if reader.source.byte(reader.at) == b'}' {
-            reader.at += 1;
-            self.ended = true;
-            return Ok(None);
+        if self.first {
+            self.place = learned.start(resolve::<K>);
         }
-        let (slot, field) = match learned.foreseen(place.slot, reader.source, reader.at) {
+        let (slot, field) = match learned.foreseen(self.place.slot, reader.source, reader.at) {
             Some((behind, slot, field)) => {
                 reader.at = behind;
                 (slot, field)
             }
-            None => match reader.unforeseen(place, self.first)? {
+            None if self.place.shape == Start::NOWHERE.shape => return self.key_as_text(PhantomData),
+            // The last key of an object is no surprise, whichever it is.
+            None if reader.source.byte(reader.at) == b'}' => {
+                reader.at += 1;
+                self.end_here();
+                return Ok(None);
+            }
+            None => match reader.unforeseen(self.place, self.first)? {
                 Key::Field(slot, field) => (slot, field),
                 Key::Text(taken) => {
-                    self.place = Some(Start { slot: Slot::UNKNOWN, ..place });
+                    self.place.slot = Slot::UNKNOWN;
                     self.first = false;
                     return key_of_text(reader, taken).map(Some);
                 }
                 Key::End => {
-                    self.ended = true;
+                    self.end_here();
                     return Ok(None);
                 }
             },
         };
-        self.place = Some(Start { slot, ..place });
+        self.place.slot = slot;
         self.first = false;
         K::deserialize(Field(field)).map(Some)
     }

@@ -100,6 +100,11 @@ pub struct Start {
     pub slot: Slot,
 }
 
+impl Start {
+    /// Where nothing is foreseen.
+    pub const NOWHERE: Self = Self { shape: usize::MAX, slot: Slot::UNKNOWN };
+}
+
 impl Step {
     const NONE: Self = Self { literal: Literal::NEVER, next: Slot::UNKNOWN, field: 0, surprises: PATIENCE };
 }
@@ -121,14 +126,17 @@ impl Learned {
         Some((at + step.literal.length(), step.next, step.field))
     }
 
-    /// An object of a struct begins.
+    /// An object of a struct begins. [`Start::NOWHERE`] where its keys come in no order.
     #[inline(always)]
     pub fn start(&mut self, resolve: Resolve) -> Start {
         let found = self.shapes.iter_mut().enumerate().find(|(_, shape)| shape.resolve as usize == resolve as usize);
         match found {
             Some((index, shape)) => {
                 shape.credit = MOST_CREDIT.min(shape.credit + 1 + shape.fields / FIELDS_A_SURPRISE);
-                Start { shape: index, slot: shape.start }
+                match shape.credit < 0 {
+                    true => Start::NOWHERE,
+                    false => Start { shape: index, slot: shape.start },
+                }
             }
             None => self.start_of_new(resolve),
         }

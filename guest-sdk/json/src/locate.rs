@@ -73,7 +73,7 @@ impl<'t> Walk<'t> {
                     self.reader.enter()?;
                     self.levels.push(Level { begin, within });
                     if self.reader.peek() != closing {
-                        self.key()?;
+                        self.key("a key in quotes or `}`")?;
                         continue;
                     }
                     self.close();
@@ -120,7 +120,7 @@ impl<'t> Walk<'t> {
                 if let Within::Array(index) = &mut level.within {
                     *index += 1;
                 }
-                self.key()?;
+                self.key("a key in quotes")?;
                 Ok(None)
             }
             byte if byte == closing => Ok(self.close()),
@@ -129,10 +129,10 @@ impl<'t> Walk<'t> {
     }
 
     /// Takes a key and its colon, where the innermost level is an object.
-    fn key(&mut self) -> Result<(), Error> {
+    fn key(&mut self, expected: &'static str) -> Result<(), Error> {
         let Some(Level { within: Within::Object(key), .. }) = self.levels.last_mut() else { return Ok(()) };
         if self.reader.peek() != b'"' {
-            return Err(Error::expected("a key in quotes"));
+            return Err(Error::expected(expected));
         }
         let start = self.reader.at + 1;
         self.reader.skip_string()?;
@@ -148,16 +148,32 @@ impl<'t> Walk<'t> {
 
     fn path(&self) -> String {
         let mut path = String::from("$");
-        for level in &self.levels {
-            // Writing to a string cannot fail.
-            let _ = match level.within {
-                Within::Object(None) => Ok(()),
-                Within::Object(Some(key)) if is_plain(key) => write!(path, ".{key}"),
-                Within::Object(Some(key)) => write!(path, "[\"{key}\"]"),
-                Within::Array(index) => write!(path, "[{index}]"),
-            };
+        let (outer, inner) = match self.levels.len() > SHOWN_OUTER + SHOWN_INNER {
+            true => self.levels.split_at(SHOWN_OUTER),
+            false => (&*self.levels, [].as_slice()),
+        };
+        outer.iter().for_each(|level| level.within.append_to(&mut path));
+        if let Some(left_out) = inner.len().checked_sub(SHOWN_INNER).filter(|left_out| *left_out > 0) {
+            path.push('…');
+            inner.iter().skip(left_out).for_each(|level| level.within.append_to(&mut path));
         }
         path
+    }
+}
+
+/// A path is shown as far as people read it: its first levels, and its last.
+const SHOWN_OUTER: usize = 8;
+const SHOWN_INNER: usize = 4;
+
+impl Within<'_> {
+    fn append_to(&self, path: &mut String) {
+        // Writing to a string cannot fail.
+        let _ = match self {
+            Self::Object(None) => Ok(()),
+            Self::Object(Some(key)) if is_plain(key) => write!(path, ".{key}"),
+            Self::Object(Some(key)) => write!(path, "[\"{key}\"]"),
+            Self::Array(index) => write!(path, "[{index}]"),
+        };
     }
 }
 

@@ -176,7 +176,7 @@ impl<'de> Reader<'_, 'de> {
     }
 
     /// The digits before a point: their value, wrapped where it is too large, and how many they are.
-    #[inline]
+    #[inline(always)]
     fn whole_part(&mut self, first: usize) -> Result<(u64, usize), Error> {
         let (value, count) = self.some_digits(0, first)?;
         if count > 1 && self.source.byte(first) == b'0' {
@@ -187,7 +187,7 @@ impl<'de> Reader<'_, 'de> {
     }
 
     /// Appends the digits at `at`, of which there must be one, to `value`.
-    #[inline]
+    #[inline(always)]
     fn some_digits(&mut self, value: u64, at: usize) -> Result<(u64, usize), Error> {
         let (value, count) = accumulate(self.source, value, at);
         if count == 0 {

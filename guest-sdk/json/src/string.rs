@@ -29,7 +29,7 @@ impl<'de> Reader<'_, 'de> {
     /// Visits the string that stands here, behind white space if need be.
     #[inline(always)]
     pub(crate) fn visit_string<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
-        match self.source.short_string(self.at) {
+        match self.source.plain_string(self.at) {
             Some(text) => {
                 self.at += text.len() + 2;
                 visitor.visit_borrowed_str(text)
