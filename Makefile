@@ -36,7 +36,7 @@ plugins: toolchain ## build the shop's plugins into target/plugins, all other ex
 	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/flights.wasm $(EXAMPLES)/
 
 .PHONY: test-guests
-test-guests: toolchain ## build the plugins that only tests load into target/test-guests
+test-guests: toolchain json-fuzz-guests ## build the plugins that only tests load into target/test-guests
 	cargo build --quiet --profile plugin --target wasm32-unknown-unknown -p unruly -p counter -p objects -p picky -p liar -p twofold
 	cargo build --quiet --profile plugin --target wasm32-wasip2 -p unruly
 	@mkdir -p $(TEST_GUESTS)
@@ -135,33 +135,43 @@ bench-json: bench-json-built ## what it costs to read JSON, with this parser and
 	  --guest $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/tidegate_json_bench.wasm
 
 JSON_FUZZ = cargo build --quiet --profile plugin -p tidegate-json-fuzz --bin json-fuzz --features exact
-JSON_FUZZ_GUEST = cargo rustc --quiet --profile plugin --target wasm32-unknown-unknown -p tidegate-json-fuzz --features exact \
-  --lib --crate-type cdylib
-JSON_FUZZ_RUN = $(CARGO_TARGET_DIR)/release/fuzz-json $(CARGO_TARGET_DIR)/fuzz-json
+JSON_FUZZ_PLACE = $(CARGO_TARGET_DIR)/json-fuzz
 
-# Four programs of the same sources, so each goes to a place of its own. What lies on a guest without vectors has only scalars.
+# Two native programs of the same sources, so each goes to a place of its own.
 .PHONY: fuzz-json-built
-fuzz-json-built: fuzz-json-guests
-	$(JSON_FUZZ),scalar && cp $(CARGO_TARGET_DIR)/plugin/json-fuzz $(CARGO_TARGET_DIR)/fuzz-json/scalar
-	$(JSON_FUZZ) && cp $(CARGO_TARGET_DIR)/plugin/json-fuzz $(CARGO_TARGET_DIR)/fuzz-json/vectors
+fuzz-json-built: json-fuzz-guests
+	@mkdir -p $(JSON_FUZZ_PLACE)
+	$(JSON_FUZZ),scalar && cp $(CARGO_TARGET_DIR)/plugin/json-fuzz $(JSON_FUZZ_PLACE)/scalar
+	$(JSON_FUZZ) && cp $(CARGO_TARGET_DIR)/plugin/json-fuzz $(JSON_FUZZ_PLACE)/vectors
 	cargo build --quiet --release -p tidegate-json-runner --bin fuzz-json
 
-.PHONY: fuzz-json-guests
-fuzz-json-guests: toolchain
-	@mkdir -p $(CARGO_TARGET_DIR)/fuzz-json
+JSON_FUZZ_GUEST = cargo rustc --quiet --profile plugin --target wasm32-unknown-unknown -p tidegate-json-fuzz --features exact \
+  --lib --crate-type cdylib
+JSON_FUZZ_MODULE = $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/tidegate_json_fuzz.wasm
+
+.PHONY: json-fuzz-guests
+json-fuzz-guests: toolchain
+	@mkdir -p $(TEST_GUESTS)
 	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS='-C target-feature=-simd128' $(JSON_FUZZ_GUEST)
-	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/tidegate_json_fuzz.wasm $(CARGO_TARGET_DIR)/fuzz-json/scalar.wasm
+	@cp $(JSON_FUZZ_MODULE) $(TEST_GUESTS)/json-fuzz-scalar.wasm
 	$(JSON_FUZZ_GUEST)
-	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/tidegate_json_fuzz.wasm $(CARGO_TARGET_DIR)/fuzz-json/vectors.wasm
+	@cp $(JSON_FUZZ_MODULE) $(TEST_GUESTS)/json-fuzz-vectors.wasm
 
 .PHONY: fuzz-json
 fuzz-json: RECORDS = 10000000
 fuzz-json: SEED = 1
 fuzz-json: fuzz-json-built ## read RECORDS= tampered JSON records in each of four ways, as serde_json does; SEED= for others
-	$(CARGO_TARGET_DIR)/fuzz-json/vectors $(RECORDS) $(SEED)
-	$(CARGO_TARGET_DIR)/fuzz-json/scalar $(RECORDS) $(SEED)
-	$(JSON_FUZZ_RUN)/vectors.wasm $(RECORDS) $(SEED)
-	$(JSON_FUZZ_RUN)/scalar.wasm $(RECORDS) $(SEED)
+	$(JSON_FUZZ_PLACE)/vectors $(RECORDS) $(SEED)
+	$(JSON_FUZZ_PLACE)/scalar $(RECORDS) $(SEED)
+	$(CARGO_TARGET_DIR)/release/fuzz-json $(TEST_GUESTS)/json-fuzz-vectors.wasm $(RECORDS) $(SEED)
+	$(CARGO_TARGET_DIR)/release/fuzz-json $(TEST_GUESTS)/json-fuzz-scalar.wasm $(RECORDS) $(SEED)
+
+.PHONY: miri-json
+miri-json: ## run the JSON parser's tests under Miri, without vectors
+	@cargo +nightly miri --version >/dev/null 2>&1 || { \
+	  echo "Miri is missing; install it with: rustup component add miri rust-src --toolchain nightly"; exit 1; }
+	MIRIFLAGS=-Zmiri-disable-isolation TIDEGATE_JSON_MUTATIONS=60 cargo +nightly miri test -p tidegate-json --features scalar \
+	  --target-dir $(CARGO_TARGET_DIR)/miri --lib --test differential --test grammar
 
 CHAOS = $(CARGO_TARGET_DIR)/release/chaos $(if $(SEED),--seed $(SEED))
 

@@ -27,7 +27,7 @@ impl Block {
     }
 }
 
-#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128", not(feature = "scalar")))]
 mod imp {
     use core::arch::wasm32::*;
 
@@ -55,7 +55,7 @@ mod imp {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(feature = "scalar")))]
 mod imp {
     use core::arch::x86_64::*;
 
@@ -92,11 +92,18 @@ mod imp {
     }
 }
 
-#[cfg(not(any(all(target_arch = "wasm32", target_feature = "simd128"), target_arch = "x86_64")))]
+#[cfg(any(
+    feature = "scalar",
+    not(any(all(target_arch = "wasm32", target_feature = "simd128"), target_arch = "x86_64"))
+))]
 use words as imp;
 
 /// The way without vectors. Compiled for tests everywhere, so that they can compare.
-#[cfg(any(test, not(any(all(target_arch = "wasm32", target_feature = "simd128"), target_arch = "x86_64"))))]
+#[cfg(any(
+    test,
+    feature = "scalar",
+    not(any(all(target_arch = "wasm32", target_feature = "simd128"), target_arch = "x86_64"))
+))]
 mod words {
     pub type Vector = [u64; 2];
 
