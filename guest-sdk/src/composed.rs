@@ -95,7 +95,7 @@ mod tests {
 
     fn encoded(value: impl Column) -> Vec<u8> {
         let mut buffer = Vec::new();
-        value.encode(&mut buffer);
+        crate::room::row(&mut buffer, |room| value.encode(room));
         buffer
     }
 

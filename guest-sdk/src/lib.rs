@@ -79,6 +79,7 @@ mod out;
 mod plugin;
 mod record;
 mod reject;
+mod room;
 mod row;
 mod serialize;
 mod setup;
@@ -94,6 +95,7 @@ pub use out::{Out, Routed};
 pub use plugin::{Plugin, Transformer};
 pub use record::{Headers, Record};
 pub use reject::Reject;
+pub use room::Room;
 pub use row::{Provenance, Row};
 pub use setup::{Setup, SetupError};
 pub use table::{Table, TableRow};
@@ -121,5 +123,6 @@ pub mod contract {
 pub mod expansion {
     pub use crate::composed::{Order, enumeration, no_name, tuple, variant};
     pub use crate::plugin::{Start, describe, keep_silent, plain, stateful, stateless};
+    pub use crate::room::row;
     pub use crate::row::{column, low_cardinality, nested, object, zoned};
 }

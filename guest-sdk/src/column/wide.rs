@@ -8,6 +8,7 @@ use serde::de::{Deserialize, Deserializer, Error};
 
 use super::Column;
 use crate::invalid::InvalidValue;
+use crate::room::Room;
 
 /// The upper half of a Float32: ClickHouse's `BFloat16`. What does not fit its 8 bits of precision is cut off.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
@@ -19,10 +20,10 @@ impl Column for BFloat16 {
     }
 
     #[inline]
-    fn encode(&self, buffer: &mut Vec<u8>) {
+    fn encode(&self, room: &mut Room<'_>) {
         // A NaN whose upper half were all zeros would become an infinity.
         let bits = if self.0.is_nan() { f32::NAN.to_bits() } else { self.0.to_bits() };
-        ((bits >> 16) as u16).encode(buffer);
+        ((bits >> 16) as u16).encode(room);
     }
 }
 
@@ -74,8 +75,8 @@ impl<const N: usize> Column for FixedString<N> {
     }
 
     #[inline]
-    fn encode(&self, buffer: &mut Vec<u8>) {
-        buffer.extend_from_slice(&self.0);
+    fn encode(&self, room: &mut Room<'_>) {
+        room.put(self.0);
     }
 }
 
@@ -85,8 +86,8 @@ impl Column for Ipv4Addr {
     }
 
     #[inline]
-    fn encode(&self, buffer: &mut Vec<u8>) {
-        u32::from(*self).encode(buffer);
+    fn encode(&self, room: &mut Room<'_>) {
+        u32::from(*self).encode(room);
     }
 }
 
@@ -97,8 +98,8 @@ impl Column for Ipv6Addr {
 
     /// 16 bytes in network order.
     #[inline]
-    fn encode(&self, buffer: &mut Vec<u8>) {
-        buffer.extend_from_slice(&self.octets());
+    fn encode(&self, room: &mut Room<'_>) {
+        room.put(self.octets());
     }
 }
 
@@ -112,8 +113,8 @@ impl Column for Json<'_> {
     }
 
     #[inline]
-    fn encode(&self, buffer: &mut Vec<u8>) {
-        self.0.encode(buffer);
+    fn encode(&self, room: &mut Room<'_>) {
+        self.0.encode(room);
     }
 }
 
