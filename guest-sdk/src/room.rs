@@ -14,38 +14,52 @@ pub struct Room<'a> {
 
 /// Appends a row: what `write` puts into the room. It is called again where it did not fit the first time, and must then put the
 /// same.
-#[inline]
+#[inline(always)]
 pub fn row(buffer: &mut Vec<u8>, write: impl Fn(&mut Room<'_>)) {
-    loop {
-        let spare = buffer.spare_capacity_mut();
-        let available = spare.len();
-        let mut room = Room { rest: spare, missing: 0 };
-        write(&mut room);
-        let Room { rest, missing } = room;
-        if missing == 0 {
-            let written = available - rest.len();
-            let length = buffer.len() + written;
-            #[expect(unsafe_code, reason = "a vector that is filled with zeros first costs a tenth of what writing a row does")]
-            // SAFETY: `rest` is the end of the spare capacity that nothing was put into yet, for a `Room` gives up what is in
-            // front of it only after it was written, and once it fails `missing` is not 0. So all before `rest` is initialised,
-            // and within the capacity.
-            unsafe {
-                buffer.set_len(length);
-            }
-            return;
-        }
-        make_room(buffer, available + missing);
+    // No loop: the compiler would work out the addresses of all values before it, more than there are registers.
+    if let Err(missing) = attempt(buffer, &write) {
+        with_more_room(buffer, missing, &write);
     }
 }
 
+/// Appends a row where it fits; says how many bytes did not.
+#[inline(always)]
+fn attempt(buffer: &mut Vec<u8>, write: impl Fn(&mut Room<'_>)) -> Result<(), usize> {
+    let before = buffer.len();
+    let spare = buffer.spare_capacity_mut();
+    let available = spare.len();
+    let mut room = Room { rest: spare, missing: 0 };
+    write(&mut room);
+    let Room { rest, missing } = room;
+    if missing > 0 {
+        return Err(missing);
+    }
+    let length = before + (available - rest.len());
+    #[expect(unsafe_code, reason = "a vector that is filled with zeros first costs a tenth of what writing a row does")]
+    // SAFETY: `rest` is the end of the spare capacity that nothing was put into yet, for a `Room` gives up what is in
+    // front of it only after it was written, and once it fails `missing` is not 0. So all before `rest` is initialised,
+    // and within the capacity.
+    unsafe {
+        buffer.set_len(length);
+    }
+    Ok(())
+}
+
 #[cold]
-fn make_room(buffer: &mut Vec<u8>, row: usize) {
-    buffer.reserve(row);
+fn with_more_room(buffer: &mut Vec<u8>, mut missing: usize, write: impl Fn(&mut Room<'_>)) {
+    loop {
+        // What was written before something was missing is not more than there was room.
+        buffer.reserve((buffer.capacity() - buffer.len()).saturating_add(missing));
+        match attempt(buffer, &write) {
+            Ok(()) => return,
+            Err(more) => missing = more,
+        }
+    }
 }
 
 impl Room<'_> {
     /// Appends so many bytes as they are.
-    #[inline]
+    #[inline(always)]
     pub fn put<const N: usize>(&mut self, bytes: [u8; N]) {
         match mem::take(&mut self.rest).split_first_chunk_mut::<N>() {
             Some((front, rest)) => {
@@ -57,27 +71,29 @@ impl Room<'_> {
     }
 
     /// Appends a text or bytes: their length, then they themselves.
-    #[inline]
+    #[inline(always)]
     pub fn string(&mut self, bytes: &[u8]) {
-        self.length(bytes.len());
-        self.bytes(bytes);
+        match bytes.len() {
+            0..0x80 => {
+                self.put([bytes.len() as u8]);
+                self.bytes(bytes);
+            }
+            _ => *self = long_string(self.take(), bytes),
+        }
     }
 
     /// Appends a length or a count as an unsigned LEB128.
-    #[inline]
+    #[inline(always)]
     pub fn length(&mut self, length: usize) {
         // Outside of the loop: every turn of one is, in a guest, a look at the clock of its time slice.
         match length {
             0..0x80 => self.put([length as u8]),
-            longer => {
-                let (bytes, count) = long_length(longer);
-                self.bytes(bytes.get(..count).unwrap_or_default());
-            }
+            _ => *self = long_length(self.take(), length),
         }
     }
 
     /// Appends bytes as they are.
-    #[inline]
+    #[inline(always)]
     pub fn bytes(&mut self, bytes: &[u8]) {
         match mem::take(&mut self.rest).split_at_mut_checked(bytes.len()) {
             Some((front, rest)) => {
@@ -87,26 +103,34 @@ impl Room<'_> {
             None => self.missing += bytes.len(),
         }
     }
+
+    /// For functions that are not inlined: what they are handed by reference stays in memory also where they are not called.
+    #[inline(always)]
+    fn take(&mut self) -> Self {
+        Self { rest: mem::take(&mut self.rest), missing: self.missing }
+    }
 }
 
 #[cold]
-fn long_length(mut length: usize) -> ([u8; 10], usize) {
-    let (mut bytes, mut count) = ([0; 10], 0);
-    for byte in &mut bytes {
-        count += 1;
-        *byte = length as u8 & 0x7f;
+fn long_string<'a>(room: Room<'a>, bytes: &[u8]) -> Room<'a> {
+    let mut room = long_length(room, bytes.len());
+    room.bytes(bytes);
+    room
+}
+
+#[cold]
+fn long_length(mut room: Room<'_>, mut length: usize) -> Room<'_> {
+    while length >= 0x80 {
+        room.put([length as u8 | 0x80]);
         length >>= 7;
-        if length == 0 {
-            break;
-        }
-        *byte |= 0x80;
     }
-    (bytes, count)
+    room.put([length as u8]);
+    room
 }
 
 /// Copies bytes to as many. Most strings of a row are short, and in a guest a copy of unknown length is a call into the
 /// engine; two copies of a fixed length that overlap are two loads and two stores.
-#[inline]
+#[inline(always)]
 fn copy(bytes: &[u8], to: &mut [MaybeUninit<u8>]) {
     match bytes.len() {
         0 => {}
@@ -122,7 +146,7 @@ fn copy(bytes: &[u8], to: &mut [MaybeUninit<u8>]) {
 }
 
 /// Copies between `N` and `2 * N` bytes as their first `N` and their last `N`.
-#[inline]
+#[inline(always)]
 fn ends<const N: usize>(bytes: &[u8], to: &mut [MaybeUninit<u8>]) {
     if let (Some(from), Some(to)) = (bytes.first_chunk::<N>(), to.first_chunk_mut::<N>()) {
         *to = from.map(MaybeUninit::new);
