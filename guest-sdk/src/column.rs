@@ -27,7 +27,7 @@ pub trait Column {
     /// The type as ClickHouse writes it.
     fn type_name() -> String;
 
-    /// Appends the value in RowBinary, each time the same.
+    /// Writes the value in RowBinary, each time the same.
     fn encode(&self, room: &mut Room<'_>);
 }
 
@@ -211,14 +211,7 @@ impl<T: Column> Column for Option<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::room;
-
-    pub(super) fn encoded(value: impl Column) -> Vec<u8> {
-        let mut buffer = vec![0xee];
-        room::row(&mut buffer, |room| value.encode(room));
-        assert_eq!(buffer.remove(0), 0xee);
-        buffer
-    }
+    use crate::room::tests::encoded;
 
     #[test]
     fn strings_of_every_short_length_arrive_whole() {

@@ -2,7 +2,10 @@
 //! whether it still fits: no value makes the buffer grow or moves its end. Where a row did not fit, room is made and it is
 //! written once more. Called by the derive of `Row`, and by each column's `encode`.
 
+use std::io::{self, Write};
 use std::mem::{self, MaybeUninit};
+
+use crate::row::{Provenance, Row};
 
 /// Where a [`Column`](crate::Column) writes its values.
 #[derive(Debug)]
@@ -12,24 +15,23 @@ pub struct Room<'a> {
     missing: usize,
 }
 
-/// Appends a row: what `write` puts into the room. It is called again where it did not fit the first time, and must then put the
-/// same.
+/// Appends a row.
 #[inline(always)]
-pub fn row(buffer: &mut Vec<u8>, write: impl Fn(&mut Room<'_>)) {
+pub(crate) fn append(buffer: &mut Vec<u8>, row: &impl Row, source: &Provenance<'_>) {
     // No loop: the compiler would work out the addresses of all values before it, more than there are registers.
-    if let Err(missing) = attempt(buffer, &write) {
-        with_more_room(buffer, missing, &write);
+    if let Err(missing) = attempt(buffer, row, source) {
+        append_with_more_room(buffer, missing, row, source);
     }
 }
 
 /// Appends a row where it fits; says how many bytes did not.
 #[inline(always)]
-fn attempt(buffer: &mut Vec<u8>, write: impl Fn(&mut Room<'_>)) -> Result<(), usize> {
+fn attempt(buffer: &mut Vec<u8>, row: &impl Row, source: &Provenance<'_>) -> Result<(), usize> {
     let before = buffer.len();
     let spare = buffer.spare_capacity_mut();
     let available = spare.len();
     let mut room = Room { rest: spare, missing: 0 };
-    write(&mut room);
+    row.encode(&mut room, source);
     let Room { rest, missing } = room;
     if missing > 0 {
         return Err(missing);
@@ -46,11 +48,12 @@ fn attempt(buffer: &mut Vec<u8>, write: impl Fn(&mut Room<'_>)) -> Result<(), us
 }
 
 #[cold]
-fn with_more_room(buffer: &mut Vec<u8>, mut missing: usize, write: impl Fn(&mut Room<'_>)) {
+#[inline(never)]
+fn append_with_more_room(buffer: &mut Vec<u8>, mut missing: usize, row: &impl Row, source: &Provenance<'_>) {
     loop {
         // What was written before something was missing is not more than there was room.
         buffer.reserve((buffer.capacity() - buffer.len()).saturating_add(missing));
-        match attempt(buffer, &write) {
+        match attempt(buffer, row, source) {
             Ok(()) => return,
             Err(more) => missing = more,
         }
@@ -104,10 +107,31 @@ impl Room<'_> {
         }
     }
 
+    /// Appends what `write` writes, or nothing where it says that it failed.
+    pub(crate) fn all_or_nothing(&mut self, write: impl FnOnce(&mut Room<'_>) -> bool) {
+        let mut part = Room { rest: &mut *self.rest, missing: self.missing };
+        if write(&mut part) {
+            let (left, missing) = (part.rest.len(), part.missing);
+            let written = self.rest.len() - left;
+            *self = Self { rest: mem::take(&mut self.rest).get_mut(written..).unwrap_or_default(), missing };
+        }
+    }
+
     /// For functions that are not inlined: what they are handed by reference stays in memory also where they are not called.
     #[inline(always)]
     fn take(&mut self) -> Self {
         Self { rest: mem::take(&mut self.rest), missing: self.missing }
+    }
+}
+
+impl Write for Room<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bytes(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -153,5 +177,82 @@ fn ends<const N: usize>(bytes: &[u8], to: &mut [MaybeUninit<u8>]) {
     }
     if let (Some(from), Some(to)) = (bytes.last_chunk::<N>(), to.last_chunk_mut::<N>()) {
         *to = from.map(MaybeUninit::new);
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::column::Column;
+    use crate::contract;
+
+    struct Single<C>(C);
+
+    impl<C: Column> Row for Single<C> {
+        fn columns() -> Vec<contract::Column> {
+            vec![]
+        }
+
+        fn encode(&self, room: &mut Room<'_>, _: &Provenance<'_>) {
+            self.0.encode(room);
+        }
+    }
+
+    const NOWHERE: Provenance<'static> = Provenance { topic: "", partition: 0, offset: 0, ordinal: 0 };
+
+    /// What a column writes into a buffer that has bytes and little room.
+    pub(crate) fn encoded(value: impl Column) -> Vec<u8> {
+        let mut buffer = vec![0xee];
+        append(&mut buffer, &Single(value), &NOWHERE);
+        assert_eq!(buffer.remove(0), 0xee);
+        buffer
+    }
+
+    #[test]
+    fn whatever_room_there_is_a_row_arrives_whole_and_what_was_there_stays() {
+        let row = (0x0102_0304_u32, "a text of some length", vec![Some(7u8), None], "x".repeat(300));
+        let whole = encoded(&row);
+        for room in 0..whole.len() + 8 {
+            let mut buffer = Vec::with_capacity(3 + room);
+            buffer.extend(b"abc");
+            append(&mut buffer, &Single(&row), &NOWHERE);
+            append(&mut buffer, &Single(&row), &NOWHERE);
+            assert_eq!(buffer, [&b"abc"[..], &whole, &whole].concat(), "{room}");
+        }
+    }
+
+    #[test]
+    fn what_fits_does_not_move_the_buffer() {
+        let mut buffer = Vec::with_capacity(8);
+        let before = buffer.as_ptr();
+        append(&mut buffer, &Single(1u64), &NOWHERE);
+        assert_eq!((buffer.as_ptr(), &*buffer), (before, &1u64.to_le_bytes()[..]));
+    }
+
+    #[test]
+    fn what_failed_leaves_nothing() {
+        struct Fails;
+        impl Row for Fails {
+            fn columns() -> Vec<contract::Column> {
+                vec![]
+            }
+
+            fn encode(&self, room: &mut Room<'_>, _: &Provenance<'_>) {
+                room.put(*b"a");
+                room.all_or_nothing(|room| {
+                    room.put(*b"bcd");
+                    false
+                });
+                room.all_or_nothing(|room| {
+                    room.put(*b"e");
+                    true
+                });
+            }
+        }
+        for room in 0..4 {
+            let mut buffer = Vec::with_capacity(room);
+            append(&mut buffer, &Fails, &NOWHERE);
+            assert_eq!(buffer, b"ae");
+        }
     }
 }

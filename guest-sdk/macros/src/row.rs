@@ -35,14 +35,14 @@ pub(super) fn row(input: &DeriveInput) -> Result<Tokens> {
                 ::std::vec![#(#descriptions),*]
             }
 
-            #[inline]
+            #[inline(always)]
             fn encode(
                 &self,
-                buffer: &mut ::std::vec::Vec<u8>,
+                room: &mut ::tidegate_plugin::Room<'_>,
                 source: &::tidegate_plugin::Provenance<'_>,
             ) {
                 let _ = source;
-                ::tidegate_plugin::expansion::row(buffer, |room| { #(#encodings)* });
+                #(#encodings)*
             }
         }
     })
@@ -79,8 +79,8 @@ fn object(input: &DeriveInput) -> Tokens {
                 ::std::vec::Vec::new()
             }
 
-            fn encode(&self, buffer: &mut ::std::vec::Vec<u8>, _: &::tidegate_plugin::Provenance<'_>) {
-                ::tidegate_plugin::expansion::object(self, buffer);
+            fn encode(&self, room: &mut ::tidegate_plugin::Room<'_>, _: &::tidegate_plugin::Provenance<'_>) {
+                ::tidegate_plugin::expansion::object(self, room);
             }
         }
     }

@@ -111,7 +111,7 @@ tuple! {
 mod tests {
     use super::*;
     use crate::DateTime64;
-    use crate::column::tests::encoded;
+    use crate::room::tests::encoded;
 
     #[test]
     fn lists_are_a_count_and_their_elements() {

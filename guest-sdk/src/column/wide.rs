@@ -127,7 +127,7 @@ impl<const N: usize> fmt::Display for FixedString<N> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::column::tests::encoded;
+    use crate::room::tests::encoded;
     use crate::{Int256, UInt256};
 
     #[test]
