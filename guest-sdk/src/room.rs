@@ -156,19 +156,23 @@ fn long_length(mut room: Room<'_>, mut length: usize) -> Room<'_> {
 /// engine; two copies of a fixed length that overlap are two loads and two stores.
 #[inline(always)]
 fn copy(bytes: &[u8], to: &mut [MaybeUninit<u8>]) {
-    match bytes.len() {
-        0 => {}
-        1 => ends::<1>(bytes, to),
-        2..=3 => ends::<2>(bytes, to),
-        4..=7 => ends::<4>(bytes, to),
-        8..=15 => ends::<8>(bytes, to),
-        16..=32 => ends::<16>(bytes, to),
-        _ => {
+    let length = bytes.len();
+    if length >= 8 {
+        if length <= 16 {
+            ends::<8>(bytes, to);
+        } else if length <= 32 {
+            ends::<16>(bytes, to);
+        } else {
             to.write_copy_of_slice(bytes);
         }
+    } else if length >= 4 {
+        ends::<4>(bytes, to);
+    } else if length >= 2 {
+        ends::<2>(bytes, to);
+    } else if length == 1 {
+        ends::<1>(bytes, to);
     }
 }
-
 /// Copies between `N` and `2 * N` bytes as their first `N` and their last `N`.
 #[inline(always)]
 fn ends<const N: usize>(bytes: &[u8], to: &mut [MaybeUninit<u8>]) {
