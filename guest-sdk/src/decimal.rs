@@ -81,15 +81,6 @@ impl<const P: u32, const S: u32> Decimal<P, S> {
         Self::from_units(self.units.checked_mul(i128::from(by))?)
     }
 
-    /// From text such as `-12.50` or `+1`: no exponent, digits on both sides of a point.
-    ///
-    /// # Errors
-    /// Where the text is no such number, or has more digits than the type.
-    #[inline]
-    pub fn parse(text: &str) -> Result<Self, InvalidValue> {
-        Self::checked(read::text(text.as_bytes(), S)).map_err(|fault| Self::invalid(text, fault))
-    }
-
     /// From a number of JSON as it is written there, which may have an exponent.
     ///
     /// # Errors
@@ -148,7 +139,7 @@ impl<const P: u32, const S: u32> FromStr for Decimal<P, S> {
 
     #[inline]
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        Self::parse(text)
+        Self::checked(read::text(text.as_bytes(), S)).map_err(|fault| Self::invalid(text, fault))
     }
 }
 
@@ -196,7 +187,7 @@ impl<'de, const P: u32, const S: u32> Visitor<'de> for DecimalVisitor<P, S> {
 
     #[inline]
     fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        Decimal::parse(text).map_err(E::custom)
+        text.parse().map_err(E::custom)
     }
 
     /// A number as it is written.

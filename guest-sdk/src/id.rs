@@ -5,9 +5,10 @@ mod hexadecimal;
 use std::fmt;
 use std::str::FromStr;
 
-use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::de::{Deserialize, Deserializer};
 
 use crate::invalid::InvalidValue;
+use crate::text;
 
 /// A UUID. Reads `0192f0c1-7a3b-7c11-9d2e-1f2a3b4c5d6e`, the same without hyphens, in braces or as a URN.
 // Two numbers, as a row has them: WebAssembly cannot turn the order of bytes round.
@@ -36,18 +37,6 @@ impl Uuid {
         Self::of(uuid::Uuid::from_bytes(bytes))
     }
 
-    /// From any of its notations.
-    ///
-    /// # Errors
-    /// Where the text is none of them.
-    #[inline]
-    pub fn parse(text: &str) -> Result<Self, InvalidValue> {
-        match hyphenated(text.as_bytes()) {
-            Some(uuid) => Ok(uuid),
-            None => other_notation(text),
-        }
-    }
-
     fn of(uuid: uuid::Uuid) -> Self {
         let (high, low) = uuid.as_u64_pair();
         Self { high, low }
@@ -59,7 +48,10 @@ impl FromStr for Uuid {
 
     #[inline]
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        Self::parse(text)
+        match hyphenated(text.as_bytes()) {
+            Some(uuid) => Ok(uuid),
+            None => other_notation(text),
+        }
     }
 }
 
@@ -91,22 +83,7 @@ impl fmt::Display for Uuid {
 impl<'de> Deserialize<'de> for Uuid {
     #[inline]
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(UuidVisitor)
-    }
-}
-
-struct UuidVisitor;
-
-impl Visitor<'_> for UuidVisitor {
-    type Value = Uuid;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a UUID as text")
-    }
-
-    #[inline]
-    fn visit_str<E: Error>(self, text: &str) -> Result<Uuid, E> {
-        Uuid::parse(text).map_err(E::custom)
+        text::parsed(deserializer, "a UUID as text")
     }
 }
 

@@ -4,11 +4,12 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-use serde::de::{Deserialize, Deserializer, Error};
+use serde::de::{Deserialize, Deserializer};
 
 use super::Column;
 use crate::invalid::InvalidValue;
 use crate::room::Room;
+use crate::text;
 
 /// The upper half of a Float32: ClickHouse's `BFloat16`. What does not fit its 8 bits of precision is cut off.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
@@ -65,7 +66,7 @@ impl<const N: usize> FromStr for FixedString<N> {
 
 impl<'de, const N: usize> Deserialize<'de> for FixedString<N> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        std::borrow::Cow::<str>::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+        text::parsed(deserializer, "a string")
     }
 }
 

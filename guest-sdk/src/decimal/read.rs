@@ -65,15 +65,20 @@ const fn eight(byte: u8) -> u64 {
     u64::from_le_bytes([byte; 8])
 }
 
-const POWERS: [u64; 12] = {
-    let mut powers = [1; 12];
-    let mut at = 1;
-    while at < powers.len() {
-        powers[at] = powers[at - 1] * 10;
-        at += 1;
-    }
-    powers
-};
+const POWERS: [u64; 12] = [
+    1,
+    10,
+    100,
+    1_000,
+    10_000,
+    100_000,
+    1_000_000,
+    10_000_000,
+    100_000_000,
+    1_000_000_000,
+    10_000_000_000,
+    100_000_000_000,
+];
 
 /// Units of up to eight digits with an optional point, worked on all at once (SWAR), as most numbers are; `None` for all else, right
 /// or wrong.
@@ -215,7 +220,8 @@ mod tests {
         (0..400_000).map(move |_| {
             let mut text: Vec<u8> = (0..random(22)).map(|_| b'0' + random(10) as u8).collect();
             for _ in 0..random(3) {
-                let (at, odd) = (random(text.len() as u64 + 1) as usize, b"....-+eE/:\x00\xb0\xff"[random(13) as usize]);
+                let (at, odd) =
+                    (random(text.len() as u64 + 1) as usize, b"....-+eE/:\x00\xb0\xff"[random(13) as usize]);
                 text.insert(at, odd);
             }
             text

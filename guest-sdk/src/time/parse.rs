@@ -67,14 +67,12 @@ impl Moment {
 #[inline]
 fn parse_civil(civil: &[u8; 19], rest: &[u8]) -> Result<Moment, Fault> {
     let &[y1, y2, y3, y4, a, m1, m2, b, d1, d2, separator, h1, h2, c, n1, n2, d, s1, s2] = civil;
-    let century = two(y1, y2);
-    let date = three_pairs([y3, y4, a, m1, m2, b, d1, d2], b'-');
+    let date = parse_date([y1, y2, y3, y4, a, m1, m2, b, d1, d2]);
     let time = three_pairs([h1, h2, c, n1, n2, d, s1, s2], b':');
     let (Some([year, month, day]), Some([hour, minute, second])) = (date, time) else { return Err(Fault::Shape) };
-    if century > 99 || !matches!(separator, b'T' | b' ' | b't') {
+    if !matches!(separator, b'T' | b' ' | b't') {
         return Err(Fault::Shape);
     }
-    let year = century * 100 + year;
     if day == 0 || day > days_of_month(year, month) || hour > 23 || minute > 59 || second > 59 {
         return Err(Fault::Calendar);
     }
@@ -87,11 +85,20 @@ fn parse_civil(civil: &[u8; 19], rest: &[u8]) -> Result<Moment, Fault> {
     Ok(Moment { seconds, nanos })
 }
 
+/// Year, month and day of `2026-11-20`, whether there is such a day or not; `None` where it does not look like that.
+#[inline]
+pub(super) fn parse_date([y1, y2, y3, y4, a, m1, m2, b, d1, d2]: [u8; 10]) -> Option<[u32; 3]> {
+    let century = two(y1, y2);
+    let [year, month, day] = three_pairs([y3, y4, a, m1, m2, b, d1, d2], b'-')?;
+    (century <= 99).then_some([century * 100 + year, month, day])
+}
+
 /// The values of `12-34-56`, worked on all at once (SWAR); `None` where there are other bytes than digits and separators.
 #[inline]
 fn three_pairs(text: [u8; 8], separator: u8) -> Option<[u32; 3]> {
     // Values of digits, and zeros where the separators are.
-    let values = u64::from_le_bytes(text) ^ u64::from_le_bytes([b'0', b'0', separator, b'0', b'0', separator, b'0', b'0']);
+    let values =
+        u64::from_le_bytes(text) ^ u64::from_le_bytes([b'0', b'0', separator, b'0', b'0', separator, b'0', b'0']);
     // What is too large for its place reaches the highest bit of its byte, or has it.
     let above = values.wrapping_add(u64::from_le_bytes([0x76, 0x76, 0x7f, 0x76, 0x76, 0x7f, 0x76, 0x76]));
     if (values | above) & u64::from_le_bytes([0x80; 8]) != 0 {
