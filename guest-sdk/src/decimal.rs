@@ -314,6 +314,22 @@ mod tests {
     }
 
     #[test]
+    fn takes_a_number_as_it_is_written_where_it_is_handed_over_so() {
+        use serde::de::value::{BorrowedBytesDeserializer, Error};
+        let written = |number: &'static str| {
+            let read = Money::deserialize(BorrowedBytesDeserializer::<Error>::new(number.as_bytes()));
+            read.map(|value| value.to_string()).map_err(|error| error.to_string())
+        };
+        assert_eq!(written("900719925474.0993"), Ok("900719925474.0993".into()));
+        assert_eq!(written("-99999999999999.9999"), Ok("-99999999999999.9999".into()));
+        assert_eq!(written("1.1e2"), Ok("110.0000".into()));
+        let after = "1e-5 does not fit Decimal(18, 4), which has 4 digits after the point";
+        assert_eq!(written("1e-5"), Err(after.into()));
+        let before = "1e15 does not fit Decimal(18, 4), which has 14 digits before the point";
+        assert_eq!(written("1e15"), Err(before.into()));
+    }
+
+    #[test]
     fn every_cent_survives_a_double() {
         for units in (0..100_000_000i64).step_by(9_973) {
             let given = format!("{}.{:04}", units / 10_000, units % 10_000);
@@ -331,6 +347,14 @@ mod tests {
         let largest = Money::from_units(Money::LARGEST);
         assert_eq!(largest.and_then(|largest| largest.checked_mul_int(2)), None);
         assert_eq!(largest.and_then(|largest| largest.checked_mul_int(i64::MIN)), None);
+        // What wraps round to something small in 64 bits.
+        let wrapping = Money::from_units(1 << 32);
+        assert_eq!(wrapping.and_then(|units| units.checked_mul_int(1 << 32)), None);
+        assert_eq!(
+            Money::from_units(3).and_then(|three| three.checked_mul_int(333_333_333_333_333_333)),
+            Money::from_units(Money::LARGEST)
+        );
+        assert_eq!(Money::from_units(-4).and_then(|four| four.checked_mul_int(250_000_000_000_000_000)), None);
         assert_eq!(largest.and_then(|largest| largest.checked_mul_int(-1)), Money::from_units(-Money::LARGEST));
         let wide = Decimal::<38, 0>::from_units(10i128.pow(37));
         assert_eq!(wide.and_then(|wide| wide.checked_mul_int(10)), None);
