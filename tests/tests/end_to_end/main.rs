@@ -9,3 +9,4 @@ mod shop;
 mod stdout;
 mod stopping;
 mod tap;
+mod trickle;
