@@ -174,7 +174,7 @@ miri-json: ## run the JSON parser's tests under Miri, without vectors
 	@cargo +nightly miri --version >/dev/null 2>&1 || { \
 	  echo "Miri is missing; install it with: rustup component add miri rust-src --toolchain nightly"; exit 1; }
 	@# Without the tests that compare very many inputs: Miri takes a thousand times as long.
-	MIRIFLAGS=-Zmiri-disable-isolation TIDEGATE_JSON_MUTATIONS=200 cargo +nightly miri test -p tidegate-json --features scalar \
+	MIRIFLAGS=-Zmiri-disable-isolation TIDEGATE_JSON_MUTATIONS=40 cargo +nightly miri test -p tidegate-json --features scalar \
 	  --target-dir $(CARGO_TARGET_DIR)/miri --lib --test differential --test grammar -- \
 	  --skip eight_at_a_time --skip every_byte --skip the_depth --skip nesting --skip what_must_be_refused
 
