@@ -20,11 +20,14 @@ toolchain:
 	@rustup target add wasm32-unknown-unknown wasm32-wasip2 >/dev/null 2>&1 || { \
 	  echo "the WebAssembly targets cannot be added; run: rustup target add wasm32-unknown-unknown wasm32-wasip2"; exit 1; }
 
+# As a module alone: cargo optimises a crate across its dependencies only where it is not also made a library for others.
+PLUGIN := cargo rustc --quiet --profile plugin --lib --crate-type cdylib
+
 .PHONY: plugins
 plugins: toolchain ## build the shop's plugins into target/plugins, all other examples into target/examples
-	cargo build --quiet --profile plugin --target wasm32-unknown-unknown -p sales -p sensors -p syslog \
-	  -p music -p people -p campaigns -p flights
-	cargo build --quiet --profile plugin --target wasm32-wasip2 -p warehouse
+	@set -e; for name in sales sensors syslog music people campaigns flights; do \
+	  $(PLUGIN) --target wasm32-unknown-unknown -p $$name; done
+	@$(PLUGIN) --target wasm32-wasip2 -p warehouse
 	@mkdir -p $(PLUGINS)
 	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/sales.wasm plugins/sales/sales.toml plugins/sales/products.csv $(PLUGINS)/
 	@cp $(CARGO_TARGET_DIR)/wasm32-wasip2/plugin/warehouse.wasm plugins/warehouse/warehouse.toml $(PLUGINS)/
@@ -52,7 +55,7 @@ DATASET := $(CURDIR)/target/dataset
 
 .PHONY: dataset
 dataset: toolchain services-needed ## fetch a public data set, build its plugin, both into target/dataset; docs/examples.md goes on from there
-	cargo build --quiet --profile plugin --target wasm32-unknown-unknown -p flights
+	@$(PLUGIN) --target wasm32-unknown-unknown -p flights
 	@mkdir -p $(DATASET)/plugins
 	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/flights.wasm plugins/flights/flights.toml $(DATASET)/plugins/
 	@data=$$(python3 tests/datasets/flights.py) && cp $$data/airlines.csv $(DATASET)/plugins/ && cp $$data/flights.csv $(DATASET)/

@@ -234,6 +234,15 @@ impl Membership {
         self.transactions()?.commit(commits.to_vec(), list, member)
     }
 
+    /// A commit with letters is to come soon.
+    pub fn expect_letters(&mut self) {
+        if self.transactions.is_none()
+            && let Ok(transactions) = self.transactions()
+        {
+            transactions.connect();
+        }
+    }
+
     fn transactions(&mut self) -> Result<&Transactions, String> {
         let transactions = match self.transactions.take() {
             Some(transactions) => transactions,

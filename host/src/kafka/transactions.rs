@@ -2,7 +2,7 @@
 //! and KIP-447 for the group's generation), so that whoever reads only what is committed finds each letter once.
 //!
 //! librdkafka's transactional calls wait for the broker, so they are made on a thread of their own, one for each membership, with a
-//! producer that is made when the first letters come. One transaction at a time; each ends in a few seconds, well below
+//! producer that is made when the first letters are on their way. One transaction at a time; each ends in a few seconds, well below
 //! `max.poll.interval.ms`, or nobody knows how it ended.
 
 use std::sync::Arc;
@@ -80,7 +80,7 @@ impl TransactionName {
 
 /// The transactions of a membership.
 pub struct Transactions {
-    requests: Option<Sender<Request>>,
+    tasks: Option<Sender<Task>>,
     answers: Receiver<Answer>,
     closing: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -97,6 +97,12 @@ pub struct Answer {
     pub cpu: Duration,
 }
 
+/// What the thread is asked for.
+enum Task {
+    Connect,
+    Commit(Request),
+}
+
 struct Request {
     commits: Vec<Commit>,
     offsets: TopicPartitionList,
@@ -109,13 +115,17 @@ impl Transactions {
     /// # Errors
     /// Where there is no thread to be had.
     pub fn start(settings: &KafkaSettings, id: String, wake: &Wake) -> Result<Self, String> {
-        let (requests, received) = channel::<Request>();
+        let (tasks, received) = channel::<Task>();
         let (answered, answers) = channel();
         let closing = Arc::new(AtomicBool::new(false));
         let (settings, wake, is_closing) = (settings.clone(), wake.clone(), closing.clone());
         let thread = std::thread::Builder::new().name("transactions".to_owned()).spawn(move || {
             let mut writer = Writer { settings, id, producer: None, largest: None, closing: is_closing };
-            for request in received {
+            for task in received {
+                let Task::Commit(request) = task else {
+                    writer.prepare();
+                    continue;
+                };
                 let (started, before) = (Instant::now(), thread_time());
                 let result = writer.commit(&request);
                 let (elapsed, cpu) = (started.elapsed(), thread_time().saturating_sub(before));
@@ -125,7 +135,13 @@ impl Transactions {
             }
         });
         let thread = thread.map_err(|fault| format!("start a thread for transactions: {fault}"))?;
-        Ok(Self { requests: Some(requests), answers, closing, thread: Some(thread) })
+        Ok(Self { tasks: Some(tasks), answers, closing, thread: Some(thread) })
+    }
+
+    /// Connects already, where nothing has: letters are on their way, and the first transaction need not wait for that.
+    pub fn connect(&self) {
+        // A thread that is gone says so when it is to commit.
+        let _ = self.tasks.as_ref().map(|tasks| tasks.send(Task::Connect));
     }
 
     /// Begins a transaction of the commits' letters and the commits, whose offsets and metadata `offsets` holds. `member` says as which
@@ -134,7 +150,8 @@ impl Transactions {
     /// # Errors
     /// Where the thread is gone.
     pub fn commit(&self, commits: Vec<Commit>, offsets: TopicPartitionList, member: Member) -> Result<(), String> {
-        let sent = self.requests.as_ref().map(|requests| requests.send(Request { commits, offsets, member }));
+        let request = Task::Commit(Request { commits, offsets, member });
+        let sent = self.tasks.as_ref().map(|tasks| tasks.send(request));
         sent.and_then(Result::ok)
             .ok_or_else(|| "the thread of the transactions has ended, which is a defect".to_owned())
     }
@@ -148,7 +165,7 @@ impl Transactions {
 impl Drop for Transactions {
     fn drop(&mut self) {
         self.closing.store(true, Ordering::Release);
-        self.requests = None;
+        self.tasks = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -247,6 +264,13 @@ struct Writer {
 }
 
 impl Writer {
+    /// Connects. Where that fails, the first commit tries again and says why.
+    fn prepare(&mut self) {
+        if self.producer.is_none() {
+            self.producer = self.connect(Instant::now() + DEADLINE).ok();
+        }
+    }
+
     fn commit(&mut self, request: &Request) -> Result<(), CommitFault> {
         let deadline = Instant::now() + DEADLINE;
         let largest = self.largest;

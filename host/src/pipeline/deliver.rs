@@ -83,6 +83,8 @@ pub struct HowMade {
     pub bundle: BundleId,
     /// What is left out.
     pub verdicts: Verdicts,
+    /// Whether dead letters come with it.
+    pub has_letters: bool,
     /// Answered when it is decided what becomes of it; dropped where nothing will.
     pub go: oneshot::Sender<Go>,
 }
@@ -179,6 +181,7 @@ impl Delivery {
 
     async fn complete(&self, batch: Batch, mut place: Option<Turn>, planned: Option<Planned>, ask: Ask<'_>) -> Outcome {
         let range = batch.range.clone();
+        self.passed(&range, "closed");
         if let Some(place) = &mut place
             && place.comes().await
         {
@@ -214,6 +217,7 @@ impl Delivery {
             return Outcome::Stopped(format!("record {offset} is rejected, and on_reject is \"stop\": {reason}"));
         }
         stop_points::pass("made");
+        self.passed(&range, "made");
         self.finish(by, transformed, planned_at, ask).await
     }
 
@@ -234,7 +238,10 @@ impl Delivery {
                     return Outcome::Stopped(reason);
                 }
                 match ask.plan(&by, &transformed).await {
-                    Some(Go::Send) => stop_points::pass("planned"),
+                    Some(Go::Send) => {
+                        stop_points::pass("planned");
+                        self.passed(&transformed.batch.range, "planned");
+                    }
                     Some(Go::Smaller) => return Outcome::TooLarge(Box::new(transformed.into_batch())),
                     Some(Go::NoRoom) => {
                         return Outcome::Stopped(format!(
@@ -282,6 +289,7 @@ impl Delivery {
             }
         };
         self.count(&by, &transformed);
+        self.passed(&transformed.batch.range, "written");
         stop_points::pass("before-complete");
         Outcome::Complete(letters.map(|letters| {
             let Batch { mut permit, .. } = transformed.batch;
@@ -360,6 +368,11 @@ impl Delivery {
         }
     }
 
+    /// For whoever wonders where a range spends its time.
+    fn passed(&self, range: &Range, stage: &str) {
+        tracing::debug!(pipeline = %self.status.name(), %range, "{stage}");
+    }
+
     /// Shows whoever taps the pipeline what came of a range, where anybody does, on the workers: it takes CPU time.
     async fn show(&self, by: &Arc<Deployment>, transformed: Transformed) -> Transformed {
         let tap = self.status.tap();
@@ -412,6 +425,7 @@ impl Ask<'_> {
             assignment: self.assignment,
             bundle: by.bundle.id(),
             verdicts: transformed.verdicts(),
+            has_letters: by.dead_letters.is_some() && !transformed.rejects.is_empty(),
             go,
         }));
         answer.await.ok()

@@ -85,6 +85,8 @@ impl Reader {
                         stop_points::pass("plan-read");
                     }
                     partition.begin(&position);
+                    let (offset, planned) = (position.offset, position.plan.ranges.len());
+                    tracing::debug!(pipeline = %self.status.name(), partition = %key, offset, planned, "begins");
                     match position.moved {
                         Some(moved) => {
                             self.status.metrics().lose(&key.topic, key.partition, moved.lost());

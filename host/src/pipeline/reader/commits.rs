@@ -34,10 +34,13 @@ impl Reader {
 
     /// A range is to be planned. Whoever asks hears of it when a commit is answered.
     fn plan(&mut self, made: HowMade) {
-        let HowMade { range, assignment, bundle, verdicts, go } = made;
+        let HowMade { range, assignment, bundle, verdicts, has_letters, go } = made;
         let key = TopicPartition { topic: range.topic.clone(), partition: range.partition };
         let partition = self.state.partitions.get_mut(&key).filter(|partition| partition.assignment == assignment);
         let Some(partition) = partition else { return };
+        if has_letters {
+            self.membership.expect_letters();
+        }
         let now = u64::try_from(Utc::now().timestamp()).unwrap_or_default();
         partition.made(&range, (bundle, verdicts), now, go);
         self.state.plans_wait = true;
@@ -126,6 +129,7 @@ impl Reader {
                 let mut completes = false;
                 each(&mut |partition| completes |= partition.answered());
                 if completes {
+                    tracing::debug!(pipeline = %self.status.name(), "committed what is complete");
                     stop_points::pass("completed");
                 }
                 if std::mem::take(&mut self.state.letters_outstanding) {
