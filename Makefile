@@ -119,6 +119,53 @@ bench-tenants: plugins test-guests services-needed ## what a tenant keeps of its
 	cargo build --release -p tidegate-tests --bins
 	$(SERVICES) run kafka -- $(CARGO_TARGET_DIR)/release/bench-tenants --rounds $(ROUNDS)
 
+# The module has the rivals in it: a dependency of jiter's wants to be told that a guest has no random numbers. What is said
+# here is added to what `.cargo/config.toml` says. As a cdylib alone, for cargo optimises nothing across crates that are an rlib, too.
+JSON_GUEST_FLAGS = --cfg getrandom_backend="custom"
+
+.PHONY: bench-json-built
+bench-json-built: toolchain
+	cargo build --quiet --profile plugin -p tidegate-json-bench --features rivals --bins
+	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS='$(JSON_GUEST_FLAGS)' \
+	  cargo rustc --quiet --profile plugin --target wasm32-unknown-unknown -p tidegate-json-bench --features rivals --lib --crate-type cdylib
+	cargo build --quiet --release -p tidegate-json-runner --bin bench-json
+
+.PHONY: bench-json
+bench-json: ROUNDS = 11
+bench-json: bench-json-built ## what it costs to read JSON, with this parser and with others; ROUNDS=, SET= and PARSER= choose
+	$(CARGO_TARGET_DIR)/release/bench-json --rounds $(ROUNDS) --set "$(SET)" --parser "$(PARSER)" \
+	  --native $(CARGO_TARGET_DIR)/plugin/json-bench \
+	  --guest $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/tidegate_json_bench.wasm
+
+JSON_FUZZ = cargo build --quiet --profile plugin -p tidegate-json-fuzz --bin json-fuzz --features exact
+JSON_FUZZ_GUEST = cargo rustc --quiet --profile plugin --target wasm32-unknown-unknown -p tidegate-json-fuzz --features exact \
+  --lib --crate-type cdylib
+JSON_FUZZ_RUN = $(CARGO_TARGET_DIR)/release/fuzz-json $(CARGO_TARGET_DIR)/fuzz-json
+
+# Four programs of the same sources, so each goes to a place of its own. What lies on a guest without vectors has only scalars.
+.PHONY: fuzz-json-built
+fuzz-json-built: fuzz-json-guests
+	$(JSON_FUZZ),scalar && cp $(CARGO_TARGET_DIR)/plugin/json-fuzz $(CARGO_TARGET_DIR)/fuzz-json/scalar
+	$(JSON_FUZZ) && cp $(CARGO_TARGET_DIR)/plugin/json-fuzz $(CARGO_TARGET_DIR)/fuzz-json/vectors
+	cargo build --quiet --release -p tidegate-json-runner --bin fuzz-json
+
+.PHONY: fuzz-json-guests
+fuzz-json-guests: toolchain
+	@mkdir -p $(CARGO_TARGET_DIR)/fuzz-json
+	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS='-C target-feature=-simd128' $(JSON_FUZZ_GUEST)
+	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/tidegate_json_fuzz.wasm $(CARGO_TARGET_DIR)/fuzz-json/scalar.wasm
+	$(JSON_FUZZ_GUEST)
+	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/tidegate_json_fuzz.wasm $(CARGO_TARGET_DIR)/fuzz-json/vectors.wasm
+
+.PHONY: fuzz-json
+fuzz-json: RECORDS = 10000000
+fuzz-json: SEED = 1
+fuzz-json: fuzz-json-built ## read RECORDS= tampered JSON records in each of four ways, as serde_json does; SEED= for others
+	$(CARGO_TARGET_DIR)/fuzz-json/vectors $(RECORDS) $(SEED)
+	$(CARGO_TARGET_DIR)/fuzz-json/scalar $(RECORDS) $(SEED)
+	$(JSON_FUZZ_RUN)/vectors.wasm $(RECORDS) $(SEED)
+	$(JSON_FUZZ_RUN)/scalar.wasm $(RECORDS) $(SEED)
+
 CHAOS = $(CARGO_TARGET_DIR)/release/chaos $(if $(SEED),--seed $(SEED))
 
 .PHONY: chaos-built

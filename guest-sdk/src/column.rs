@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use crate::decimal::Decimal;
+use crate::room::Room;
 use crate::text::Text;
 use crate::time::{Date, Date32, DateTime, DateTime64, Time, Time64};
 use crate::{Int256, UInt256, Uuid, time};
@@ -26,8 +27,8 @@ pub trait Column {
     /// The type as ClickHouse writes it.
     fn type_name() -> String;
 
-    /// Appends the value in RowBinary.
-    fn encode(&self, buffer: &mut Vec<u8>);
+    /// Writes the value in RowBinary, each time the same.
+    fn encode(&self, room: &mut Room<'_>);
 }
 
 macro_rules! number {
@@ -38,8 +39,8 @@ macro_rules! number {
             }
 
             #[inline]
-            fn encode(&self, buffer: &mut Vec<u8>) {
-                buffer.extend_from_slice(&self.to_le_bytes());
+            fn encode(&self, room: &mut Room<'_>) {
+                room.put(self.to_le_bytes());
             }
         }
     )+};
@@ -58,8 +59,8 @@ impl Column for bool {
     }
 
     #[inline]
-    fn encode(&self, buffer: &mut Vec<u8>) {
-        buffer.push(u8::from(*self));
+    fn encode(&self, room: &mut Room<'_>) {
+        room.put([u8::from(*self)]);
     }
 }
 
@@ -69,9 +70,8 @@ impl Column for str {
     }
 
     #[inline]
-    fn encode(&self, buffer: &mut Vec<u8>) {
-        length(self.len(), buffer);
-        copy(self.as_bytes(), buffer);
+    fn encode(&self, room: &mut Room<'_>) {
+        room.string(self.as_bytes());
     }
 }
 
@@ -87,9 +87,9 @@ macro_rules! transparent {
             }
 
             #[inline]
-            fn encode(&self, buffer: &mut Vec<u8>) {
+            fn encode(&self, room: &mut Room<'_>) {
                 let value: &$target = self;
-                value.encode(buffer);
+                value.encode(room);
             }
         }
     )+};
@@ -110,10 +110,10 @@ impl Column for Uuid {
 
     /// Two 64-bit numbers, the high half first, each little-endian.
     #[inline]
-    fn encode(&self, buffer: &mut Vec<u8>) {
+    fn encode(&self, room: &mut Room<'_>) {
         let (high, low) = self.as_u64_pair();
-        high.encode(buffer);
-        low.encode(buffer);
+        high.encode(room);
+        low.encode(room);
     }
 }
 
@@ -123,8 +123,8 @@ impl Column for DateTime {
     }
 
     #[inline]
-    fn encode(&self, buffer: &mut Vec<u8>) {
-        self.seconds().encode(buffer);
+    fn encode(&self, room: &mut Room<'_>) {
+        self.seconds().encode(room);
     }
 }
 
@@ -137,8 +137,8 @@ macro_rules! of_a_number {
             }
 
             #[inline]
-            fn encode(&self, buffer: &mut Vec<u8>) {
-                self.$number().encode(buffer);
+            fn encode(&self, room: &mut Room<'_>) {
+                self.$number().encode(room);
             }
         }
     )+};
@@ -158,8 +158,8 @@ impl<const P: u32> Column for DateTime64<P> {
     }
 
     #[inline]
-    fn encode(&self, buffer: &mut Vec<u8>) {
-        self.ticks().encode(buffer);
+    fn encode(&self, room: &mut Room<'_>) {
+        self.ticks().encode(room);
     }
 }
 
@@ -171,13 +171,13 @@ impl<const P: u32, const S: u32> Column for Decimal<P, S> {
     /// A signed integer of 32 bits up to 9 digits, of 64 up to 18, of 128 up to 38, of 256 beyond. A `Decimal` is within its
     /// digits, so what is cut off are copies of the sign.
     #[inline]
-    fn encode(&self, buffer: &mut Vec<u8>) {
+    fn encode(&self, room: &mut Room<'_>) {
         let units = self.units();
         match P {
-            0..=9 => (units as i32).encode(buffer),
-            10..=18 => (units as i64).encode(buffer),
-            19..=38 => buffer.extend_from_slice(&units.to_le_bytes()),
-            _ => Int256::from(units).encode(buffer),
+            0..=9 => (units as i32).encode(room),
+            10..=18 => (units as i64).encode(room),
+            19..=38 => room.put(units.to_le_bytes()),
+            _ => Int256::from(units).encode(room),
         }
     }
 }
@@ -197,80 +197,21 @@ impl<T: Column> Column for Option<T> {
     }
 
     #[inline]
-    fn encode(&self, buffer: &mut Vec<u8>) {
+    fn encode(&self, room: &mut Room<'_>) {
         match self {
             Some(value) => {
-                buffer.push(0);
-                value.encode(buffer);
+                room.put([0]);
+                value.encode(room);
             }
-            None => buffer.push(1),
+            None => room.put([1]),
         }
     }
-}
-
-/// A length as an unsigned LEB128.
-#[inline]
-fn length(length: usize, buffer: &mut Vec<u8>) {
-    // Outside of the loop: every turn of one is, in a guest, a look at the clock of its time slice.
-    match length {
-        0..0x80 => buffer.push(length as u8),
-        longer => long_length(longer, buffer),
-    }
-}
-
-#[cold]
-fn long_length(mut length: usize, buffer: &mut Vec<u8>) {
-    while length >= 0x80 {
-        buffer.push(length as u8 | 0x80);
-        length >>= 7;
-    }
-    buffer.push(length as u8);
-}
-
-/// Appends bytes. Most strings of a row are short, and in a guest a copy of unknown length is a call into the
-/// engine; two copies of a fixed length that overlap are two loads and two stores.
-#[inline]
-fn copy(bytes: &[u8], buffer: &mut Vec<u8>) {
-    match bytes.len() {
-        0 => {}
-        1 => exactly::<1>(bytes, buffer),
-        2 => exactly::<2>(bytes, buffer),
-        3 => exactly::<3>(bytes, buffer),
-        4..=8 => overlapping::<4>(bytes, buffer),
-        9..=16 => overlapping::<8>(bytes, buffer),
-        17..=32 => overlapping::<16>(bytes, buffer),
-        _ => buffer.extend_from_slice(bytes),
-    }
-}
-
-/// Appends `N` bytes.
-#[inline]
-fn exactly<const N: usize>(bytes: &[u8], buffer: &mut Vec<u8>) {
-    if let Some(all) = bytes.first_chunk::<N>() {
-        buffer.extend_from_slice(all);
-    }
-}
-
-/// Appends between `N` and `2 * N` bytes as their first `N` and their last `N`.
-#[inline]
-fn overlapping<const N: usize>(bytes: &[u8], buffer: &mut Vec<u8>) {
-    let (Some(first), Some(last)) = (bytes.first_chunk::<N>(), bytes.last_chunk::<N>()) else { return };
-    let last_begins = buffer.len() + bytes.len() - N;
-    buffer.extend_from_slice(first);
-    buffer.truncate(last_begins);
-    buffer.extend_from_slice(last);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    pub(super) fn encoded(value: impl Column) -> Vec<u8> {
-        let mut buffer = vec![0xee];
-        value.encode(&mut buffer);
-        assert_eq!(buffer.remove(0), 0xee);
-        buffer
-    }
+    use crate::room::tests::encoded;
 
     #[test]
     fn strings_of_every_short_length_arrive_whole() {

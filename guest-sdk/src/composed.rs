@@ -64,6 +64,7 @@ fn quoted(text: &str, quote: char) -> String {
 
 #[cfg(test)]
 mod tests {
+    use crate::room::tests::encoded;
     use crate::{Column, Enum, Tuple, Variant};
 
     #[derive(Clone, Copy, Enum)]
@@ -91,12 +92,6 @@ mod tests {
         Text(&'a str),
         List(Vec<u8>),
         Missing,
-    }
-
-    fn encoded(value: impl Column) -> Vec<u8> {
-        let mut buffer = Vec::new();
-        value.encode(&mut buffer);
-        buffer
     }
 
     #[test]

@@ -1,12 +1,18 @@
 //! Exact decimal numbers. Read from text and from JSON, computed with checks, written as RowBinary by `column`. A
 //! value that cannot be held exactly is refused, never rounded.
 
+mod read;
+
 use std::fmt;
 use std::str::FromStr;
 
 use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 
 use crate::invalid::InvalidValue;
+use read::Fault;
+
+/// As tidegate-json knows who wants a number's own text.
+const NUMBER: &str = "$tidegate_json::Number";
 
 /// As many digits as fit `i128`.
 const EXACT_DIGITS: u32 = 38;
@@ -26,8 +32,9 @@ const POWERS: [f64; 23] = [
 /// A decimal number of at most `P` digits (1 to 76), `S` of them after the point (at most 38): ClickHouse's `Decimal(P, S)`. Whatever
 /// `P`, a value is within 128 bits, which is 38 digits: what has more is refused.
 ///
-/// From JSON it takes a string or an integer exactly. A JSON number with a point is a double on its way here; it is
-/// taken where exactly one decimal of `S` digits has that double nearest, which is so up to 15 digits.
+/// From JSON it takes a string or a number, exactly as it is written. From a number that other code made a double of, such as one
+/// that stands in a flattened struct, it takes the only decimal of `S` digits that has this double nearest, which there is up to 15
+/// digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Decimal<const P: u32, const S: u32> {
     units: i128,
@@ -65,30 +72,39 @@ impl<const P: u32, const S: u32> Decimal<P, S> {
     #[inline]
     pub fn checked_mul_int(self, by: i64) -> Option<Self> {
         if P <= 18 {
-            // The product of two 64-bit numbers stays within `i128`; the check of it would cost a call in a guest.
-            return Self::from_units(i128::from(self.units as i64) * i128::from(by));
+            // Exact products of 64 bits are calls in a guest. The double is wrong by far less than lies between the largest
+            // number, below 10^18, and what 64 bits hold.
+            let units = self.units as i64;
+            let about = units as f64 * by as f64;
+            return if about.abs() < 4e18 { Self::from_units(units.wrapping_mul(by).into()) } else { None };
         }
         Self::from_units(self.units.checked_mul(i128::from(by))?)
     }
 
-    fn read(text: &str) -> Result<Self, Fault> {
-        let bytes = text.as_bytes();
-        let (negative, digits) = match bytes {
-            [b'-', digits @ ..] => (true, digits),
-            [b'+', digits @ ..] => (false, digits),
-            digits => (false, digits),
-        };
-        let units = if digits.len() + S as usize <= 19 {
-            // 19 digits fit 64 bits, where arithmetic costs a guest far less.
-            i128::from(read_short(digits, S)?)
-        } else {
-            i128::try_from(read_long(digits, S)?).map_err(|_| Fault::Digits)?
-        };
-        Self::from_units(if negative { -units } else { units }).ok_or(Fault::Digits)
+    /// From a number of JSON as it is written there, which may have an exponent.
+    ///
+    /// # Errors
+    /// Where the text is no such number, or has more digits than the type.
+    #[inline]
+    pub fn parse_number(number: &str) -> Result<Self, InvalidValue> {
+        Self::checked(read::number(number.as_bytes(), S)).map_err(|fault| Self::invalid(number, fault))
     }
 
+    #[inline]
+    fn checked(units: Result<i128, Fault>) -> Result<Self, Fault> {
+        Self::from_units(units?).ok_or(Fault::Digits)
+    }
+
+    #[inline]
     fn from_integer(value: i128) -> Result<Self, Fault> {
-        value.checked_mul(10i128.pow(S)).and_then(Self::from_units).ok_or(Fault::Digits)
+        let one = const { 10i128.pow(S) };
+        let largest = const { Self::LARGEST / 10i128.pow(S) };
+        if !(-largest..=largest).contains(&value) {
+            return Err(Fault::Digits);
+        }
+        // The product is within the type. One of 128 bits costs a guest a call.
+        let units = if P <= 18 { i128::from(value as i64 * one as i64) } else { value * one };
+        Ok(Self { units })
     }
 
     fn from_double(value: f64) -> Result<Self, Fault> {
@@ -118,67 +134,12 @@ impl<const P: u32, const S: u32> Decimal<P, S> {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fault {
-    /// The text is not a number.
-    Shape,
-    /// More digits before the point than the type has.
-    Digits,
-    /// More digits after the point than the type has.
-    Fraction,
-    /// A double that stands for no single decimal of the type.
-    Inexact,
-}
-
-macro_rules! reader {
-    ($name:ident, $integer:ty, $doc:literal) => {
-        #[doc = $doc]
-        #[inline]
-        fn $name(digits: &[u8], scale: u32) -> Result<$integer, Fault> {
-            let mut units: $integer = 0;
-            let mut rest = digits;
-            while let [digit @ b'0'..=b'9', more @ ..] = rest {
-                units = units
-                    .checked_mul(10)
-                    .and_then(|units| units.checked_add(<$integer>::from(*digit - b'0')))
-                    .ok_or(Fault::Digits)?;
-                rest = more;
-            }
-            if rest.len() == digits.len() {
-                return Err(Fault::Shape);
-            }
-            let fraction = match rest {
-                [] => rest,
-                [b'.', fraction @ ..] if fraction.iter().all(u8::is_ascii_digit) && !fraction.is_empty() => fraction,
-                _ => return Err(Fault::Shape),
-            };
-            let kept = fraction.len().min(scale as usize);
-            let (kept, beyond) = fraction.split_at(kept);
-            if beyond.iter().any(|&digit| digit != b'0') {
-                return Err(Fault::Fraction);
-            }
-            let mut missing = scale;
-            for digit in kept {
-                units = units
-                    .checked_mul(10)
-                    .and_then(|units| units.checked_add(<$integer>::from(*digit - b'0')))
-                    .ok_or(Fault::Digits)?;
-                missing -= 1;
-            }
-            units.checked_mul(<$integer>::from(10u8).pow(missing)).ok_or(Fault::Digits)
-        }
-    };
-}
-
-reader!(read_short, u64, "Units of digits with an optional point, where digits and scale together are at most 19.");
-reader!(read_long, u128, "Units of digits with an optional point, of any length.");
-
 impl<const P: u32, const S: u32> FromStr for Decimal<P, S> {
     type Err = InvalidValue;
 
     #[inline]
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        Self::read(text).map_err(|fault| Self::invalid(text, fault))
+        Self::checked(read::text(text.as_bytes(), S)).map_err(|fault| Self::invalid(text, fault))
     }
 }
 
@@ -211,13 +172,13 @@ fn write(units: i128, scale: u32, to: &mut impl fmt::Write) -> fmt::Result {
 impl<'de, const P: u32, const S: u32> Deserialize<'de> for Decimal<P, S> {
     #[inline]
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(DecimalVisitor)
+        deserializer.deserialize_newtype_struct(NUMBER, DecimalVisitor)
     }
 }
 
 struct DecimalVisitor<const P: u32, const S: u32>;
 
-impl<const P: u32, const S: u32> Visitor<'_> for DecimalVisitor<P, S> {
+impl<'de, const P: u32, const S: u32> Visitor<'de> for DecimalVisitor<P, S> {
     type Value = Decimal<P, S>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -227,6 +188,19 @@ impl<const P: u32, const S: u32> Visitor<'_> for DecimalVisitor<P, S> {
     #[inline]
     fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
         text.parse().map_err(E::custom)
+    }
+
+    /// A number as it is written.
+    #[inline]
+    fn visit_bytes<E: Error>(self, number: &[u8]) -> Result<Self::Value, E> {
+        let number = str::from_utf8(number).map_err(E::custom)?;
+        Decimal::parse_number(number).map_err(E::custom)
+    }
+
+    /// What does not know [`NUMBER`].
+    #[inline]
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
     }
 
     #[inline]
@@ -340,6 +314,22 @@ mod tests {
     }
 
     #[test]
+    fn takes_a_number_as_it_is_written_where_it_is_handed_over_so() {
+        use serde::de::value::{BorrowedBytesDeserializer, Error};
+        let written = |number: &'static str| {
+            let read = Money::deserialize(BorrowedBytesDeserializer::<Error>::new(number.as_bytes()));
+            read.map(|value| value.to_string()).map_err(|error| error.to_string())
+        };
+        assert_eq!(written("900719925474.0993"), Ok("900719925474.0993".into()));
+        assert_eq!(written("-99999999999999.9999"), Ok("-99999999999999.9999".into()));
+        assert_eq!(written("1.1e2"), Ok("110.0000".into()));
+        let after = "1e-5 does not fit Decimal(18, 4), which has 4 digits after the point";
+        assert_eq!(written("1e-5"), Err(after.into()));
+        let before = "1e15 does not fit Decimal(18, 4), which has 14 digits before the point";
+        assert_eq!(written("1e15"), Err(before.into()));
+    }
+
+    #[test]
     fn every_cent_survives_a_double() {
         for units in (0..100_000_000i64).step_by(9_973) {
             let given = format!("{}.{:04}", units / 10_000, units % 10_000);
@@ -357,6 +347,14 @@ mod tests {
         let largest = Money::from_units(Money::LARGEST);
         assert_eq!(largest.and_then(|largest| largest.checked_mul_int(2)), None);
         assert_eq!(largest.and_then(|largest| largest.checked_mul_int(i64::MIN)), None);
+        // What wraps round to something small in 64 bits.
+        let wrapping = Money::from_units(1 << 32);
+        assert_eq!(wrapping.and_then(|units| units.checked_mul_int(1 << 32)), None);
+        assert_eq!(
+            Money::from_units(3).and_then(|three| three.checked_mul_int(333_333_333_333_333_333)),
+            Money::from_units(Money::LARGEST)
+        );
+        assert_eq!(Money::from_units(-4).and_then(|four| four.checked_mul_int(250_000_000_000_000_000)), None);
         assert_eq!(largest.and_then(|largest| largest.checked_mul_int(-1)), Money::from_units(-Money::LARGEST));
         let wide = Decimal::<38, 0>::from_units(10i128.pow(37));
         assert_eq!(wide.and_then(|wide| wide.checked_mul_int(10)), None);

@@ -5,6 +5,7 @@ use std::any;
 
 use crate::contract::{self, Batch, NO_RECORD, Output, Rows};
 use crate::reject::Reject;
+use crate::room;
 use crate::row::{Provenance, Row};
 
 /// A row type that a plugin has declared as one of its routes. Implemented by [`plugin!`](crate::plugin!).
@@ -34,7 +35,7 @@ impl Out {
         let source =
             Provenance { topic: &self.topic, partition: self.partition, offset: self.offset, ordinal: self.ordinal };
         let Some(buffer) = self.routes.get_mut(R::ROUTE as usize) else { not_a_route::<R>() };
-        row.encode(&mut buffer.bytes, &source);
+        room::append(&mut buffer.bytes, row, &source);
         buffer.ends.push(u32::try_from(buffer.bytes.len()).unwrap_or(u32::MAX));
         buffer.origins.push(self.origin);
         self.ordinal += 1;

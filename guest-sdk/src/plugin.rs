@@ -3,9 +3,11 @@
 
 use std::fmt::Display;
 
+use tidegate_json::Stream;
+
 use crate::contract::{Batch, Column, Description, Output, Route};
 use crate::out::Out;
-use crate::record::{Record, records};
+use crate::record::{Record, Records};
 use crate::reject::Reject;
 use crate::setup::{Setup, SetupError};
 
@@ -189,7 +191,7 @@ where
     T: Fn(&mut S, Record<'_>, &mut Out) -> Result<(), Reject> + 'static,
     F: Fn(&mut S, &mut Out) -> Result<(), Reject> + 'static,
 {
-    Ok(Box::new(Started { state, transform, finish, out: Out::new(routes) }))
+    Ok(Box::new(Started { state, transform, finish, out: Out::new(routes), stream: Stream::new() }))
 }
 
 struct Started<S, T, F> {
@@ -197,6 +199,8 @@ struct Started<S, T, F> {
     transform: T,
     finish: F,
     out: Out,
+    /// Kept from batch to batch: records of a pipeline are alike.
+    stream: Stream,
 }
 
 impl<S, T, F> Transformer for Started<S, T, F>
@@ -206,7 +210,8 @@ where
 {
     fn transform(&mut self, batch: &Batch) -> Output {
         self.out.begin(batch);
-        for (origin, record) in (0..).zip(records(batch)) {
+        let records = Records::new(batch, &self.stream);
+        for (origin, record) in (0..).zip(records.iter()) {
             self.out.at_record(origin, record.offset());
             if let Err(reject) = (self.transform)(&mut self.state, record, &mut self.out) {
                 self.out.reject(reject);

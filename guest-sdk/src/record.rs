@@ -5,65 +5,103 @@ use std::ops::Range;
 use std::str;
 
 use serde::Deserialize;
+use tidegate_json::Stream;
 
 use crate::contract::{Batch, Strings};
 use crate::reject::Reject;
 
-/// One record, borrowed from its batch. Copying it is copying two pointers and an index.
+/// One record, borrowed from its batch. Copying it is copying a pointer and an index.
 #[derive(Debug, Clone, Copy)]
 pub struct Record<'a> {
-    batch: &'a Batch,
-    /// All values of the batch, where all of them are UTF-8.
-    texts: Option<&'a str>,
+    records: &'a Records<'a>,
     index: usize,
 }
 
-/// The records of a batch, in their order. UTF-8 is checked here, once for the whole batch: record by record costs more than
-/// reading the JSON's numbers does.
-pub(crate) fn records(batch: &Batch) -> impl Iterator<Item = Record<'_>> {
-    let texts = simdutf8::basic::from_utf8(&batch.values.bytes).ok();
-    (0..batch.offsets.len()).map(move |index| Record { batch, texts, index })
+/// The records of a batch. UTF-8 is checked here, once for the whole batch: record by record costs more than reading the
+/// JSON's numbers does.
+#[derive(Debug)]
+pub(crate) struct Records<'a> {
+    batch: &'a Batch,
+    texts: tidegate_json::Batch<'a>,
+    /// What was learned of the JSON in the batches before.
+    stream: &'a Stream,
+}
+
+impl<'a> Records<'a> {
+    pub(crate) fn new(batch: &'a Batch, stream: &'a Stream) -> Self {
+        Self { batch, texts: tidegate_json::Batch::new(&batch.values.bytes), stream }
+    }
+
+    /// The records in their order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Record<'_>> {
+        (0..self.batch.offsets.len()).map(|index| Record { records: self, index })
+    }
 }
 
 impl<'a> Record<'a> {
     /// The value; `None` is a null (a tombstone), which is not the same as empty.
     #[inline]
     pub fn value(&self) -> Option<&'a [u8]> {
-        string(&self.batch.values, self.index)
+        string(&self.batch().values, self.index)
     }
 
     /// The key; `None` is a null, which is not the same as empty.
     #[inline]
     pub fn key(&self) -> Option<&'a [u8]> {
-        string(&self.batch.keys, self.index)
+        string(&self.batch().keys, self.index)
     }
 
     /// The value as text. Refuses a null and what is not UTF-8.
     #[inline]
     pub fn text(&self) -> Result<&'a str, Reject> {
-        let value = self.present()?;
-        // A boundary within a character makes no text, though the bytes of the batch as a whole may be one.
-        if let Some(text) = self.texts.and_then(|texts| texts.get(range(&self.batch.values, self.index)?)) {
-            return Ok(text);
+        match self.json_text() {
+            Some(text) if !text.as_str().is_empty() => Ok(text.as_str()),
+            _ => self.no_text(),
         }
-        str::from_utf8(value)
-            .map_err(|error| Reject::new(format!("the value is not UTF-8 at byte {}", error.valid_up_to())))
     }
 
-    /// The value read as JSON. Refuses a null, an empty value and whatever does not fit `T`.
+    /// The value read as JSON. Refuses a null, an empty value and whatever does not fit `T`; the reason says where in the value
+    /// and what was expected.
     ///
     /// `T` may borrow from the value: use [`Text`](crate::Text) for strings, which borrows where there is no escape.
     #[inline]
     pub fn json<T: Deserialize<'a>>(&self) -> Result<T, Reject> {
-        json(self.text()?, "the value")
+        let Some(text) = self.json_text() else { return Err(self.no_text().err().unwrap_or_else(not_there)) };
+        self.records.stream.read(text).map_err(|error| self.not_json(&error))
+    }
+
+    #[inline]
+    fn json_text(&self) -> Option<tidegate_json::Text<'a>> {
+        self.records.texts.text(range(&self.batch().values, self.index)?)
+    }
+
+    /// The text of a value that is empty, or why it has none.
+    #[cold]
+    fn no_text(&self) -> Result<&'a str, Reject> {
+        let value = self.value().ok_or_else(not_there)?;
+        str::from_utf8(value)
+            .map_err(|error| Reject::new(format!("the value is not UTF-8 at byte {}", error.valid_up_to())))
+    }
+
+    #[cold]
+    fn not_json(&self, error: &tidegate_json::Error) -> Reject {
+        match self.no_text() {
+            Ok(text) => not_json(text, "the value", error),
+            Err(reject) => reject,
+        }
+    }
+
+    #[inline]
+    fn batch(&self) -> &'a Batch {
+        self.records.batch
     }
 
     /// The headers, in their order. A name may stand more than once.
     pub fn headers(&self) -> Headers<'a> {
-        let ends = &self.batch.headers.record_ends;
+        let ends = &self.batch().headers.record_ends;
         let end = ends.get(self.index).map_or(0, |&end| end as usize);
         let start = self.index.checked_sub(1).and_then(|before| ends.get(before)).map_or(0, |&end| end as usize);
-        Headers { batch: self.batch, next: start, end }
+        Headers { batch: self.batch(), next: start, end }
     }
 
     /// The value of the last header of this name, as Kafka's own clients choose it. `None` where there is no such
@@ -75,31 +113,31 @@ impl<'a> Record<'a> {
     /// The topic that the record stands in.
     #[inline]
     pub fn topic(&self) -> &'a str {
-        &self.batch.topic
+        &self.batch().topic
     }
 
     /// The partition that the record stands in.
     #[inline]
     pub fn partition(&self) -> i32 {
-        self.batch.partition
+        self.batch().partition
     }
 
     /// The record's offset in its partition.
     #[inline]
     pub fn offset(&self) -> i64 {
-        self.batch.offsets.get(self.index).copied().unwrap_or(-1)
+        self.batch().offsets.get(self.index).copied().unwrap_or(-1)
     }
 
     /// The record's timestamp in milliseconds since 1970-01-01 UTC, where it carries one.
     #[inline]
     pub fn timestamp(&self) -> Option<i64> {
-        self.batch.timestamps.get(self.index).copied().filter(|&timestamp| timestamp != -1)
+        self.batch().timestamps.get(self.index).copied().filter(|&timestamp| timestamp != -1)
     }
+}
 
-    #[inline]
-    fn present(&self) -> Result<&'a [u8], Reject> {
-        self.value().ok_or_else(|| Reject::new("the value is null"))
-    }
+#[cold]
+fn not_there() -> Reject {
+    Reject::new("the value is null")
 }
 
 /// The headers of one record. A name that is not UTF-8, which Kafka's own clients never write, reads as empty.
@@ -172,9 +210,13 @@ mod tests {
     use super::*;
     use crate::native::{Input, batch};
 
+    /// The records with a stream that knows nothing. They are never freed: this is a test.
+    fn records(batch: &Batch) -> &Records<'_> {
+        Box::leak(Box::new(Records::new(batch, Box::leak(Box::default()))))
+    }
+
     fn record(batch: &Batch, index: usize) -> Record<'_> {
-        let texts = simdutf8::basic::from_utf8(&batch.values.bytes).ok();
-        Record { batch, texts, index }
+        Record { records: records(batch), index }
     }
 
     #[test]
@@ -249,7 +291,7 @@ mod tests {
     fn halves_of_a_character_in_two_records_are_no_text() {
         let halves = batch("t", 0, &[Input::value(b"\xd0".as_slice()), Input::value(b"\xb6".as_slice())]);
         let reasons: Vec<_> =
-            records(&halves).map(|record| record.text().map_err(|reject| reject.to_string())).collect();
+            records(&halves).iter().map(|record| record.text().map_err(|reject| reject.to_string())).collect();
         assert_eq!(reasons, vec![Err("the value is not UTF-8 at byte 0".to_owned()); 2]);
     }
 
@@ -265,7 +307,7 @@ mod tests {
             Input::value(r#"{"n":3}"#),
         ];
         let batch = batch("t", 0, &inputs);
-        let read: Vec<_> = records(&batch).map(|record| record.json::<Numbered>().ok()).collect();
+        let read: Vec<_> = records(&batch).iter().map(|record| record.json::<Numbered>().ok()).collect();
         assert_eq!(read, [Some(Numbered { n: 1 }), None, Some(Numbered { n: 3 })]);
     }
 
@@ -276,6 +318,6 @@ mod tests {
         #[derive(Debug, Deserialize)]
         struct Nested(#[expect(dead_code)] Vec<Nested>);
         let reason = record(&batch, 0).json::<Nested>().unwrap_err();
-        assert_eq!(reason.reason(), "the value is not JSON: nested deeper than 127 levels at byte 128");
+        assert_eq!(reason.reason(), "the value is not JSON: nested deeper than 127 levels at $[0][0][0][0][0][0][0][0]…[0][0][0][0], byte 127");
     }
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::column::Column;
 use crate::contract;
+use crate::room::Room;
 
 /// A row of one route: its columns, and its encoding in ClickHouse's RowBinary. Derive it.
 ///
@@ -23,8 +24,9 @@ pub trait Row {
     /// The columns with their types as ClickHouse writes them; none for an object.
     fn columns() -> Vec<contract::Column>;
 
-    /// Appends the row, one column after the other, in the order of [`columns`](Self::columns).
-    fn encode(&self, buffer: &mut Vec<u8>, source: &Provenance<'_>);
+    /// Writes the row, one column after the other, in the order of [`columns`](Self::columns). Called twice where there is not
+    /// enough room at first.
+    fn encode(&self, room: &mut Room<'_>, source: &Provenance<'_>);
 }
 
 /// Where a row came from, for the columns that the SDK fills by itself.
@@ -65,12 +67,9 @@ pub fn zoned<C: Column>(name: &str, zone: &str) -> contract::Column {
 }
 
 /// Writes an object as JSON, and a line end. What cannot be written leaves nothing, which the gateway rejects as no object.
-pub fn object(row: &impl Serialize, buffer: &mut Vec<u8>) {
-    let start = buffer.len();
-    if serde_json::to_writer(&mut *buffer, row).is_err() {
-        buffer.truncate(start);
-    }
-    buffer.push(b'\n');
+pub fn object(row: &impl Serialize, room: &mut Room<'_>) {
+    room.all_or_nothing(|room| serde_json::to_writer(room, row).is_ok());
+    room.put(*b"\n");
 }
 
 /// The same with the type wrapped in `LowCardinality`.
@@ -81,7 +80,7 @@ pub fn low_cardinality<C: Column>(name: &str) -> contract::Column {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{DateTime64, Decimal, Row, Uuid};
+    use crate::{DateTime64, Decimal, Row, Uuid, room};
 
     #[derive(Row)]
     #[row(offset, topic = "source", ordinal)]
@@ -129,7 +128,7 @@ mod tests {
             price: "1.5".parse()?,
         };
         let mut bytes = vec![];
-        row.encode(&mut bytes, &Provenance { topic: "tt", partition: 3, offset: 4, ordinal: 6 });
+        room::append(&mut bytes, &row, &Provenance { topic: "tt", partition: 3, offset: 4, ordinal: 6 });
         let mut expected = vec![1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0];
         expected.extend([5, 0, 0, 0, 0, 0, 0, 0]);
         expected.extend([1, b'k', 1, 150, 0, 0, 0]);
@@ -159,8 +158,8 @@ mod tests {
         let row = Anything { name: "a\"b", price: "1.5".parse()?, at, id: Uuid::from_u64_pair(0, 1) };
         let mut bytes = vec![];
         let source = Provenance { topic: "t", partition: 0, offset: 0, ordinal: 0 };
-        row.encode(&mut bytes, &source);
-        Dynamic(serde_json::json!({"x": [1, null]})).encode(&mut bytes, &source);
+        room::append(&mut bytes, &row, &source);
+        room::append(&mut bytes, &Dynamic(serde_json::json!({"x": [1, null]})), &source);
         assert_eq!(
             String::from_utf8_lossy(&bytes),
             "{\"name\":\"a\\\"b\",\"price\":\"1.50\",\"at\":\"1970-01-01 00:00:00.005\",\

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 use std::ops::Deref;
+use std::str::FromStr;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
@@ -84,6 +86,34 @@ impl<'de> Visitor<'de> for TextVisitor {
     }
 }
 
+/// Reads a value from a string where the string lies, without a copy of it; `expected` is what a reason calls it.
+#[inline]
+pub(crate) fn parsed<'de, D, T>(deserializer: D, expected: &'static str) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: fmt::Display>,
+{
+    deserializer.deserialize_str(ParsedVisitor { expected, value: PhantomData })
+}
+
+struct ParsedVisitor<T> {
+    expected: &'static str,
+    value: PhantomData<T>,
+}
+
+impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for ParsedVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.expected)
+    }
+
+    #[inline]
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -114,7 +144,7 @@ mod tests {
         assert_eq!(plain.json(), Ok([1, 2]));
         let reason = |text| Text::from(text).json::<Inner<'_>>().unwrap_err().to_string();
         assert_eq!(reason(""), "the text is empty");
-        assert_eq!(reason("{"), "the text is not JSON: the text ends within an object at byte 1");
-        assert_eq!(reason("{}"), "the JSON does not fit: missing field `n` at byte 1");
+        assert_eq!(reason("{"), "the text is not JSON: expected a key in quotes or `}`, found the end of the text at byte 1");
+        assert_eq!(reason("{}"), "the JSON does not fit: missing field `n` at byte 0");
     }
 }

@@ -145,6 +145,28 @@ macro_rules! time {
             }
         }
 
+        impl<$($generics)*> $type {
+            /// The time this many seconds after 1970-01-01 UTC, or milliseconds from 100,000,000,000 on, of either sign.
+            ///
+            /// # Errors
+            /// Where the type does not reach it.
+            #[inline]
+            pub fn from_epoch(value: i64) -> Result<Self, InvalidValue> {
+                Self::from_moment(Moment::from_epoch(value)).map_err(|fault| Self::invalid(value, fault))
+            }
+
+            /// The time this many seconds after 1970-01-01 UTC, to the nearest microsecond.
+            ///
+            /// # Errors
+            /// Where the type does not reach it.
+            #[inline]
+            pub fn from_epoch_seconds(value: f64) -> Result<Self, InvalidValue> {
+                Moment::from_seconds(value)
+                    .and_then(Self::from_moment)
+                    .map_err(|fault| Self::invalid(format_args!("{value:?}"), fault))
+            }
+        }
+
         impl<$($generics)*> fmt::Debug for $type {
             fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 fmt::Display::fmt(self, formatter)
@@ -172,8 +194,7 @@ macro_rules! time {
 
             #[inline]
             fn visit_i64<E: Error>(self, value: i64) -> Result<Self::Value, E> {
-                Self::Value::from_moment(Moment::from_epoch(value))
-                    .map_err(|fault| E::custom(Self::Value::invalid(value, fault)))
+                Self::Value::from_epoch(value).map_err(E::custom)
             }
 
             #[inline]
@@ -185,9 +206,7 @@ macro_rules! time {
 
             #[inline]
             fn visit_f64<E: Error>(self, value: f64) -> Result<Self::Value, E> {
-                Moment::from_seconds(value)
-                    .and_then(Self::Value::from_moment)
-                    .map_err(|fault| E::custom(Self::Value::invalid(format_args!("{value:?}"), fault)))
+                Self::Value::from_epoch_seconds(value).map_err(E::custom)
             }
         }
     };

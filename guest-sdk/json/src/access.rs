@@ -1,176 +1,133 @@
 //! What stands within brackets, for serde's visitors.
 
-use serde::de::{DeserializeSeed, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
+use serde::de::{DeserializeSeed, MapAccess, SeqAccess};
 
-use crate::deserializer::Deserializer;
 use crate::error::Error;
 use crate::key::Key;
+use crate::reader::Reader;
 
 /// The members of an object whose opening bracket was taken.
-pub struct Members<'d, 'de> {
-    deserializer: &'d mut Deserializer<'de>,
-    first: bool,
+pub struct Members<'d, 's, 'de> {
+    pub(crate) reader: &'d mut Reader<'s, 'de>,
+    pub(crate) first: bool,
+    /// The closing bracket was taken.
+    pub(crate) ended: bool,
 }
 
-impl<'d, 'de> Members<'d, 'de> {
-    #[inline]
-    pub fn new(deserializer: &'d mut Deserializer<'de>) -> Self {
-        Self { deserializer, first: true }
+impl<'d, 's, 'de> Members<'d, 's, 'de> {
+    #[inline(always)]
+    pub fn new(reader: &'d mut Reader<'s, 'de>) -> Self {
+        Self { reader, first: true, ended: false }
     }
 
     /// The closing bracket must follow: a visitor may stop before it.
-    #[inline]
-    pub fn end(&mut self) -> Result<(), Error> {
-        match self.deserializer.next_byte() {
-            Some(b'}') => Ok(()),
-            _ => Err(self.deserializer.back("expected `}`")),
-        }
+    #[inline(always)]
+    pub fn end(self) -> Result<(), Error> {
+        if self.ended { Ok(()) } else { self.reader.close(b'}', "the object has more members than are expected") }
     }
 }
 
-impl<'de> MapAccess<'de> for &mut Members<'_, 'de> {
+impl<'de> Reader<'_, 'de> {
+    /// Goes to the next key of an object: where its opening quote stands. `None` if there is none; the closing bracket was taken.
+    #[inline(always)]
+    pub(crate) fn next_key(&mut self, first: bool) -> Result<Option<usize>, Error> {
+        let mut byte = self.peek();
+        if byte == b'}' {
+            self.at += 1;
+            return Ok(None);
+        }
+        if !first {
+            if byte != b',' {
+                return Err(Error::expected("`,` or `}`"));
+            }
+            self.at += 1;
+            byte = self.peek();
+        }
+        if byte != b'"' {
+            return Err(Error::expected(if first { "a key in quotes or `}`" } else { "a key in quotes" }));
+        }
+        Ok(Some(self.at))
+    }
+
+    /// Goes to the next element of an array. False if there is none; the closing bracket was taken.
+    #[inline(always)]
+    pub(crate) fn next_element(&mut self, first: bool) -> Result<bool, Error> {
+        let byte = self.peek();
+        if byte == b']' {
+            self.at += 1;
+            return Ok(false);
+        }
+        if !first {
+            if byte != b',' {
+                return Err(Error::expected("`,` or `]`"));
+            }
+            self.at += 1;
+            if self.peek() == b']' {
+                return Err(Error::expected("a value"));
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl<'de> MapAccess<'de> for &mut Members<'_, '_, 'de> {
     type Error = Error;
 
     #[inline]
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
-        match (self.deserializer.peek(), self.first) {
-            (Some(b','), false) => self.deserializer.advance(1),
-            (Some(b'}'), _) => return Ok(None),
-            (Some(_), true) => self.first = false,
-            (Some(_), false) => return Err(Error::syntax("expected `,` or `}`")),
-            (None, _) => return Err(Error::syntax("the text ends within an object")),
+        if self.ended {
+            return Ok(None);
         }
-        match self.deserializer.next_byte() {
-            Some(b'"') => seed.deserialize(Key::new(self.deserializer)).map(Some),
-            _ => Err(self.deserializer.back("expected a key in quotes")),
+        if self.reader.next_key(self.first)?.is_none() {
+            self.ended = true;
+            return Ok(None);
         }
+        self.first = false;
+        let taken = self.reader.string()?;
+        self.reader.colon()?;
+        seed.deserialize(Key::new(self.reader, taken)).map(Some)
     }
 
     #[inline]
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
-        self.deserializer.colon()?;
-        seed.deserialize(&mut *self.deserializer)
+        seed.deserialize(&mut *self.reader)
     }
 }
 
 /// The elements of an array whose opening bracket was taken.
-pub struct Elements<'d, 'de> {
-    deserializer: &'d mut Deserializer<'de>,
+pub struct Elements<'d, 's, 'de> {
+    reader: &'d mut Reader<'s, 'de>,
     first: bool,
+    /// The closing bracket was taken.
+    ended: bool,
 }
 
-impl<'d, 'de> Elements<'d, 'de> {
-    pub fn new(deserializer: &'d mut Deserializer<'de>) -> Self {
-        Self { deserializer, first: true }
+impl<'d, 's, 'de> Elements<'d, 's, 'de> {
+    #[inline]
+    pub fn new(reader: &'d mut Reader<'s, 'de>) -> Self {
+        Self { reader, first: true, ended: false }
     }
 
     /// The closing bracket must follow: a visitor may stop before it.
-    pub fn end(&mut self) -> Result<(), Error> {
-        match self.deserializer.next_byte() {
-            Some(b']') => Ok(()),
-            _ => Err(self.deserializer.back("expected `]`")),
-        }
+    #[inline]
+    pub fn end(self) -> Result<(), Error> {
+        if self.ended { Ok(()) } else { self.reader.close(b']', "the array has more elements than are expected") }
     }
 }
 
-impl<'de> SeqAccess<'de> for &mut Elements<'_, 'de> {
+impl<'de> SeqAccess<'de> for &mut Elements<'_, '_, 'de> {
     type Error = Error;
 
+    #[inline]
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
-        match self.deserializer.peek() {
-            Some(b']') => return Ok(None),
-            Some(b',') if !self.first => self.deserializer.advance(1),
-            Some(_) if self.first => {}
-            Some(_) => return Err(Error::syntax("expected `,` or `]`")),
-            None => return Err(Error::syntax("the text ends within an array")),
+        if self.ended {
+            return Ok(None);
+        }
+        if !self.reader.next_element(self.first)? {
+            self.ended = true;
+            return Ok(None);
         }
         self.first = false;
-        if self.deserializer.peek() == Some(b']') {
-            return Err(Error::syntax("expected a value behind `,`"));
-        }
-        seed.deserialize(&mut *self.deserializer).map(Some)
+        seed.deserialize(&mut *self.reader).map(Some)
     }
-}
-
-/// A variant as an object of one member, `{"name": content}`; the opening bracket was taken.
-pub struct Variant<'d, 'de>(&'d mut Deserializer<'de>);
-
-impl<'d, 'de> Variant<'d, 'de> {
-    pub fn new(deserializer: &'d mut Deserializer<'de>) -> Self {
-        Self(deserializer)
-    }
-}
-
-impl<'de> EnumAccess<'de> for Variant<'_, 'de> {
-    type Error = Error;
-    type Variant = Self;
-
-    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Error> {
-        let name = seed.deserialize(&mut *self.0)?;
-        self.0.colon()?;
-        Ok((name, self))
-    }
-}
-
-impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
-    type Error = Error;
-
-    fn unit_variant(self) -> Result<(), Error> {
-        serde::Deserialize::deserialize(self.0)
-    }
-
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Error> {
-        seed.deserialize(self.0)
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Error> {
-        serde::Deserializer::deserialize_seq(self.0, visitor)
-    }
-
-    fn struct_variant<V: Visitor<'de>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Error> {
-        serde::Deserializer::deserialize_struct(self.0, "", fields, visitor)
-    }
-}
-
-/// A variant as its name alone.
-pub struct UnitVariant<'d, 'de>(&'d mut Deserializer<'de>);
-
-impl<'d, 'de> UnitVariant<'d, 'de> {
-    pub fn new(deserializer: &'d mut Deserializer<'de>) -> Self {
-        Self(deserializer)
-    }
-}
-
-impl<'de> EnumAccess<'de> for UnitVariant<'_, 'de> {
-    type Error = Error;
-    type Variant = Self;
-
-    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Error> {
-        let name = seed.deserialize(&mut *self.0)?;
-        Ok((name, self))
-    }
-}
-
-impl<'de> VariantAccess<'de> for UnitVariant<'_, 'de> {
-    type Error = Error;
-
-    fn unit_variant(self) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, _: T) -> Result<T::Value, Error> {
-        Err(content_expected())
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value, Error> {
-        Err(content_expected())
-    }
-
-    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], _: V) -> Result<V::Value, Error> {
-        Err(content_expected())
-    }
-}
-
-fn content_expected() -> Error {
-    serde::de::Error::invalid_type(serde::de::Unexpected::UnitVariant, &"a variant with content")
 }

@@ -1,18 +1,32 @@
 //! Keys of objects: strings for most, and whatever a string may stand for in maps with other keys.
 
-use serde::de::{self, IntoDeserializer, Visitor};
+use serde::de::{Deserializer, Error as _, Expected, IntoDeserializer, Unexpected, Visitor};
 
-use crate::deserializer::Deserializer;
 use crate::error::Error;
-use crate::string::Text;
+use crate::reader::Reader;
+use crate::string::Taken;
+use crate::text::Text;
 
-/// A key whose opening quote was taken.
-pub struct Key<'d, 'de>(&'d mut Deserializer<'de>);
+/// A key that was taken.
+pub struct Key<'d, 's, 'de> {
+    reader: &'d Reader<'s, 'de>,
+    taken: Taken<'de>,
+}
 
-impl<'d, 'de> Key<'d, 'de> {
+impl<'d, 's, 'de> Key<'d, 's, 'de> {
     #[inline]
-    pub fn new(deserializer: &'d mut Deserializer<'de>) -> Self {
-        Self(deserializer)
+    pub(crate) fn new(reader: &'d Reader<'s, 'de>, taken: Taken<'de>) -> Self {
+        Self { reader, taken }
+    }
+
+    /// The key.
+    fn text(&self) -> &str {
+        self.reader.taken(self.taken)
+    }
+
+    #[cold]
+    fn unfit(&self, expected: &dyn Expected) -> Error {
+        Error::invalid_type(Unexpected::Str(self.text()), expected)
     }
 }
 
@@ -20,26 +34,29 @@ impl<'d, 'de> Key<'d, 'de> {
 macro_rules! numbers {
     ($($method:ident)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-            let Text::Borrowed(text) = self.0.string()? else { return Err(Error::syntax("expected a number as key")) };
-            if !matches!(text.as_bytes().first(), Some(b'0'..=b'9' | b'-')) {
-                return Err(Error::syntax("expected a number as key"));
+            let Taken::Borrowed(text) = self.taken else { return Err(self.unfit(&visitor)) };
+            let mut number = Reader::new(Text::from(text), None);
+            if !matches!(number.source.byte(0), b'0'..=b'9' | b'-') {
+                return Err(self.unfit(&visitor));
             }
-            let mut number = Deserializer::new(text);
-            let value = de::Deserializer::$method(&mut number, visitor)?;
-            match number.position() == text.len() {
-                true => Ok(value),
-                false => Err(Error::syntax("expected a number as key")),
+            match Deserializer::$method(&mut number, visitor) {
+                Ok(value) if number.at == text.len() => Ok(value),
+                Err(error) if error.is_data() => Err(error),
+                _ => Err(self.unfit(&"a number")),
             }
         }
     )*};
 }
 
-impl<'de> de::Deserializer<'de> for Key<'_, 'de> {
+impl<'de> Deserializer<'de> for Key<'_, '_, 'de> {
     type Error = Error;
 
     #[inline]
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        self.0.string()?.visit(visitor)
+        match self.taken {
+            Taken::Borrowed(text) => visitor.visit_borrowed_str(text),
+            Taken::Made => visitor.visit_str(self.text()),
+        }
     }
 
     numbers! {
@@ -49,10 +66,10 @@ impl<'de> de::Deserializer<'de> for Key<'_, 'de> {
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match self.0.string()?.as_str() {
+        match self.text() {
             "true" => visitor.visit_bool(true),
             "false" => visitor.visit_bool(false),
-            _ => Err(Error::syntax("expected true or false as key")),
+            _ => Err(self.unfit(&visitor)),
         }
     }
 
@@ -71,12 +88,14 @@ impl<'de> de::Deserializer<'de> for Key<'_, 'de> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        let name = self.0.string()?.as_str().to_owned();
-        visitor.visit_enum(name.into_deserializer())
+        visitor.visit_enum(self.text().into_deserializer())
     }
 
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        self.0.string()?.visit_bytes(visitor)
+        match self.taken {
+            Taken::Borrowed(text) => visitor.visit_borrowed_bytes(text.as_bytes()),
+            Taken::Made => visitor.visit_bytes(self.text().as_bytes()),
+        }
     }
 
     fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {

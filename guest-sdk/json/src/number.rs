@@ -1,6 +1,8 @@
 //! Numbers, by the letter of JSON's grammar (RFC 8259, section 6), rounded correctly.
 
 use crate::error::Error;
+use crate::reader::Reader;
+use crate::source::Source;
 
 /// A number as serde's visitors take it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -10,205 +12,255 @@ pub enum Number {
     Float(f64),
 }
 
-/// What was read: the number and how many bytes it takes.
-pub struct Parsed {
-    pub number: Number,
-    pub length: usize,
-}
-
 /// Powers of ten that a double holds exactly.
 const POWERS: [f64; 23] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20,
     1e21, 1e22,
 ];
 
-/// Reads the number at the front of `text`, whose first byte is a digit or a minus sign.
-#[inline]
-pub fn parse(text: &str) -> Result<Parsed, Error> {
-    let bytes = text.as_bytes();
-    let negative = bytes.first() == Some(&b'-');
-    let start = usize::from(negative);
-    let (value, digits) = integer(bytes, start)?;
-    let length = start + digits;
-    // Nineteen digits always fit 64 bits.
-    if digits <= 19 && !matches!(bytes.get(length), Some(b'.' | b'e' | b'E')) {
-        let number = match (negative, value) {
-            (false, value) => Number::Unsigned(value),
-            (true, 0) => Number::Float(-0.0),
-            (true, value) => match 0i64.checked_sub_unsigned(value) {
-                Some(value) => Number::Signed(value),
-                None => Number::Float(-(value as f64)),
-            },
-        };
-        return Ok(Parsed { number, length });
-    }
-    beyond_integer(text, negative, start, digits, value)
-}
-
-/// The digits from `start` on: their value, wrapped where it is too large, and how many they are.
-#[inline]
-fn integer(bytes: &[u8], start: usize) -> Result<(u64, usize), Error> {
-    let digits = bytes.get(start..).unwrap_or_default();
-    let (value, count) = accumulate(0, digits);
-    match (count, digits.first()) {
-        (0, _) => Err(Error::syntax("expected a digit")),
-        (1, _) | (_, Some(b'1'..=b'9')) => Ok((value, count)),
-        _ => Err(Error::syntax("a number begins with a zero")),
-    }
-}
-
-/// Appends the digits at the front of `bytes` to `value`, wrapped where it gets too large; says how many they were.
-#[inline]
-fn accumulate(value: u64, bytes: &[u8]) -> (u64, usize) {
-    // Eight at a time: Johnny Lee's and Daniel Lemire's way, "Quickly parsing eight digits", 2018.
-    let Some((eight, behind)) = bytes.split_first_chunk::<8>() else { return one_by_one(value, bytes) };
-    let word = u64::from_le_bytes(*eight);
-    let count = leading_digits(word);
-    // Digits are moved to the back of the word, and zeros in front of them change nothing.
-    let value = value.wrapping_mul(SHIFTS.get(count).copied().unwrap_or(1)).wrapping_add(eight_digits(word, count));
-    if count < 8 {
-        return (value, count);
-    }
-    let (value, more) = one_by_one(value, behind);
-    (value, 8 + more)
-}
-
 const SHIFTS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
 
-/// How many of the eight bytes, from the lowest on, are digits before the first that is none.
-#[inline]
-fn leading_digits(word: u64) -> usize {
-    const HIGH: u64 = 0xf0f0_f0f0_f0f0_f0f0;
-    // A byte is a digit where its high half is 3, and still is when 6 is added to it.
-    let plus_six = word.wrapping_add(0x0606_0606_0606_0606);
-    let wrong = ((word & HIGH) ^ 0x3030_3030_3030_3030) | ((plus_six & HIGH) ^ 0x3030_3030_3030_3030);
-    // A carry of the addition only spoils bytes behind one that is wrong itself.
-    if wrong == 0 { 8 } else { (wrong.trailing_zeros() / 8) as usize }
+/// So many digits fit 64 bits, whatever they are.
+const ALWAYS_FIT: usize = 19;
+
+impl<'de> Reader<'_, 'de> {
+    /// The integer at `at` if it is one of one to seven digits, as most are, with the place behind it.
+    #[inline(always)]
+    pub(crate) fn short_integer(&self, at: usize) -> Option<(u64, usize)> {
+        let word = self.source.eight_of_more(at)?;
+        let count = leading_digits(word);
+        let behind = (word >> ((8 * count as u32) & 63)) as u8;
+        let is_short = count.wrapping_sub(1) < 7 && (word as u8 != b'0' || count == 1);
+        match is_short && !matches!(behind, b'.' | b'e' | b'E') {
+            true => Some((eight_digits(word, count), at + count)),
+            false => None,
+        }
+    }
+
+    /// The number at `at` if it is one of up to seven digits with at most seven behind the point, as most are.
+    #[inline(always)]
+    pub(crate) fn short_float(&self, at: usize) -> Option<(f64, usize)> {
+        let negative = self.source.byte(at) == b'-';
+        let at = at + usize::from(negative);
+        let word = self.source.eight_of_more(at)?;
+        let whole = leading_digits(word);
+        if whole.wrapping_sub(1) >= 7 || word as u8 == b'0' && whole > 1 {
+            return None;
+        }
+        let mut mantissa = eight_digits(word, whole);
+        let mut at = at + whole;
+        let mut power = 1.0;
+        if (word >> (8 * whole as u32)) as u8 == b'.' {
+            let word = self.source.eight_of_more(at + 1)?;
+            let count = leading_digits(word);
+            if count.wrapping_sub(1) >= 7 {
+                return None;
+            }
+            mantissa = mantissa * SHIFTS.get(count)? + eight_digits(word, count);
+            power = *POWERS.get(count)?;
+            at += 1 + count;
+        }
+        if matches!(self.source.byte(at), b'e' | b'E') {
+            return None;
+        }
+        // Both are exact in a double, so that one division rounds correctly (Clinger, 1990).
+        let value = mantissa as f64 / power;
+        Some((if negative { -value } else { value }, at))
+    }
+
+    /// Takes any number; its first byte is a digit or a minus sign.
+    #[inline(never)]
+    pub(crate) fn number(&mut self) -> Result<Number, Error> {
+        let start = self.at;
+        let negative = self.source.byte(start) == b'-';
+        let first = start + usize::from(negative);
+        let (value, whole) = self.whole_part(first)?;
+        let end = first + whole;
+        if whole <= ALWAYS_FIT && !matches!(self.source.byte(end), b'.' | b'e' | b'E') {
+            self.at = end;
+            return Ok(match (negative, value) {
+                (false, value) => Number::Unsigned(value),
+                (true, 0) => Number::Float(-0.0),
+                (true, value) => match 0i64.checked_sub_unsigned(value) {
+                    Some(value) => Number::Signed(value),
+                    None => Number::Float(-(value as f64)),
+                },
+            });
+        }
+        self.beyond_integer(start, first, (value, whole))
+    }
+
+    /// Fractions, exponents, and integers of twenty digits and more.
+    fn beyond_integer(&mut self, start: usize, first: usize, whole: (u64, usize)) -> Result<Number, Error> {
+        let (mut mantissa, mut significant) = whole;
+        let mut end = first + significant;
+        let (mut exponent, mut is_float) = (0i64, false);
+        if self.source.byte(end) == b'.' {
+            is_float = true;
+            let (with_fraction, count) = self.some_digits(mantissa, end + 1)?;
+            mantissa = with_fraction;
+            significant += count;
+            exponent = -i64::try_from(count).unwrap_or(i64::MAX);
+            end += 1 + count;
+        }
+        if matches!(self.source.byte(end), b'e' | b'E') {
+            is_float = true;
+            let sign = self.source.byte(end + 1);
+            end += 1 + usize::from(matches!(sign, b'-' | b'+'));
+            let (value, count) = self.some_digits(0, end)?;
+            let value = if count <= 18 { i64::try_from(value).unwrap_or(i64::MAX) } else { i64::MAX };
+            exponent = exponent.saturating_add(if sign == b'-' { -value } else { value });
+            end += count;
+        }
+        self.at = end;
+        let text = self.source.text().get(start..end).unwrap_or_default();
+        let negative = first > start;
+        if !is_float
+            && !negative
+            && let Ok(value) = text.parse()
+        {
+            // Twenty digits may still fit.
+            return Ok(Number::Unsigned(value));
+        }
+        // Both are exact in a double, so that one division or multiplication rounds correctly (Clinger, 1990).
+        if significant <= ALWAYS_FIT && mantissa < 1 << 53 {
+            let power = usize::try_from(exponent.unsigned_abs()).ok().and_then(|power| POWERS.get(power));
+            if let Some(power) = power {
+                let value = mantissa as f64;
+                let value = if exponent < 0 { value / power } else { value * power };
+                return Ok(Number::Float(if negative { -value } else { value }));
+            }
+        }
+        match text.parse::<f64>() {
+            Ok(value) if value.is_finite() => Ok(Number::Float(value)),
+            _ => {
+                self.at = start;
+                Err(Error::syntax("the number is out of range"))
+            }
+        }
+    }
+
+    /// Passes over a number; its first byte is a digit or a minus sign.
+    #[inline]
+    pub(crate) fn skip_number(&mut self) -> Result<(), Error> {
+        match self.short_integer(self.at) {
+            Some((_, end)) => {
+                self.at = end;
+                Ok(())
+            }
+            None => self.skip_any_number(),
+        }
+    }
+
+    #[inline(never)]
+    fn skip_any_number(&mut self) -> Result<(), Error> {
+        let first = self.at + usize::from(self.source.byte(self.at) == b'-');
+        let mut end = first + self.whole_part(first)?.1;
+        if self.source.byte(end) == b'.' {
+            end += 1;
+            end += self.some_digits(0, end)?.1;
+        }
+        if matches!(self.source.byte(end), b'e' | b'E') {
+            end += 1 + usize::from(matches!(self.source.byte(end + 1), b'-' | b'+'));
+            end += self.some_digits(0, end)?.1;
+        }
+        self.at = end;
+        Ok(())
+    }
+
+    /// The number's own text, checked by the grammar; its first byte is a digit or a minus sign.
+    pub(crate) fn number_text(&mut self) -> Result<&'de str, Error> {
+        let start = self.at;
+        self.skip_number()?;
+        Ok(self.source.text().get(start..self.at).unwrap_or_default())
+    }
+
+    /// The digits before a point: their value, wrapped where it is too large, and how many they are.
+    #[inline(always)]
+    fn whole_part(&mut self, first: usize) -> Result<(u64, usize), Error> {
+        let (value, count) = self.some_digits(0, first)?;
+        if count > 1 && self.source.byte(first) == b'0' {
+            self.at = first;
+            return Err(Error::syntax("a number begins with a zero"));
+        }
+        Ok((value, count))
+    }
+
+    /// Appends the digits at `at`, of which there must be one, to `value`.
+    #[inline(always)]
+    fn some_digits(&mut self, value: u64, at: usize) -> Result<(u64, usize), Error> {
+        let (value, count) = accumulate(self.source, value, at);
+        if count == 0 {
+            self.at = at;
+            return Err(Error::expected("a digit"));
+        }
+        Ok((value, count))
+    }
 }
 
-/// The value of the first `count` of the eight bytes, all digits.
+/// Appends the digits at `at` to `value`, wrapped where it gets too large; says how many they were.
 #[inline]
-fn eight_digits(word: u64, count: usize) -> u64 {
-    if count == 0 {
-        return 0;
+fn accumulate(source: Source<'_>, mut value: u64, at: usize) -> (u64, usize) {
+    let mut total = 0;
+    loop {
+        let word = source.eight(at + total);
+        let count = leading_digits(word);
+        if count == 0 {
+            return (value, total);
+        }
+        value = value.wrapping_mul(SHIFTS.get(count).copied().unwrap_or(1)).wrapping_add(eight_digits(word, count));
+        total += count;
+        if count < 8 {
+            return (value, total);
+        }
     }
-    let word = (word & 0x0f0f_0f0f_0f0f_0f0f) << (64 - 8 * count as u32);
+}
+
+/// How many of the eight bytes, from the lowest on, are digits before the first that is none.
+#[inline(always)]
+fn leading_digits(word: u64) -> usize {
+    // A digit becomes 0 to 9; everything else reaches the highest bit, by itself or when 0x76 is added. A carry only spoils
+    // bytes behind one that is marked rightly.
+    let value = word ^ 0x3030_3030_3030_3030;
+    let marks = (value.wrapping_add(0x7676_7676_7676_7676) | value) & 0x8080_8080_8080_8080;
+    marks.trailing_zeros() as usize / 8
+}
+
+/// The value of the first `count` of the eight bytes, all digits, at least one: Johnny Lee's and Daniel Lemire's way, "Quickly parsing
+/// eight digits", 2018. Digits are moved to the back of the word, and zeros in front of them change nothing.
+#[inline(always)]
+fn eight_digits(word: u64, count: usize) -> u64 {
+    let word = (word & 0x0f0f_0f0f_0f0f_0f0f) << ((64 - 8 * count as u32) & 63);
     let pairs = word.wrapping_mul(10).wrapping_add(word >> 8) & 0x00ff_00ff_00ff_00ff;
     let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_ffff_0000_ffff;
     fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff
-}
-
-fn one_by_one(mut value: u64, bytes: &[u8]) -> (u64, usize) {
-    let mut count = 0;
-    for byte in bytes {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            break;
-        }
-        value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
-        count += 1;
-    }
-    (value, count)
-}
-
-/// Fractions, exponents, and integers of twenty digits and more.
-fn beyond_integer(text: &str, negative: bool, start: usize, digits: usize, value: u64) -> Result<Parsed, Error> {
-    let bytes = text.as_bytes();
-    let mut at = start + digits;
-    let (mut mantissa, mut significant, mut exponent) = (value, digits, 0i64);
-    let mut is_float = false;
-    if bytes.get(at) == Some(&b'.') {
-        is_float = true;
-        at += 1;
-        let count;
-        (mantissa, count) = accumulate(mantissa, bytes.get(at..).unwrap_or_default());
-        if count == 0 {
-            return Err(Error::syntax("expected a digit behind the point"));
-        }
-        significant += count;
-        exponent = -i64::try_from(count).unwrap_or(i64::MAX);
-        at += count;
-    }
-    if matches!(bytes.get(at), Some(b'e' | b'E')) {
-        is_float = true;
-        at += 1;
-        let minus = bytes.get(at) == Some(&b'-');
-        at += usize::from(matches!(bytes.get(at), Some(b'-' | b'+')));
-        let power = bytes.get(at..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_digit());
-        let (mut shift, mut count) = (0i64, 0);
-        for byte in power {
-            shift = shift.saturating_mul(10).saturating_add(i64::from(byte - b'0'));
-            count += 1;
-        }
-        if count == 0 {
-            return Err(Error::syntax("expected a digit in the exponent"));
-        }
-        exponent = if minus { exponent.saturating_sub(shift) } else { exponent.saturating_add(shift) };
-        at += count;
-    }
-    let whole = text.get(..at).unwrap_or_default();
-    let parsed = |number| Ok(Parsed { number, length: at });
-    if !is_float {
-        // Twenty digits may still fit.
-        if let (false, Ok(value)) = (negative, whole.parse()) {
-            return parsed(Number::Unsigned(value));
-        }
-    }
-    // Both are exact in a double, so that one division or multiplication rounds correctly (Clinger, 1990).
-    if significant <= 19 && mantissa < 1 << 53 {
-        let power = usize::try_from(exponent.unsigned_abs()).ok().and_then(|power| POWERS.get(power));
-        if let Some(power) = power {
-            let value = mantissa as f64;
-            let value = if exponent < 0 { value / power } else { value * power };
-            return parsed(Number::Float(if negative { -value } else { value }));
-        }
-    }
-    match whole.parse::<f64>() {
-        Ok(value) if value.is_finite() => parsed(Number::Float(value)),
-        _ => Err(Error::syntax("the number is out of range")),
-    }
-}
-
-/// The bytes of the number at the front of `text`, checked but not read.
-pub fn length(text: &str) -> Result<usize, Error> {
-    let bytes = text.as_bytes();
-    let start = usize::from(bytes.first() == Some(&b'-'));
-    let (_, digits) = integer(bytes, start)?;
-    let mut at = start + digits;
-    let count = |at: usize| bytes.get(at..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_digit()).count();
-    if bytes.get(at) == Some(&b'.') {
-        let digits = count(at + 1);
-        if digits == 0 {
-            return Err(Error::syntax("expected a digit behind the point"));
-        }
-        at += 1 + digits;
-    }
-    if matches!(bytes.get(at), Some(b'e' | b'E')) {
-        at += 1 + usize::from(matches!(bytes.get(at + 1), Some(b'-' | b'+')));
-        let digits = count(at);
-        if digits == 0 {
-            return Err(Error::syntax("expected a digit in the exponent"));
-        }
-        at += digits;
-    }
-    Ok(at)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn one_by_one(mut value: u64, bytes: &[u8]) -> (u64, usize) {
+        let digits: Vec<u8> = bytes.iter().copied().take_while(u8::is_ascii_digit).collect();
+        for digit in &digits {
+            value = value.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
+        }
+        (value, digits.len())
+    }
+
     #[test]
     fn eight_at_a_time_is_one_by_one() {
         let mut state = 1u64;
         for _ in 0..200_000 {
-            let bytes: [u8; 12] = std::array::from_fn(|_| {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                let random = (state >> 40) as u8;
-                // Mostly digits, and what stands beside them in ASCII.
-                if random < 230 { b'0' + random % 10 } else { random.wrapping_mul(31) }
-            });
-            assert_eq!(accumulate(7, &bytes), one_by_one(7, &bytes), "{bytes:?}");
+            let text: String = (0..20)
+                .map(|_| {
+                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    let random = (state >> 40) as u8;
+                    // Mostly digits, and everything else up to two bytes.
+                    if random < 230 { char::from(b'0' + random % 10) } else { char::from((state >> 48) as u8) }
+                })
+                .collect();
+            assert_eq!(accumulate(Source::new(&text), 7, 0), one_by_one(7, text.as_bytes()), "{text:?}");
         }
     }
 }

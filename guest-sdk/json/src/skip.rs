@@ -1,116 +1,112 @@
 //! Values that nobody reads: checked to be JSON, and passed over without recursion.
 
-use crate::deserializer::Deserializer;
 use crate::error::Error;
-use crate::{DEPTH, number};
+use crate::reader::Reader;
 
 /// Which brackets are open: one bit each, 1 for an object.
-#[derive(Default)]
-struct Open {
-    objects: u128,
-    depth: u8,
-}
+#[derive(Clone, Copy)]
+struct Open(u128);
 
 impl Open {
-    fn push(&mut self, object: bool, outer: u8) -> Result<(), Error> {
-        if outer.saturating_add(self.depth) >= DEPTH {
-            return Err(Error::syntax("nested deeper than 127 levels"));
-        }
-        self.objects = self.objects << 1 | u128::from(object);
-        self.depth += 1;
-        Ok(())
+    const NONE: Self = Self(0);
+
+    #[inline(always)]
+    fn push(&mut self, object: bool) {
+        self.0 = self.0 << 1 | u128::from(object);
     }
 
+    #[inline(always)]
     fn pop(&mut self) {
-        self.objects >>= 1;
-        self.depth -= 1;
+        self.0 >>= 1;
     }
 
-    fn in_object(&self) -> bool {
-        self.objects & 1 == 1
+    #[inline(always)]
+    fn in_object(self) -> bool {
+        self.0 & 1 == 1
     }
 }
 
-impl Deserializer<'_> {
+impl Reader<'_, '_> {
     /// Passes over the next value.
+    #[inline]
     pub(crate) fn skip_value(&mut self) -> Result<(), Error> {
-        let mut open = Open::default();
+        match self.peek() {
+            b'{' | b'[' => self.skip_within_brackets(),
+            byte => self.skip_scalar(byte),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn skip_scalar(&mut self, first: u8) -> Result<(), Error> {
+        match first {
+            b'"' => self.skip_string(),
+            b'-' | b'0'..=b'9' => self.skip_number(),
+            b't' => self.word("true"),
+            b'f' => self.word("false"),
+            b'n' => self.word("null"),
+            _ => Err(Error::expected("a value")),
+        }
+    }
+
+    #[inline(never)]
+    fn skip_within_brackets(&mut self) -> Result<(), Error> {
+        let depth = self.depth;
+        let mut open = Open::NONE;
         loop {
-            let begun = self.skip_scalar_or_bracket(&mut open)?;
-            if begun {
-                continue;
+            // A value begins.
+            match self.peek() {
+                b'{' => {
+                    self.enter()?;
+                    if self.peek() == b'}' {
+                        self.at += 1;
+                        self.depth -= 1;
+                    } else {
+                        open.push(true);
+                        self.skip_key()?;
+                        continue;
+                    }
+                }
+                b'[' => {
+                    self.enter()?;
+                    if self.peek() == b']' {
+                        self.at += 1;
+                        self.depth -= 1;
+                    } else {
+                        open.push(false);
+                        continue;
+                    }
+                }
+                byte => self.skip_scalar(byte)?,
             }
-            // A value has ended; so may what it stands in.
+            // It has ended; so may what it stands in.
             loop {
-                if open.depth == 0 {
+                if self.depth == depth {
                     return Ok(());
                 }
-                match (self.next_byte(), open.in_object()) {
-                    (Some(b','), true) => {
+                let byte = self.peek();
+                if byte == b',' {
+                    self.at += 1;
+                    if open.in_object() {
                         self.skip_key()?;
-                        break;
                     }
-                    (Some(b','), false) => break,
-                    (Some(b'}'), true) | (Some(b']'), false) => open.pop(),
-                    (_, true) => return Err(self.back("expected `,` or `}`")),
-                    (_, false) => return Err(self.back("expected `,` or `]`")),
+                    break;
                 }
+                if byte != if open.in_object() { b'}' } else { b']' } {
+                    return Err(Error::expected(if open.in_object() { "`,` or `}`" } else { "`,` or `]`" }));
+                }
+                self.at += 1;
+                self.depth -= 1;
+                open.pop();
             }
         }
     }
 
-    /// Passes over a scalar, or into an object or array that is not empty; says whether it did the latter.
-    fn skip_scalar_or_bracket(&mut self, open: &mut Open) -> Result<bool, Error> {
-        match self.peek() {
-            Some(b'"') => {
-                self.advance(1);
-                self.skip_string()?;
-            }
-            Some(b'-' | b'0'..=b'9') => {
-                let length = number::length(self.rest())?;
-                self.advance(length);
-            }
-            Some(b'{') => {
-                self.advance(1);
-                if self.peek() == Some(b'}') {
-                    self.advance(1);
-                    self.check_depth(open.depth)?;
-                } else {
-                    open.push(true, self.depth())?;
-                    self.skip_key()?;
-                    return Ok(true);
-                }
-            }
-            Some(b'[') => {
-                self.advance(1);
-                if self.peek() == Some(b']') {
-                    self.advance(1);
-                    self.check_depth(open.depth)?;
-                } else {
-                    open.push(false, self.depth())?;
-                    return Ok(true);
-                }
-            }
-            Some(b't') => self.word("true")?,
-            Some(b'f') => self.word("false")?,
-            Some(b'n') => self.word("null")?,
-            _ => return Err(Error::syntax("expected a value")),
-        }
-        Ok(false)
-    }
-
-    fn check_depth(&self, inner: u8) -> Result<(), Error> {
-        match self.depth().saturating_add(inner) >= DEPTH {
-            true => Err(Error::syntax("nested deeper than 127 levels")),
-            false => Ok(()),
-        }
-    }
-
+    #[inline(always)]
     fn skip_key(&mut self) -> Result<(), Error> {
-        match self.next_byte() {
-            Some(b'"') => self.skip_string()?,
-            _ => return Err(self.back("expected a key in quotes")),
+        if self.peek() != b'"' {
+            return Err(Error::expected("a key in quotes"));
         }
+        self.skip_string()?;
         self.colon()
     }
 }

@@ -2,161 +2,194 @@
 
 use serde::de::Visitor;
 
-use crate::deserializer::Deserializer;
 use crate::error::Error;
-use crate::scan;
+use crate::reader::Reader;
 
-/// A string of the text: borrowed where it has no escape.
-pub(crate) enum Text<'de, 's> {
+/// A string that was taken: borrowed where it has no escape.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Taken<'de> {
     Borrowed(&'de str),
-    Made(&'s str),
+    /// It stands in the reader's scratch.
+    Made,
 }
 
-impl<'de> Text<'de, '_> {
-    pub(crate) fn as_str(&self) -> &str {
-        match self {
-            Self::Borrowed(text) => text,
-            Self::Made(text) => text,
-        }
-    }
-
+impl<'de> Reader<'_, 'de> {
+    /// Takes the string whose opening quote stands here.
     #[inline]
-    pub(crate) fn visit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match self {
-            Self::Borrowed(text) => visitor.visit_borrowed_str(text),
-            Self::Made(text) => visitor.visit_str(text),
+    pub(crate) fn string(&mut self) -> Result<Taken<'de>, Error> {
+        match self.source.plain_string(self.at) {
+            Some(text) => {
+                self.at += text.len() + 2;
+                Ok(Taken::Borrowed(text))
+            }
+            None => self.escaped().map(|()| Taken::Made),
         }
     }
 
-    pub(crate) fn visit_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match self {
-            Self::Borrowed(text) => visitor.visit_borrowed_bytes(text.as_bytes()),
-            Self::Made(text) => visitor.visit_bytes(text.as_bytes()),
+    /// Visits the string that stands here, behind white space if need be.
+    #[inline(always)]
+    pub(crate) fn visit_string<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
+        match self.source.plain_string(self.at) {
+            Some(text) => {
+                self.at += text.len() + 2;
+                visitor.visit_borrowed_str(text)
+            }
+            None => self.visit_any_string(visitor),
         }
     }
-}
 
-impl<'de> Deserializer<'de> {
-    /// Takes the rest of a string whose opening quote was taken.
-    #[inline]
-    pub(crate) fn string(&mut self) -> Result<Text<'de, '_>, Error> {
-        let start = self.at;
-        let end = start + scan::plain(self.rest_bytes());
-        if self.text.as_bytes().get(end) == Some(&b'"') {
-            self.at = end + 1;
-            return Ok(Text::Borrowed(self.text.get(start..end).unwrap_or_default()));
+    #[inline(never)]
+    fn visit_any_string<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
+        if self.peek() != b'"' {
+            return Err(self.unfit(&visitor));
         }
-        self.escaped(start, end)?;
-        Ok(Text::Made(&self.scratch))
+        match self.string()? {
+            Taken::Borrowed(text) => visitor.visit_borrowed_str(text),
+            Taken::Made => visitor.visit_str(&self.scratch),
+        }
     }
 
+    pub(crate) fn visit_string_as_bytes<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
+        match self.string()? {
+            Taken::Borrowed(text) => visitor.visit_borrowed_bytes(text.as_bytes()),
+            Taken::Made => visitor.visit_bytes(self.scratch.as_bytes()),
+        }
+    }
+
+    pub(crate) fn taken<'t>(&'t self, taken: Taken<'t>) -> &'t str {
+        match taken {
+            Taken::Borrowed(text) => text,
+            Taken::Made => &self.scratch,
+        }
+    }
+
+    /// Puts the string together whose opening quote stands here.
     #[cold]
-    fn escaped(&mut self, mut start: usize, mut end: usize) -> Result<(), Error> {
+    #[inline(never)]
+    fn escaped(&mut self) -> Result<(), Error> {
         self.scratch.clear();
+        self.at += 1;
         loop {
-            self.scratch.push_str(self.text.get(start..end).unwrap_or_default());
-            self.at = end;
-            match self.text.as_bytes().get(end) {
-                Some(b'"') => {
+            let start = self.at;
+            self.at = self.source.plain_end(start);
+            self.scratch.push_str(self.source.text().get(start..self.at).unwrap_or_default());
+            match self.source.byte(self.at) {
+                b'"' => {
                     self.at += 1;
                     return Ok(());
                 }
-                Some(b'\\') => {
+                b'\\' => {
                     self.at += 1;
                     let letter = self.escape()?;
                     self.scratch.push(letter);
                 }
-                Some(_) => return Err(Error::syntax("a control character stands in a string")),
-                None => return Err(Error::syntax("the text ends within a string")),
+                _ => return Err(self.control()),
             }
-            start = self.at;
-            end = start + scan::plain(self.rest_bytes());
         }
     }
 
     /// What an escape stands for; the backslash was taken.
     fn escape(&mut self) -> Result<char, Error> {
-        let letter = self.text.as_bytes().get(self.at).copied();
+        let letter = self.source.byte(self.at);
         self.at += 1;
         Ok(match letter {
-            Some(b'"') => '"',
-            Some(b'\\') => '\\',
-            Some(b'/') => '/',
-            Some(b'b') => '\u{8}',
-            Some(b'f') => '\u{c}',
-            Some(b'n') => '\n',
-            Some(b'r') => '\r',
-            Some(b't') => '\t',
-            Some(b'u') => {
-                let unit = self.four_digits()?;
-                match unit {
-                    0xd800..=0xdbff => {
-                        if !self.rest().starts_with("\\u") {
-                            return Err(Error::syntax("half of a surrogate pair stands alone"));
-                        }
-                        self.at += 2;
-                        let low = self.four_digits()?;
-                        if !(0xdc00..=0xdfff).contains(&low) {
-                            return Err(Error::syntax("half of a surrogate pair stands alone"));
-                        }
-                        let code = 0x1_0000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
-                        char::from_u32(code).ok_or_else(|| Error::syntax("an escape is no character"))?
-                    }
-                    unit => {
-                        char::from_u32(unit).ok_or_else(|| Error::syntax("half of a surrogate pair stands alone"))?
-                    }
+            b'"' => '"',
+            b'\\' => '\\',
+            b'/' => '/',
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            b'u' => return self.escaped_char(),
+            _ => return Err(self.no_escape()),
+        })
+    }
+
+    /// The character of one or, where they are surrogates, two escapes; `\u` was taken.
+    fn escaped_char(&mut self) -> Result<char, Error> {
+        let lonely = || Error::syntax("half of a surrogate pair stands alone");
+        let start = self.at;
+        let unit = self.four_digits()?;
+        let code = match unit {
+            0xd800..=0xdbff => {
+                if [self.source.byte(self.at), self.source.byte(self.at + 1)] != *b"\\u" {
+                    self.at = start;
+                    return Err(lonely());
+                }
+                self.at += 2;
+                match self.four_digits()? {
+                    low @ 0xdc00..=0xdfff => 0x1_0000 + ((unit - 0xd800) << 10) + (low - 0xdc00),
+                    _ => unit,
                 }
             }
-            _ => {
-                self.at -= 1;
-                return Err(Error::syntax("there is no such escape"));
-            }
+            unit => unit,
+        };
+        char::from_u32(code).ok_or_else(|| {
+            self.at = start;
+            lonely()
         })
     }
 
     fn four_digits(&mut self) -> Result<u32, Error> {
         let mut unit = 0;
         for _ in 0..4 {
-            let digit = self.text.as_bytes().get(self.at).and_then(|byte| char::from(*byte).to_digit(16));
-            unit = unit << 4 | digit.ok_or_else(|| Error::syntax("expected four hexadecimal digits"))?;
+            let digit = char::from(self.source.byte(self.at)).to_digit(16);
+            unit = unit << 4 | digit.ok_or_else(|| Error::expected("four hexadecimal digits"))?;
             self.at += 1;
         }
         Ok(unit)
     }
 
-    /// Passes over the rest of a string whose opening quote was taken.
+    /// Passes over the string whose opening quote stands here.
+    #[inline(always)]
     pub(crate) fn skip_string(&mut self) -> Result<(), Error> {
+        let end = self.source.plain_end(self.at + 1);
+        if self.source.byte(end) != b'"' {
+            return self.skip_escaped(end);
+        }
+        self.at = end + 1;
+        Ok(())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn skip_escaped(&mut self, mut end: usize) -> Result<(), Error> {
         loop {
-            self.at += scan::plain(self.rest_bytes());
-            let byte = self.text.as_bytes().get(self.at);
-            match byte {
-                Some(b'"') => {
-                    self.at += 1;
-                    return Ok(());
+            self.at = end + 1;
+            match self.source.byte(end) {
+                b'"' => return Ok(()),
+                b'\\' => self.skip_escape()?,
+                _ => {
+                    self.at = end;
+                    return Err(self.control());
                 }
-                Some(b'\\') => {
-                    self.at += 1;
-                    self.skip_escape()?;
-                }
-                Some(_) => return Err(Error::syntax("a control character stands in a string")),
-                None => return Err(Error::syntax("the text ends within a string")),
             }
+            end = self.source.plain_end(self.at);
         }
     }
 
     /// As serde_json does in strings that nobody reads: four digits are enough, whatever they stand for.
     fn skip_escape(&mut self) -> Result<(), Error> {
-        let letter = self.text.as_bytes().get(self.at);
+        let letter = self.source.byte(self.at);
+        self.at += 1;
         match letter {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
-                self.at += 1;
-                Ok(())
-            }
-            Some(b'u') => {
-                self.at += 1;
-                self.four_digits().map(|_| ())
-            }
-            _ => Err(Error::syntax("there is no such escape")),
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Ok(()),
+            b'u' => self.four_digits().map(|_| ()),
+            _ => Err(self.no_escape()),
+        }
+    }
+
+    fn no_escape(&mut self) -> Error {
+        self.at -= 1;
+        Error::expected("one of `\"\\/bfnrtu` behind `\\`")
+    }
+
+    fn control(&self) -> Error {
+        // Behind the end there are zeros, which look like control characters.
+        match self.at >= self.source.text().len() {
+            true => Error::expected("`\"`"),
+            false => Error::syntax("a control character stands in a string"),
         }
     }
 }

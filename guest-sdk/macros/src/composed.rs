@@ -26,7 +26,7 @@ pub(super) fn enumeration(input: &DeriveInput) -> Result<Tokens> {
             }
 
             #[inline]
-            fn encode(&self, buffer: &mut ::std::vec::Vec<u8>) {
+            fn encode(&self, room: &mut ::tidegate_plugin::Room<'_>) {
                 const NARROW: bool = true #(&& #name::#idents as i64 >= -128 && #name::#idents as i64 <= 127)*;
                 const {
                     assert!(true #(&& #name::#idents as i64 >= -32_768 && #name::#idents as i64 <= 32_767)*,
@@ -36,8 +36,8 @@ pub(super) fn enumeration(input: &DeriveInput) -> Result<Tokens> {
                     #(Self::#idents => Self::#idents as i16),*
                 };
                 match NARROW {
-                    true => buffer.push(number as u8),
-                    false => ::tidegate_plugin::Column::encode(&number, buffer),
+                    true => room.put([number as u8]),
+                    false => ::tidegate_plugin::Column::encode(&number, room),
                 }
             }
         }
@@ -72,7 +72,7 @@ pub(super) fn tuple(input: &DeriveInput) -> Result<Tokens> {
         let Some(ident) = &field.ident else { continue };
         let (element, ty) = (name(ident, &field.attrs)?, &field.ty);
         elements.push(quote!((#element, <#ty as ::tidegate_plugin::Column>::type_name())));
-        encodings.push(quote!(::tidegate_plugin::Column::encode(&self.#ident, buffer);));
+        encodings.push(quote!(::tidegate_plugin::Column::encode(&self.#ident, room);));
     }
     let name = &input.ident;
     let (impl_generics, type_generics, where_clause) = input.generics.split_for_impl();
@@ -86,7 +86,7 @@ pub(super) fn tuple(input: &DeriveInput) -> Result<Tokens> {
             }
 
             #[inline]
-            fn encode(&self, buffer: &mut ::std::vec::Vec<u8>) {
+            fn encode(&self, room: &mut ::tidegate_plugin::Room<'_>) {
                 #(#encodings)*
             }
         }
@@ -101,13 +101,13 @@ pub(super) fn variant(input: &DeriveInput) -> Result<Tokens> {
     for variant in &variants(input)?.variants {
         let ident = &variant.ident;
         match &variant.fields {
-            Fields::Unit => arms.push(quote!(Self::#ident => buffer.push(255))),
+            Fields::Unit => arms.push(quote!(Self::#ident => room.put([255]))),
             Fields::Unnamed(fields) if fields.unnamed.len() == 1 => {
                 let index = kinds.len();
                 arms.push(quote! {
                     Self::#ident(value) => {
-                        buffer.push(ORDER.number(#index, kinds));
-                        ::tidegate_plugin::Column::encode(value, buffer);
+                        room.put([ORDER.number(#index, kinds)]);
+                        ::tidegate_plugin::Column::encode(value, room);
                     }
                 });
                 kinds.extend(fields.unnamed.iter().map(|field| &field.ty));
@@ -129,7 +129,7 @@ pub(super) fn variant(input: &DeriveInput) -> Result<Tokens> {
             }
 
             #[inline]
-            fn encode(&self, buffer: &mut ::std::vec::Vec<u8>) {
+            fn encode(&self, room: &mut ::tidegate_plugin::Room<'_>) {
                 static ORDER: ::tidegate_plugin::expansion::Order = ::tidegate_plugin::expansion::Order::new();
                 let kinds = || #kinds;
                 match self {

@@ -35,10 +35,10 @@ pub(super) fn row(input: &DeriveInput) -> Result<Tokens> {
                 ::std::vec![#(#descriptions),*]
             }
 
-            #[inline]
+            #[inline(always)]
             fn encode(
                 &self,
-                buffer: &mut ::std::vec::Vec<u8>,
+                room: &mut ::tidegate_plugin::Room<'_>,
                 source: &::tidegate_plugin::Provenance<'_>,
             ) {
                 let _ = source;
@@ -79,8 +79,8 @@ fn object(input: &DeriveInput) -> Tokens {
                 ::std::vec::Vec::new()
             }
 
-            fn encode(&self, buffer: &mut ::std::vec::Vec<u8>, _: &::tidegate_plugin::Provenance<'_>) {
-                ::tidegate_plugin::expansion::object(self, buffer);
+            fn encode(&self, room: &mut ::tidegate_plugin::Room<'_>, _: &::tidegate_plugin::Provenance<'_>) {
+                ::tidegate_plugin::expansion::object(self, room);
             }
         }
     }
@@ -124,7 +124,7 @@ fn field_column(field: &Field) -> Result<Column> {
         None if low_cardinality => quote_spanned!(span=> ::tidegate_plugin::expansion::low_cardinality::<#ty>(#name)),
         None => quote_spanned!(span=> ::tidegate_plugin::expansion::column::<#ty>(#name)),
     };
-    let encoding = quote_spanned!(span=> ::tidegate_plugin::Column::encode(&self.#ident, buffer););
+    let encoding = quote_spanned!(span=> ::tidegate_plugin::Column::encode(&self.#ident, room););
     Ok(Column { name, span: ident.span(), description, encoding })
 }
 
@@ -155,7 +155,7 @@ fn provenance_column(meta: &ParseNestedMeta<'_>) -> Result<Column> {
     let field = &meta.path;
     Ok(Column {
         description: quote!(::tidegate_plugin::expansion::#describe::<#ty>(#name)),
-        encoding: quote!(::tidegate_plugin::Column::encode(&source.#field, buffer);),
+        encoding: quote!(::tidegate_plugin::Column::encode(&source.#field, room);),
         name,
         span: meta.path.span(),
     })

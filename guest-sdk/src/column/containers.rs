@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Column, length};
+use super::Column;
+use crate::room::Room;
 
 /// An array: its count, then its elements.
 macro_rules! array {
@@ -15,9 +16,9 @@ macro_rules! array {
             }
 
             #[inline]
-            fn encode(&self, buffer: &mut Vec<u8>) {
-                length(self.len(), buffer);
-                self.iter().for_each(|element| element.encode(buffer));
+            fn encode(&self, room: &mut Room<'_>) {
+                room.length(self.len());
+                self.iter().for_each(|element| element.encode(room));
             }
         }
     )+};
@@ -41,11 +42,11 @@ macro_rules! map {
             }
 
             #[inline]
-            fn encode(&self, buffer: &mut Vec<u8>) {
-                length(self.len(), buffer);
+            fn encode(&self, room: &mut Room<'_>) {
+                room.length(self.len());
                 for (key, value) in self {
-                    key.encode(buffer);
-                    value.encode(buffer);
+                    key.encode(room);
+                    value.encode(room);
                 }
             }
         }
@@ -69,11 +70,11 @@ impl<K: Column, V: Column> Column for Pairs<'_, K, V> {
     }
 
     #[inline]
-    fn encode(&self, buffer: &mut Vec<u8>) {
-        length(self.0.len(), buffer);
+    fn encode(&self, room: &mut Room<'_>) {
+        room.length(self.0.len());
         for (key, value) in self.0 {
-            key.encode(buffer);
-            value.encode(buffer);
+            key.encode(room);
+            value.encode(room);
         }
     }
 }
@@ -88,8 +89,8 @@ macro_rules! tuple {
             }
 
             #[inline]
-            fn encode(&self, buffer: &mut Vec<u8>) {
-                $(self.$index.encode(buffer);)+
+            fn encode(&self, room: &mut Room<'_>) {
+                $(self.$index.encode(room);)+
             }
         }
     )+};
@@ -110,7 +111,7 @@ tuple! {
 mod tests {
     use super::*;
     use crate::DateTime64;
-    use crate::column::tests::encoded;
+    use crate::room::tests::encoded;
 
     #[test]
     fn lists_are_a_count_and_their_elements() {

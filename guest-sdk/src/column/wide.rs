@@ -4,10 +4,12 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-use serde::de::{Deserialize, Deserializer, Error};
+use serde::de::{Deserialize, Deserializer};
 
 use super::Column;
 use crate::invalid::InvalidValue;
+use crate::room::Room;
+use crate::text;
 
 /// The upper half of a Float32: ClickHouse's `BFloat16`. What does not fit its 8 bits of precision is cut off.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
@@ -19,10 +21,10 @@ impl Column for BFloat16 {
     }
 
     #[inline]
-    fn encode(&self, buffer: &mut Vec<u8>) {
+    fn encode(&self, room: &mut Room<'_>) {
         // A NaN whose upper half were all zeros would become an infinity.
         let bits = if self.0.is_nan() { f32::NAN.to_bits() } else { self.0.to_bits() };
-        ((bits >> 16) as u16).encode(buffer);
+        ((bits >> 16) as u16).encode(room);
     }
 }
 
@@ -64,7 +66,7 @@ impl<const N: usize> FromStr for FixedString<N> {
 
 impl<'de, const N: usize> Deserialize<'de> for FixedString<N> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        std::borrow::Cow::<str>::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+        text::parsed(deserializer, "a string")
     }
 }
 
@@ -74,8 +76,8 @@ impl<const N: usize> Column for FixedString<N> {
     }
 
     #[inline]
-    fn encode(&self, buffer: &mut Vec<u8>) {
-        buffer.extend_from_slice(&self.0);
+    fn encode(&self, room: &mut Room<'_>) {
+        room.put(self.0);
     }
 }
 
@@ -85,8 +87,8 @@ impl Column for Ipv4Addr {
     }
 
     #[inline]
-    fn encode(&self, buffer: &mut Vec<u8>) {
-        u32::from(*self).encode(buffer);
+    fn encode(&self, room: &mut Room<'_>) {
+        u32::from(*self).encode(room);
     }
 }
 
@@ -97,8 +99,8 @@ impl Column for Ipv6Addr {
 
     /// 16 bytes in network order.
     #[inline]
-    fn encode(&self, buffer: &mut Vec<u8>) {
-        buffer.extend_from_slice(&self.octets());
+    fn encode(&self, room: &mut Room<'_>) {
+        room.put(self.octets());
     }
 }
 
@@ -112,8 +114,8 @@ impl Column for Json<'_> {
     }
 
     #[inline]
-    fn encode(&self, buffer: &mut Vec<u8>) {
-        self.0.encode(buffer);
+    fn encode(&self, room: &mut Room<'_>) {
+        self.0.encode(room);
     }
 }
 
@@ -126,7 +128,7 @@ impl<const N: usize> fmt::Display for FixedString<N> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::column::tests::encoded;
+    use crate::room::tests::encoded;
     use crate::{Int256, UInt256};
 
     #[test]

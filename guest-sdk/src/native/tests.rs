@@ -163,7 +163,7 @@ fn state_lives_as_long_as_its_instance() -> Result<(), SetupError> {
 #[test]
 fn settings_that_do_not_fit_are_refused_at_the_start() {
     let refused = run::<summing::Exported>(MemoryEnvironment::new(), r#"{"limit":"x"}"#, &[]);
-    let expected = "settings: invalid type: string \"x\", expected u64 at byte 12";
+    let expected = "settings: invalid type: string \"x\", expected u64 at $.limit, byte 9";
     assert_eq!(refused.map_err(String::from), Err(expected.to_owned()));
 }
 

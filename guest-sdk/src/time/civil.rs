@@ -3,10 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::de::{Deserialize, Deserializer, Error};
+use serde::de::{Deserialize, Deserializer};
 
-use super::parse::{civil_from_days, days_from_civil, days_of_month};
+use super::parse::{civil_from_days, days_from_civil, days_of_month, parse_date};
 use crate::invalid::InvalidValue;
+use crate::text;
 
 /// A day between 1970-01-01 and 2149-06-06: ClickHouse's `Date`. Read from `2026-11-20`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -95,13 +96,9 @@ macro_rules! date {
             type Err = InvalidValue;
 
             fn from_str(text: &str) -> Result<Self, InvalidValue> {
-                let parts = match text.as_bytes() {
-                    [_, _, _, _, b'-', _, _, b'-', _, _] => [text.get(..4), text.get(5..7), text.get(8..)],
-                    _ => [None; 3],
-                };
-                match parts.map(|part| part.filter(|part| part.bytes().all(|byte| byte.is_ascii_digit()))?.parse().ok()) {
-                    [Some(year), Some(month), Some(day)] => Self::new(year, month, day),
-                    _ => Err(InvalidValue::new(format!("\"{text}\" is not a date, such as \"2026-11-20\""))),
+                match text.as_bytes().try_into().ok().and_then(parse_date) {
+                    Some([year, month, day]) => Self::new(year, month, day),
+                    None => Err(InvalidValue::new(format!("\"{text}\" is not a date, such as \"2026-11-20\""))),
                 }
             }
         }
@@ -121,7 +118,7 @@ macro_rules! date {
 
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                std::borrow::Cow::<str>::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+                text::parsed(deserializer, "a string")
             }
         }
     )+};

@@ -66,20 +66,13 @@ impl Moment {
 /// `2026-11-20T10:15:00` and what follows: a fraction of any length, then `Z`, an offset or nothing.
 #[inline]
 fn parse_civil(civil: &[u8; 19], rest: &[u8]) -> Result<Moment, Fault> {
-    let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, separator, h1, h2, b':', n1, n2, b':', s1, s2] = civil else {
-        return Err(Fault::Shape);
-    };
+    let &[y1, y2, y3, y4, a, m1, m2, b, d1, d2, separator, h1, h2, c, n1, n2, d, s1, s2] = civil;
+    let date = parse_date([y1, y2, y3, y4, a, m1, m2, b, d1, d2]);
+    let time = three_pairs([h1, h2, c, n1, n2, d, s1, s2], b':');
+    let (Some([year, month, day]), Some([hour, minute, second])) = (date, time) else { return Err(Fault::Shape) };
     if !matches!(separator, b'T' | b' ' | b't') {
         return Err(Fault::Shape);
     }
-    let (century, year) = (two(y1, y2), two(y3, y4));
-    let (month, day) = (two(m1, m2), two(d1, d2));
-    let (hour, minute, second) = (two(h1, h2), two(n1, n2), two(s1, s2));
-    // A pair that is not two digits is above 99, so one comparison finds it wherever it stands.
-    if century.max(year).max(month).max(day).max(hour).max(minute).max(second) > 99 {
-        return Err(Fault::Shape);
-    }
-    let year = century * 100 + year;
     if day == 0 || day > days_of_month(year, month) || hour > 23 || minute > 59 || second > 59 {
         return Err(Fault::Calendar);
     }
@@ -90,6 +83,29 @@ fn parse_civil(civil: &[u8; 19], rest: &[u8]) -> Result<Moment, Fault> {
     let time_of_day = i64::from(hour * 3_600 + minute * 60 + second);
     let seconds = days_from_civil(year, month, day) * SECONDS_A_DAY + time_of_day - parse_zone(zone)?;
     Ok(Moment { seconds, nanos })
+}
+
+/// Year, month and day of `2026-11-20`, whether there is such a day or not; `None` where it does not look like that.
+#[inline]
+pub(super) fn parse_date([y1, y2, y3, y4, a, m1, m2, b, d1, d2]: [u8; 10]) -> Option<[u32; 3]> {
+    let century = two(y1, y2);
+    let [year, month, day] = three_pairs([y3, y4, a, m1, m2, b, d1, d2], b'-')?;
+    (century <= 99).then_some([century * 100 + year, month, day])
+}
+
+/// The values of `12-34-56`, worked on all at once (SWAR); `None` where there are other bytes than digits and separators.
+#[inline]
+fn three_pairs(text: [u8; 8], separator: u8) -> Option<[u32; 3]> {
+    // Values of digits, and zeros where the separators are.
+    let values =
+        u64::from_le_bytes(text) ^ u64::from_le_bytes([b'0', b'0', separator, b'0', b'0', separator, b'0', b'0']);
+    // What is too large for its place reaches the highest bit of its byte, or has it.
+    let above = values.wrapping_add(u64::from_le_bytes([0x76, 0x76, 0x7f, 0x76, 0x76, 0x7f, 0x76, 0x76]));
+    if (values | above) & u64::from_le_bytes([0x80; 8]) != 0 {
+        return None;
+    }
+    let pairs = values.wrapping_mul(10).wrapping_add(values >> 8).to_le_bytes();
+    Some([pairs[0].into(), pairs[3].into(), pairs[6].into()])
 }
 
 /// The value of two digits; above 99 where they are not digits.
@@ -166,10 +182,10 @@ fn parse_integer(text: &[u8]) -> Result<i64, Fault> {
 #[inline]
 pub(super) fn days_of_month(year: u32, month: u32) -> u32 {
     match month {
-        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
-        4 | 6 | 9 | 11 => 30,
         2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
         2 => 28,
+        // Every other month is longer, and from August on the even ones are.
+        1..=12 => 30 | (month ^ (month >> 3)),
         _ => 0,
     }
 }
@@ -202,7 +218,47 @@ pub(super) fn civil_from_days(days: i64) -> (i64, i64, i64) {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::indexing_slicing)]
     use super::*;
+
+    /// As it is written down, byte by byte.
+    fn slowly(text: &[u8; 19]) -> Result<Moment, Fault> {
+        let number = |range: std::ops::Range<usize>| {
+            let digits = text.get(range).filter(|digits| digits.iter().all(u8::is_ascii_digit)).ok_or(Fault::Shape)?;
+            Ok(digits.iter().fold(0, |value, digit| value * 10 + u32::from(digit - b'0')))
+        };
+        let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
+        let (hour, minute, second) = (number(11..13)?, number(14..16)?, number(17..19)?);
+        let [.., a, _, _, b, _, _, t, _, _, c, _, _, d, _, _] = *text;
+        if [a, b, c, d] != *b"--::" || !b"Tt ".contains(&t) {
+            return Err(Fault::Shape);
+        }
+        let lengths = [31, 28 + u32::from(year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)), 31, 30, 31, 30];
+        let lengths = [&lengths[..], &[31, 31, 30, 31, 30, 31]].concat();
+        let length = month.checked_sub(1).and_then(|month| lengths.get(month as usize)).ok_or(Fault::Calendar)?;
+        if day < 1 || day > *length || hour > 23 || minute > 59 || second > 59 {
+            return Err(Fault::Calendar);
+        }
+        let days = days_from_civil(year, month, day);
+        Ok(Moment { seconds: days * SECONDS_A_DAY + i64::from(hour * 3_600 + minute * 60 + second), nanos: 0 })
+    }
+
+    #[test]
+    fn every_byte_in_every_place_is_read_as_it_is_slowly() {
+        for right in [b"2026-11-20T10:15:00", b"2024-02-29 23:59:59", b"1900-02-28t00:00:00", b"0000-12-31 09:09:09"] {
+            assert!(slowly(right).is_ok());
+            for at in 0..right.len() {
+                for byte in 0..=u8::MAX {
+                    for then in *b"0359:-" {
+                        let mut text = *right;
+                        text[at] = byte;
+                        text[(at + 1) % 19] = then;
+                        assert_eq!(parse_civil(&text, &[]), slowly(&text), "{:?}", String::from_utf8_lossy(&text));
+                    }
+                }
+            }
+        }
+    }
 
     #[test]
     fn days_and_dates_are_inverses_over_four_centuries() {

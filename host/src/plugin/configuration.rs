@@ -34,6 +34,17 @@ pub(super) fn engine(role: Role) -> Result<wasmtime::Engine, LoadFault> {
     wasmtime::Engine::new(&config(role)).map_err(|fault| LoadFault::Engine(format!("{fault:#}")))
 }
 
+/// An engine that both compiles and runs, with all other settings those of the gateway: for benchmarks and checks of code that is
+/// no plugin, in which nobody else's bytes are.
+///
+/// # Errors
+/// Where this machine cannot run compiled WebAssembly.
+pub fn measuring_engine(profiling: Profiling) -> Result<wasmtime::Engine, LoadFault> {
+    let mut config = config(Role::Runs(profiling));
+    config.enable_compiler(true);
+    wasmtime::Engine::new(&config).map_err(|fault| LoadFault::Engine(format!("{fault:#}")))
+}
+
 /// What compiled code depends on besides the plugin's file: wasmtime's version, its settings, the processor, the contract that
 /// core modules are wrapped in, and the gateway's own version.
 pub(super) fn identity() -> Result<[u8; 32], LoadFault> {

@@ -27,6 +27,8 @@ use std::pin::Pin;
 use std::time::Duration;
 
 pub use compiler::{CompileFault, CompileLimits, compile_if_asked};
+#[doc(hidden)]
+pub use configuration::measuring_engine;
 pub use description::{Description, DescriptionFault, Route};
 pub use engine::{Engine, EngineSettings, InstanceSettings, Profiling};
 pub use guest::WasmPlugin;

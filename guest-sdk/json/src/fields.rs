@@ -1,0 +1,202 @@
+//! The members of an object that is to become a struct, with each key predicted from the one before.
+//!
+//! The visitors that serde's derive makes take a field's number as well as its name, so a key that was foreseen is never looked
+//! at as text. Whether a visitor is such a one, and which number it gives to a name, is asked of the visitor itself: the list of
+//! names that comes with a struct holds aliases, too, and does not say whose they are.
+
+use std::any::type_name;
+use std::marker::PhantomData;
+use std::mem::discriminant;
+
+use serde::de::value::BorrowedStrDeserializer;
+use serde::de::{Deserialize, DeserializeSeed, IntoDeserializer, MapAccess, Visitor};
+
+use crate::access::Members;
+use crate::error::Error;
+use crate::learned::{Meaning, Slot, Start};
+use crate::reader::Reader;
+use crate::string::Taken;
+
+/// The members of an object whose opening bracket was taken.
+pub struct Fields<'d, 's, 'de> {
+    reader: &'d mut Reader<'s, 'de>,
+    /// Means nothing before the first key.
+    place: Start,
+    first: bool,
+    /// The closing bracket was taken.
+    ended: bool,
+}
+
+/// A key that was not foreseen.
+pub(crate) enum Key<'de> {
+    /// There was none; the closing bracket was taken.
+    End,
+    Field(Slot, u16),
+    Text(Taken<'de>),
+}
+
+impl<'d, 's, 'de> Fields<'d, 's, 'de> {
+    #[inline(always)]
+    pub fn new(reader: &'d mut Reader<'s, 'de>) -> Self {
+        Self { reader, place: Start::NOWHERE, first: true, ended: false }
+    }
+
+    #[inline(always)]
+    pub fn end(self) -> Result<(), Error> {
+        Members { reader: self.reader, first: self.first, ended: self.ended }.end()
+    }
+
+    /// The closing bracket was taken: from now on there is nothing to foresee.
+    #[inline(always)]
+    fn end_here(&mut self) {
+        self.ended = true;
+        self.first = false;
+        self.place = Start::NOWHERE;
+    }
+
+    /// A key as text, where no number will do.
+    fn key_as_text<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
+        if self.ended {
+            return Ok(None);
+        }
+        let key = read_key(self.reader, self.first, seed)?;
+        self.ended = key.is_none();
+        self.first = false;
+        Ok(key)
+    }
+}
+
+#[inline(never)]
+fn read_key<'de, K: DeserializeSeed<'de>>(
+    reader: &mut Reader<'_, 'de>,
+    first: bool,
+    seed: K,
+) -> Result<Option<K::Value>, Error> {
+    (&mut Members { reader, first, ended: false }).next_key_seed(seed)
+}
+
+impl<'de> MapAccess<'de> for &mut Fields<'_, '_, 'de> {
+    type Error = Error;
+
+    #[inline(always)]
+    fn next_key<K: Deserialize<'de>>(&mut self) -> Result<Option<K>, Error> {
+        if !is_derived::<K>() {
+            return self.key_as_text(PhantomData);
+        }
+        let reader = &mut *self.reader;
+        let Some(learned) = reader.learned.as_deref_mut() else { return self.key_as_text(PhantomData) };
+        if self.first {
+            self.place = learned.start(resolve::<K>);
+        }
+        let (slot, field) = match learned.foreseen(self.place.slot, reader.source, reader.at) {
+            Some((behind, slot, field)) => {
+                reader.at = behind;
+                (slot, field)
+            }
+            None if self.place.shape == Start::NOWHERE.shape => return self.key_as_text(PhantomData),
+            // The last key of an object is no surprise, whichever it is.
+            None if reader.source.byte(reader.at) == b'}' => {
+                reader.at += 1;
+                self.end_here();
+                return Ok(None);
+            }
+            None => match reader.unforeseen(self.place, self.first)? {
+                Key::Field(slot, field) => (slot, field),
+                Key::Text(taken) => {
+                    self.place.slot = Slot::UNKNOWN;
+                    self.first = false;
+                    return key_of_text(reader, taken).map(Some);
+                }
+                Key::End => {
+                    self.end_here();
+                    return Ok(None);
+                }
+            },
+        };
+        self.place.slot = slot;
+        self.first = false;
+        K::deserialize(Field(field)).map(Some)
+    }
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
+        self.key_as_text(seed)
+    }
+
+    #[inline(always)]
+    fn next_value<V: Deserialize<'de>>(&mut self) -> Result<V, Error> {
+        V::deserialize(&mut *self.reader)
+    }
+
+    #[inline(always)]
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
+        seed.deserialize(&mut *self.reader)
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn key_of_text<'de, K: Deserialize<'de>>(reader: &Reader<'_, 'de>, taken: Taken<'de>) -> Result<K, Error> {
+    match taken {
+        Taken::Borrowed(text) => K::deserialize(BorrowedStrDeserializer::new(text)),
+        Taken::Made => K::deserialize(reader.scratch.as_str().into_deserializer()),
+    }
+}
+
+impl<'de> Reader<'_, 'de> {
+    /// Reads the next key with its colon and learns what it was.
+    #[inline(never)]
+    pub(crate) fn unforeseen(&mut self, place: Start, first: bool) -> Result<Key<'de>, Error> {
+        let start = self.at;
+        let Some(key_at) = self.next_key(first)? else { return Ok(Key::End) };
+        let taken = self.string()?;
+        self.colon()?;
+        let (Some(learned), Taken::Borrowed(text)) = (self.learned.as_deref_mut(), taken) else {
+            return Ok(Key::Text(taken));
+        };
+        let Some((slot, field)) = learned.find(place.shape, self.source, key_at, text) else {
+            return Ok(Key::Text(taken));
+        };
+        let literal = self.source.text().as_bytes().get(start..self.at).unwrap_or_default();
+        learned.surprised(place.shape, place.slot, literal, (slot, field));
+        Ok(Key::Field(slot, field))
+    }
+}
+
+/// Whether the type is one of those that serde's derive makes for the keys of a struct. The name alone would not be enough:
+/// [`resolve`] looks at what it does.
+#[inline(always)]
+fn is_derived<K>() -> bool {
+    type_name::<K>().ends_with("::__Field")
+}
+
+/// What a key means to a derived type of keys: the number for which its visitor makes the same as for the name.
+fn resolve<'de, K: Deserialize<'de>>(key: &str) -> Meaning {
+    let field = |number: u16| K::deserialize(Field(number)).ok().map(|field| discriminant(&field));
+    let key: Result<K, Error> = K::deserialize(key.into_deserializer());
+    let Ok(wanted) = key.map(|key| discriminant(&key)) else { return Meaning::Text };
+    // Only what is none of the fields takes so high a number, if anything does.
+    if field(u16::MAX) == Some(wanted) {
+        return if field(0) == Some(wanted) { Meaning::Text } else { Meaning::Ignored(u16::MAX) };
+    }
+    (0..MOST_FIELDS).find(|&number| field(number) == Some(wanted)).map_or(Meaning::Text, Meaning::Field)
+}
+
+/// Structs with more fields than this have keys that are looked up as text.
+const MOST_FIELDS: u16 = 256;
+
+/// A key as the number of its field.
+struct Field(u16);
+
+impl<'de> serde::Deserializer<'de> for Field {
+    type Error = Error;
+
+    #[inline(always)]
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_u64(self.0.into())
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}

@@ -1,0 +1,244 @@
+//! What was learned of a stream of similar texts: which key follows which, and what stands between them.
+//!
+//! Records of a stream mostly have the same keys in the same order, written in the same way. So for every key the literal is
+//! kept that followed its value last, such as `,"price":`, with the field that it led to. Where the next text has it in the
+//! same place, three comparisons replace the reading of the key and the search for its field. Where it has not, the key is
+//! read and looked up as ever.
+
+use crate::source::{Literal, Source};
+
+/// What a key means to a struct.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meaning {
+    /// The field of this number.
+    Field(u16),
+    /// None of the fields; it may be passed over under this number.
+    Ignored(u16),
+    /// Nothing that a number could say.
+    Text,
+}
+
+/// Which field of a struct a key means.
+pub type Resolve = fn(&str) -> Meaning;
+
+/// What follows the value of one key, or an opening bracket.
+#[derive(Clone, Copy)]
+struct Step {
+    literal: Literal,
+    /// The key that the literal leads to.
+    next: Slot,
+    field: u16,
+    /// How often something else followed since this was right last.
+    surprises: u8,
+}
+
+/// A key of a struct, or the beginning of one, by the number of its step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slot(u8);
+
+impl Slot {
+    /// Keys that nothing is known of: too many, or too long.
+    pub const UNKNOWN: Self = Self(u8::MAX);
+}
+
+/// A key that was looked up, so that it will be found quickly.
+#[derive(Clone, Copy)]
+struct Key {
+    /// With both quotes.
+    literal: Literal,
+    field: u16,
+}
+
+/// The keys of one struct.
+struct Shape {
+    /// The struct is known by this function's address. Where two share one, they resolve alike.
+    resolve: Resolve,
+    start: Slot,
+    /// Slots by a hash of their keys; `Slot::UNKNOWN` where there is none.
+    buckets: [Slot; BUCKETS],
+    /// How many keys were learned that are its fields, and how many that are none.
+    fields: i32,
+    ignored: usize,
+    /// How much may go wrong before prediction is given up. Below zero it is, for so many objects.
+    credit: i32,
+}
+
+const BUCKETS: usize = 64;
+
+/// A key may stand this far behind its bucket.
+const PROBES: usize = 4;
+
+/// Objects whose keys are data would fill the table with keys that never come again.
+const MOST_IGNORED: usize = 24;
+
+/// So many steps there are; slots are bytes.
+const STEPS: usize = 256;
+
+/// A literal is replaced when so often in a row something else stood in its place: a record that is unlike the others should
+/// not make the next ones slow.
+const PATIENCE: u8 = 3;
+
+/// An object of a struct earns the surprise of every second field: prediction still pays when more than every second is right.
+const FIELDS_A_SURPRISE: i32 = 2;
+
+const MOST_CREDIT: i32 = 64;
+
+/// For so many objects prediction stays off, once most keys have come as a surprise.
+const PAUSE: i32 = 4_096;
+
+/// What is known of the structs in a stream.
+pub struct Learned {
+    steps: Box<[Step; STEPS]>,
+    keys: Vec<Key>,
+    shapes: Vec<Shape>,
+}
+
+/// Where a struct begins: its shape and the slot of its opening bracket.
+#[derive(Debug, Clone, Copy)]
+pub struct Start {
+    pub shape: usize,
+    pub slot: Slot,
+}
+
+impl Start {
+    /// Where nothing is foreseen.
+    pub const NOWHERE: Self = Self { shape: usize::MAX, slot: Slot::UNKNOWN };
+}
+
+impl Step {
+    const NONE: Self = Self { literal: Literal::NEVER, next: Slot::UNKNOWN, field: 0, surprises: PATIENCE };
+}
+
+impl Learned {
+    pub fn new() -> Self {
+        Self { steps: Box::new([Step::NONE; STEPS]), keys: Vec::new(), shapes: Vec::new() }
+    }
+
+    /// Where `slot`'s literal stands at `at`: the place behind it, the key that it led to, and its field.
+    #[inline(always)]
+    pub fn foreseen(&mut self, slot: Slot, source: Source<'_>, at: usize) -> Option<(usize, Slot, u16)> {
+        // A byte is always within.
+        let step = self.steps.get_mut(usize::from(slot.0))?;
+        if !source.has(at, &step.literal) {
+            return None;
+        }
+        step.surprises = 0;
+        Some((at + step.literal.length(), step.next, step.field))
+    }
+
+    /// An object of a struct begins. [`Start::NOWHERE`] where its keys come in no order.
+    #[inline(always)]
+    pub fn start(&mut self, resolve: Resolve) -> Start {
+        let found = self.shapes.iter_mut().enumerate().find(|(_, shape)| shape.resolve as usize == resolve as usize);
+        match found {
+            Some((index, shape)) => {
+                shape.credit = MOST_CREDIT.min(shape.credit + 1 + shape.fields / FIELDS_A_SURPRISE);
+                match shape.credit < 0 {
+                    true => Start::NOWHERE,
+                    false => Start { shape: index, slot: shape.start },
+                }
+            }
+            None => self.start_of_new(resolve),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn start_of_new(&mut self, resolve: Resolve) -> Start {
+        let slot = match u8::try_from(self.keys.len()) {
+            Ok(free) if free < Slot::UNKNOWN.0 => {
+                // A bracket has no key, but its step has a number.
+                self.keys.push(Key { literal: Literal::NEVER, field: 0 });
+                Slot(free)
+            }
+            _ => Slot::UNKNOWN,
+        };
+        let buckets = [Slot::UNKNOWN; BUCKETS];
+        self.shapes.push(Shape { resolve, start: slot, buckets, fields: 0, ignored: 0, credit: MOST_CREDIT });
+        Start { shape: self.shapes.len() - 1, slot }
+    }
+
+    /// The slot and the field of the key that stands in quotes at `at`; `None` where only the key itself will do.
+    #[inline]
+    pub fn find(&mut self, shape: usize, source: Source<'_>, at: usize, key: &str) -> Option<(Slot, u16)> {
+        let buckets = &self.shapes.get(shape)?.buckets;
+        let hash = hash(source, at + 1, key.len());
+        for probe in 0..PROBES {
+            let slot = *buckets.get((hash + probe) % BUCKETS)?;
+            // Most keys are the first in their bucket.
+            let Some(known) = self.keys.get(usize::from(slot.0)) else {
+                return self.add(shape, (hash + probe) % BUCKETS, key);
+            };
+            if source.has(at, &known.literal) {
+                return Some((slot, known.field));
+            }
+        }
+        None
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn add(&mut self, shape: usize, bucket: usize, key: &str) -> Option<(Slot, u16)> {
+        if key.len() + 2 > Literal::LONGEST || self.keys.len() >= usize::from(Slot::UNKNOWN.0) {
+            return None;
+        }
+        let shape = self.shapes.get_mut(shape).filter(|shape| shape.ignored < MOST_IGNORED)?;
+        let field = match (shape.resolve)(key) {
+            Meaning::Field(field) => {
+                shape.fields += 1;
+                field
+            }
+            Meaning::Ignored(field) => {
+                shape.ignored += 1;
+                field
+            }
+            Meaning::Text => return None,
+        };
+        let slot = Slot(u8::try_from(self.keys.len()).ok()?);
+        *shape.buckets.get_mut(bucket)? = slot;
+        self.keys.push(Key { literal: Literal::new(format!("\"{key}\"").as_bytes())?, field });
+        Some((slot, field))
+    }
+
+    /// Something else stood behind `from` than its step says: `literal`, which leads to `next`.
+    pub fn surprised(&mut self, shape: usize, from: Slot, literal: &[u8], (next, field): (Slot, u16)) {
+        let Some(shape) = self.shapes.get_mut(shape).filter(|shape| shape.credit >= 0 && from != Slot::UNKNOWN) else {
+            return;
+        };
+        let Some(step) = self.steps.get_mut(usize::from(from.0)) else { return };
+        if step.next != Slot::UNKNOWN {
+            shape.credit -= 1;
+            if shape.credit < 0 {
+                shape.credit = -PAUSE * (1 + shape.fields / FIELDS_A_SURPRISE);
+                for slot in shape.buckets.iter().chain([&shape.start]) {
+                    self.steps.get_mut(usize::from(slot.0)).into_iter().for_each(|step| *step = Step::NONE);
+                }
+                return;
+            }
+        }
+        step.surprises = step.surprises.saturating_add(1);
+        if step.surprises >= PATIENCE
+            && let Some(literal) = Literal::new(literal)
+        {
+            *step = Step { literal, next, field, surprises: 0 };
+        }
+    }
+}
+
+/// A bucket for the key of this length at `at`.
+#[inline(always)]
+fn hash(source: Source<'_>, at: usize, length: usize) -> usize {
+    let front = source.eight(at);
+    let mixed = match length.checked_sub(8) {
+        Some(back) => front ^ source.eight(at + back).rotate_left(29),
+        None => front & !(u64::MAX << (8 * length as u32)),
+    };
+    // The golden ratio spreads the bits to the top (Knuth, "The Art of Computer Programming", 6.4).
+    ((mixed ^ length as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as usize
+}
+
+impl std::fmt::Debug for Learned {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Learned").field("structs", &self.shapes.len()).field("keys", &self.keys.len()).finish()
+    }
+}

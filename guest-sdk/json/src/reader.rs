@@ -1,0 +1,142 @@
+//! Where reading stands in a text, and the steps that every front end takes: over spaces, into brackets, to the end.
+
+use crate::DEPTH;
+use crate::error::Error;
+use crate::learned::Learned;
+use crate::locate;
+use crate::source::Source;
+use crate::text::Text;
+
+/// Reads a text, front to back.
+#[derive(Debug)]
+pub struct Reader<'s, 'de> {
+    pub(crate) source: Source<'de>,
+    pub(crate) at: usize,
+    pub(crate) depth: u8,
+    /// How long the text is; what can be read may be longer.
+    length: usize,
+    /// Strings with escapes are put together here.
+    pub(crate) scratch: String,
+    /// What is known of texts that came before.
+    pub(crate) learned: Option<&'s mut Learned>,
+}
+
+impl<'s, 'de> Reader<'s, 'de> {
+    #[inline]
+    pub(crate) fn new(text: Text<'de>, learned: Option<&'s mut Learned>) -> Self {
+        // An object or array ends with its bracket, so what lies behind it is never taken for a part of it. A number alone goes
+        // on as far as there are digits.
+        let readable = match text.as_str().as_bytes().first() {
+            Some(b'{' | b'[') => text.readable(),
+            _ => text.as_str(),
+        };
+        Self {
+            source: Source::new(readable),
+            at: 0,
+            depth: 0,
+            length: text.as_str().len(),
+            scratch: String::new(),
+            learned,
+        }
+    }
+
+    /// The value, if it is one and nothing but white space stands behind it.
+    #[inline]
+    pub(crate) fn finish<T>(mut self, result: Result<T, Error>) -> Result<T, Error> {
+        match result {
+            Ok(value) if self.at == self.length || self.is_at_end() => Ok(value),
+            Ok(_) => Err(self.explain(Error::expected("the end of the text"))),
+            Err(error) => Err(self.explain(error)),
+        }
+    }
+
+    /// Whether nothing but white space is left of the text, and nothing beyond it was taken.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn is_at_end(&mut self) -> bool {
+        self.at <= self.length && {
+            // Space may run on into what lies behind the text.
+            self.peek();
+            self.at >= self.length
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn explain(&self, error: Error) -> Error {
+        let text = self.source.text().get(..self.length).unwrap_or_default();
+        locate::explain(text, error, self.at)
+    }
+
+    /// The next byte that is not white space, without taking it; 0 at the end.
+    #[inline(always)]
+    pub(crate) fn peek(&mut self) -> u8 {
+        // Outside of the loop: every turn of a loop in a guest is a look at the clock of its time slice.
+        let byte = self.source.byte(self.at);
+        if byte > b' ' { byte } else { self.peek_behind_space() }
+    }
+
+    #[inline(never)]
+    fn peek_behind_space(&mut self) -> u8 {
+        loop {
+            let byte = self.source.byte(self.at);
+            if !matches!(byte, b' ' | b'\n' | b'\t' | b'\r') {
+                return byte;
+            }
+            self.at += 1;
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn colon(&mut self) -> Result<(), Error> {
+        if self.peek() != b':' {
+            return Err(Error::expected("`:`"));
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    /// Takes the closing bracket of an object or array that is read no further. If there is more in it, it does not fit.
+    #[inline]
+    pub(crate) fn close(&mut self, bracket: u8, more: &'static str) -> Result<(), Error> {
+        if self.peek() != bracket {
+            return Err(serde::de::Error::custom(more));
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    /// Takes `true`, `false` or `null`, of which the first letter stands here.
+    #[inline]
+    pub(crate) fn word(&mut self, word: &'static str) -> Result<(), Error> {
+        let mut wanted = [0; 8];
+        wanted.iter_mut().zip(word.bytes()).for_each(|(byte, letter)| *byte = letter);
+        let mask = u64::MAX >> (64 - 8 * word.len() as u32);
+        if self.source.eight(self.at) & mask != u64::from_le_bytes(wanted) {
+            return Err(Error::expected("a value"));
+        }
+        self.at += word.len();
+        Ok(())
+    }
+
+    /// Takes an opening bracket, and with it a level.
+    #[inline]
+    pub(crate) fn enter(&mut self) -> Result<(), Error> {
+        if self.depth >= DEPTH {
+            return Err(too_deep());
+        }
+        self.at += 1;
+        self.depth += 1;
+        Ok(())
+    }
+
+    #[inline]
+    pub(crate) fn leave(&mut self) {
+        self.depth -= 1;
+    }
+}
+
+#[cold]
+pub(crate) fn too_deep() -> Error {
+    Error::syntax("nested deeper than 127 levels")
+}

@@ -1,0 +1,231 @@
+//! The text that is read, from which any number of bytes may be asked for: what lies behind its end reads as zeros, which
+//! are control characters, so that no string, number or space goes on there.
+
+use crate::vector::{Block, WIDTH};
+
+/// A text, and where sixteen bytes at once may be taken from it.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'de> {
+    text: &'de str,
+    /// At this many places, from the front, sixteen bytes may be read.
+    places: usize,
+}
+
+/// A short text to compare with.
+#[derive(Clone, Copy)]
+pub struct Literal {
+    parts: [Part; 3],
+    length: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Part {
+    text: [u8; WIDTH],
+    mask: [u8; WIDTH],
+}
+
+impl Literal {
+    /// How long one may be: what stands between two values of a record is rarely longer, and three steps compare it.
+    pub const LONGEST: usize = 3 * WIDTH;
+
+    /// A literal that no text has: this byte is none of UTF-8.
+    pub const NEVER: Self = Self { parts: [Part { text: [0xff; WIDTH], mask: [0xff; WIDTH] }; 3], length: 0 };
+
+    /// The literal of these bytes, of at most [`LONGEST`](Self::LONGEST).
+    pub fn new(bytes: &[u8]) -> Option<Self> {
+        if bytes.len() > Self::LONGEST {
+            return None;
+        }
+        let mut parts = [Part { text: [0; WIDTH], mask: [0; WIDTH] }; 3];
+        for (part, bytes) in parts.iter_mut().zip(bytes.chunks(WIDTH)) {
+            part.text.iter_mut().zip(bytes).for_each(|(into, byte)| *into = *byte);
+            part.mask.iter_mut().take(bytes.len()).for_each(|mask| *mask = 0xff);
+        }
+        Some(Self { parts, length: bytes.len() })
+    }
+
+    #[inline(always)]
+    pub fn length(&self) -> usize {
+        self.length
+    }
+}
+
+impl<'de> Source<'de> {
+    #[inline(always)]
+    pub fn new(text: &'de str) -> Self {
+        Self { text, places: (text.len() + 1).saturating_sub(WIDTH) }
+    }
+
+    #[inline]
+    pub fn text(&self) -> &'de str {
+        self.text
+    }
+
+    #[inline(always)]
+    #[allow(unsafe_code)]
+    fn chunk(&self, at: usize) -> Option<&'de [u8; WIDTH]> {
+        if at >= self.places {
+            return None;
+        }
+        // SAFETY: `at + 16` is at most the text's length by how `places` was made, and these bytes live as long as the text. One
+        // comparison where a slice's own check makes two; this is the way of every token.
+        Some(unsafe { &*self.text.as_ptr().add(at).cast() })
+    }
+
+    /// What is left of the text at `at`, filled up with zeros.
+    #[cold]
+    #[inline(never)]
+    fn tail(&self, at: usize) -> [u8; WIDTH] {
+        let mut bytes = [0; WIDTH];
+        let rest = self.text.as_bytes().get(at..).unwrap_or_default();
+        bytes.iter_mut().zip(rest).for_each(|(byte, of_text)| *byte = *of_text);
+        bytes
+    }
+
+    #[inline(always)]
+    fn block(&self, at: usize) -> Block {
+        match self.chunk(at) {
+            Some(chunk) => Block::load(chunk),
+            None => Block::load(&self.tail(at)),
+        }
+    }
+
+    /// Eight bytes, the first one the lowest; zeros behind the end.
+    #[inline(always)]
+    pub fn eight(&self, at: usize) -> u64 {
+        self.eight_of_more(at).unwrap_or_else(|| lowest_eight(&self.tail(at)))
+    }
+
+    /// The same, if there are sixteen. What is quick has no use for the end of the last text.
+    #[inline(always)]
+    pub fn eight_of_more(&self, at: usize) -> Option<u64> {
+        self.chunk(at).map(lowest_eight)
+    }
+
+    #[inline(always)]
+    pub fn byte(&self, at: usize) -> u8 {
+        self.text.as_bytes().get(at).copied().unwrap_or(0)
+    }
+
+    /// Whether `literal` stands at `at`. False also where the end is too near to compare sixteen bytes.
+    #[inline(always)]
+    pub fn has(&self, at: usize, literal: &Literal) -> bool {
+        let [front, middle, back] = &literal.parts;
+        self.has_part(at, front)
+            && (literal.length <= WIDTH
+                || self.has_part(at + WIDTH, middle)
+                    && (literal.length <= 2 * WIDTH || self.has_part(at + 2 * WIDTH, back)))
+    }
+
+    #[inline(always)]
+    fn has_part(&self, at: usize, part: &Part) -> bool {
+        self.chunk(at).is_some_and(|chunk| Block::load(chunk).matches(&part.text, &part.mask))
+    }
+
+    /// The string whose opening quote stands at `at`, if it has no escape; its closing quote stands behind it.
+    #[inline(always)]
+    pub fn plain_string(&self, at: usize) -> Option<&'de str> {
+        self.between_quotes(at + 1, self.plain_end(at + 1))
+    }
+
+    #[inline(always)]
+    #[allow(unsafe_code)]
+    fn between_quotes(&self, start: usize, end: usize) -> Option<&'de str> {
+        if self.byte(start.wrapping_sub(1)) != b'"' || self.byte(end) != b'"' || start > end {
+            return None;
+        }
+        // SAFETY: both ends stand within the text, since a byte beyond it reads as 0, and in this order. Behind a quote and
+        // before one there are no halves of characters.
+        Some(unsafe { self.text.get_unchecked(start..end) })
+    }
+
+    /// Where the plain text that begins at `at` ends: at a quote, a backslash or a control character.
+    #[inline(always)]
+    pub fn plain_end(&self, at: usize) -> usize {
+        // Most strings end here.
+        match self.chunk(at).map(|chunk| Block::load(chunk).first_special()) {
+            Some(found) if found < WIDTH => at + found,
+            _ => self.plain_end_of_longer(at),
+        }
+    }
+
+    #[inline(never)]
+    fn plain_end_of_longer(self, mut at: usize) -> usize {
+        loop {
+            // Two a turn: every turn of a loop costs a guest a look at the clock of its time slice.
+            let found = self.block(at).first_special();
+            if found < WIDTH {
+                return at + found;
+            }
+            at += WIDTH;
+            let found = self.block(at).first_special();
+            if found < WIDTH {
+                return at + found;
+            }
+            at += WIDTH;
+        }
+    }
+}
+
+#[inline(always)]
+fn lowest_eight(bytes: &[u8; WIDTH]) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = *bytes;
+    u64::from_le_bytes([a, b, c, d, e, f, g, h])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn behind_the_end_there_are_zeros() {
+        for length in 0..40 {
+            let text = "x".repeat(length);
+            let source = Source::new(&text);
+            for at in 0..60 {
+                let expected: Vec<u8> = (at..at + 8).map(|at| if at < length { b'x' } else { 0 }).collect();
+                assert_eq!(source.eight(at).to_le_bytes(), *expected, "{length} {at}");
+                assert_eq!(source.byte(at), expected[0]);
+                assert_eq!(source.plain_end(at), at.max(length));
+            }
+        }
+        assert_eq!(Source::new("abc").byte(usize::MAX), 0);
+        assert_eq!(Source::new("abc").eight(usize::MAX), 0);
+    }
+
+    #[test]
+    fn takes_strings_of_all_lengths_to_their_quote_and_no_others() {
+        for length in 0..100 {
+            for end in ["", "\"", "\\", "\n"] {
+                let inner = "é".repeat(length);
+                let text = format!("[\"{inner}{end}");
+                let expected = (end == "\"").then_some(&*inner);
+                assert_eq!(Source::new(&text).plain_string(1), expected);
+                assert_eq!(Source::new(&text).plain_string(0), None);
+                assert_eq!(Source::new(&(text + &"-".repeat(32))).plain_string(1), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn has_a_literal_where_all_of_it_stands() {
+        let text = "0123456789".repeat(6);
+        let source = Source::new(&text);
+        for length in 0..=Literal::LONGEST {
+            for at in 0..text.len() + 3 {
+                let there =
+                    text.as_bytes().get(at..at + length.max(1).next_multiple_of(WIDTH)).map(|there| &there[..length]);
+                let literal = Literal::new(&text.as_bytes()[1..=length]).unwrap();
+                assert_eq!(source.has(at, &literal), there.is_some_and(|there| *there == text.as_bytes()[1..=length]));
+            }
+            for wrong in 0..length {
+                let mut bytes = text.as_bytes()[..length].to_vec();
+                bytes[wrong] ^= 1;
+                assert!(!source.has(0, &Literal::new(&bytes).unwrap()), "{length} {wrong}");
+            }
+        }
+        assert!(Literal::new(&[0; Literal::LONGEST + 1]).is_none());
+        assert!(!source.has(0, &Literal::NEVER));
+        assert!(!source.has(1_000, &Literal::NEVER));
+    }
+}
