@@ -131,6 +131,16 @@ mod tests {
     }
 
     #[test]
+    fn typed_texts_are_read_as_they_stand_with_escapes_resolved() {
+        let date = |json| serde_json::from_str::<crate::Date>(json).map(|date| date.to_string());
+        assert_eq!(date(r#""2026-11-20""#).unwrap(), "2026-11-20");
+        assert_eq!(date(r#""2026\u002d11-20""#).unwrap(), "2026-11-20");
+        let reason = |json| date(json).unwrap_err().to_string();
+        assert!(reason(r#"" 2026-11-20""#).starts_with("\" 2026-11-20\" is not a date, such as \"2026-11-20\""));
+        assert!(reason("20261120").starts_with("invalid type: integer `20261120`, expected a string"));
+    }
+
+    #[test]
     fn json_in_a_string_is_read_whether_the_string_has_escapes_or_not() {
         #[derive(Debug, PartialEq, Deserialize)]
         struct Inner<'a> {

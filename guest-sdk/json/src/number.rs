@@ -27,7 +27,7 @@ impl<'de> Reader<'_, 'de> {
     /// The integer at `at` if it is one of one to seven digits, as most are, with the place behind it.
     #[inline(always)]
     pub(crate) fn short_integer(&self, at: usize) -> Option<(u64, usize)> {
-        let word = self.source.eight_of_more(at)?;
+        let word = self.source.whole_eight(at)?;
         let count = leading_digits(word);
         let behind = (word >> ((8 * count as u32) & 63)) as u8;
         let is_short = count.wrapping_sub(1) < 7 && (word as u8 != b'0' || count == 1);
@@ -42,7 +42,7 @@ impl<'de> Reader<'_, 'de> {
     pub(crate) fn short_float(&self, at: usize) -> Option<(f64, usize)> {
         let negative = self.source.byte(at) == b'-';
         let at = at + usize::from(negative);
-        let word = self.source.eight_of_more(at)?;
+        let word = self.source.whole_eight(at)?;
         let whole = leading_digits(word);
         if whole.wrapping_sub(1) >= 7 || word as u8 == b'0' && whole > 1 {
             return None;
@@ -51,7 +51,7 @@ impl<'de> Reader<'_, 'de> {
         let mut at = at + whole;
         let mut power = 1.0;
         if (word >> (8 * whole as u32)) as u8 == b'.' {
-            let word = self.source.eight_of_more(at + 1)?;
+            let word = self.source.whole_eight(at + 1)?;
             let count = leading_digits(word);
             if count.wrapping_sub(1) >= 7 {
                 return None;

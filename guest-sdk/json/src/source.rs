@@ -9,6 +9,8 @@ pub struct Source<'de> {
     text: &'de str,
     /// At this many places, from the front, sixteen bytes may be read.
     places: usize,
+    /// At this many, eight.
+    places_of_eight: usize,
 }
 
 /// A short text to compare with.
@@ -53,7 +55,8 @@ impl Literal {
 impl<'de> Source<'de> {
     #[inline(always)]
     pub fn new(text: &'de str) -> Self {
-        Self { text, places: (text.len() + 1).saturating_sub(WIDTH) }
+        let places = |width: usize| (text.len() + 1).saturating_sub(width);
+        Self { text, places: places(WIDTH), places_of_eight: places(8) }
     }
 
     #[inline]
@@ -93,13 +96,25 @@ impl<'de> Source<'de> {
     /// Eight bytes, the first one the lowest; zeros behind the end.
     #[inline(always)]
     pub fn eight(&self, at: usize) -> u64 {
-        self.eight_of_more(at).unwrap_or_else(|| lowest_eight(&self.tail(at)))
+        self.whole_eight(at).unwrap_or_else(|| self.eight_of_tail(at))
     }
 
-    /// The same, if there are sixteen. What is quick has no use for the end of the last text.
+    #[cold]
+    #[inline(never)]
+    fn eight_of_tail(&self, at: usize) -> u64 {
+        self.tail(at).first_chunk().map_or(0, |eight| u64::from_le_bytes(*eight))
+    }
+
+    /// The same, if there are eight.
     #[inline(always)]
-    pub fn eight_of_more(&self, at: usize) -> Option<u64> {
-        self.chunk(at).map(lowest_eight)
+    #[allow(unsafe_code)]
+    pub fn whole_eight(&self, at: usize) -> Option<u64> {
+        if at >= self.places_of_eight {
+            return None;
+        }
+        // SAFETY: as in `chunk`, with eight bytes.
+        let eight: &[u8; 8] = unsafe { &*self.text.as_ptr().add(at).cast() };
+        Some(u64::from_le_bytes(*eight))
     }
 
     #[inline(always)]
@@ -165,12 +180,6 @@ impl<'de> Source<'de> {
             at += WIDTH;
         }
     }
-}
-
-#[inline(always)]
-fn lowest_eight(bytes: &[u8; WIDTH]) -> u64 {
-    let [a, b, c, d, e, f, g, h, ..] = *bytes;
-    u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
 #[cfg(test)]

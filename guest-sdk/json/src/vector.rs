@@ -133,7 +133,7 @@ mod words {
     fn special(eight: u64) -> u64 {
         let zero = |word: u64| word.wrapping_sub(LOW) & !word;
         let control = eight.wrapping_sub(LOW * 0x20) & !eight;
-        (zero(eight ^ LOW * b'"' as u64) | zero(eight ^ LOW * b'\\' as u64) | control) & HIGH
+        (zero(eight ^ (LOW * b'"' as u64)) | zero(eight ^ (LOW * b'\\' as u64)) | control) & HIGH
     }
 }
 

@@ -92,7 +92,7 @@ impl Past {
         prepared: &Prepared,
         status: &Status,
     ) -> Vec<(crate::config::Target, Arc<dyn crate::sink::Table>)> {
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::of_sink();
         loop {
             let mut tables = Vec::with_capacity(prepared.destinations.len());
             for (destination, opened) in

@@ -189,7 +189,11 @@ impl Pipeline {
         source: &Source,
         making: Making,
     ) -> Vec<(Target, Arc<dyn Table>)> {
-        let mut backoff = Backoff::default();
+        // Nothing runs until the first version does.
+        let mut backoff = match making {
+            Making::First => Backoff::of_sink(),
+            Making::Swap => Backoff::default(),
+        };
         loop {
             let (mut tables, mut waits) = (Vec::with_capacity(destinations.len()), Vec::new());
             for (Destination { target, .. }, opened) in destinations.iter().zip(open(destinations, guarantee).await) {

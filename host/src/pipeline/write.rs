@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use chrono::Utc;
 
@@ -16,10 +16,6 @@ use crate::cpu::Metered;
 use crate::metrics::Timed;
 use crate::sink::{Backoff, Blamed, Fence, Sink, SinkFault, Table, Transaction, Write};
 use crate::stop_points;
-
-/// Between two tries: a sink that has come back is not kept waiting, and one that has not is asked little.
-const FIRST_WAIT: Duration = Duration::from_millis(100);
-const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// What is written at once.
 pub struct Outlet {
@@ -108,7 +104,7 @@ impl Delivery {
         if !*doubt.is_there.get_mut() {
             return None;
         }
-        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+        let mut backoff = Backoff::of_sink();
         for (route, records) in transformed.refused.iter().filter(|(_, records)| !records.is_empty()) {
             let Some((target, table)) = by.tables.get(*route) else { continue };
             let subject = format!("sink {target}");
@@ -143,7 +139,7 @@ impl Delivery {
         outlet: &Outlet,
         doubt: &Doubt,
     ) -> Written {
-        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+        let mut backoff = Backoff::of_sink();
         loop {
             let started = Instant::now();
             let (written, cpu) = Metered::new(self.try_to_write(by, transformed, outlet)).await;

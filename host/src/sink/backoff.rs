@@ -18,6 +18,11 @@ impl Backoff {
         Self { next: first, first, longest }
     }
 
+    /// Of what waits for a sink: one that has come back is not kept waiting, and one that has not is asked little.
+    pub fn of_sink() -> Self {
+        Self::new(Duration::from_millis(100), Duration::from_secs(1))
+    }
+
     /// The next wait: between a half and the whole of the doubled one.
     pub fn next(&mut self, random: &mut impl Rng) -> Duration {
         let whole = self.next;
@@ -54,5 +59,13 @@ mod tests {
         }
         backoff.reset();
         assert!(backoff.next(&mut random) <= Duration::from_millis(100));
+    }
+
+    #[test]
+    fn a_sink_is_asked_again_within_a_second_however_long_it_was_away() {
+        let mut random = rand::rngs::StdRng::seed_from_u64(1);
+        let mut backoff = Backoff::of_sink();
+        let longest = (0..1_000).map(|_| backoff.next(&mut random)).max();
+        assert!(longest.is_some_and(|wait| wait <= Duration::from_secs(1)), "{longest:?}");
     }
 }

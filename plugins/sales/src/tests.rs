@@ -79,8 +79,8 @@ fn a_product_is_asked_for_once() {
 fn nesting_of_ten_thousand_levels_is_refused_wherever_it_stands() {
     let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
     let unread = reason(&SALE.replace(r#"{"a":[1,2]}"#, &deep));
-    assert!(unread.starts_with("the value is not JSON: nested deeper than 127 levels at byte "), "{unread}");
-    assert!(reason(&"[".repeat(10_000)).starts_with("the JSON does not fit: "));
+    assert!(unread.starts_with("the value is not JSON: nested deeper than 127 levels at $."), "{unread}");
+    assert!(reason(&"[".repeat(10_000)).starts_with("the value is not JSON: nested deeper than 127 levels"));
     assert!(reason(&r#"{"a":"#.repeat(10_000)).starts_with("the value is not JSON: nested deeper than 127 levels"));
 }
 

@@ -4,6 +4,7 @@ mod files;
 mod group;
 mod objects;
 mod old_server;
+mod parts;
 mod records;
 mod shop;
 mod stdout;

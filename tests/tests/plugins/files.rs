@@ -266,7 +266,7 @@ async fn settings_of_a_wrong_type_are_refused_before_the_first_record() {
     };
     assert_eq!(
         refusal(r#"{"currency":7}"#).await,
-        "plugin FILE: the plugin refuses its settings: settings: invalid type: integer `7`, expected a string at byte 13"
+        "plugin FILE: the plugin refuses its settings: settings: invalid type: integer `7`, expected a string at $.currency, byte 12"
     );
     let misspelt = refusal(r#"{"curency":"EUR"}"#).await;
     assert!(misspelt.contains("unknown field `curency`, expected `currency` or `test_channel`"), "{misspelt}");

@@ -295,6 +295,38 @@ fn a_statement_takes_the_rows_under_the_tenants_role_and_in_the_same_transaction
     Ok(())
 }
 
+#[test]
+fn a_user_with_no_more_rights_than_it_needs_writes_as_the_tenants_role() -> anyhow::Result<()> {
+    for server in PostgresServer::all()? {
+        let [user, role] = ["loader", "acme"].map(|name| format!("{name}_{:08x}", rand::random::<u32>()));
+        let lines = format!("[sinks.pg.roles]\nacme = \"{role}\"\n");
+        let direct = place_with("plain_user", &server, &lines)?;
+        let schema = direct.postgres.schema.clone();
+        open(&direct, &Mode::Insert)?;
+        direct.postgres.run(&format!(
+            "CREATE ROLE {user} LOGIN PASSWORD 'loader-1234'; CREATE ROLE {role}; GRANT {role} TO {user}; \
+             GRANT USAGE ON SCHEMA {schema} TO {user}, {role}; GRANT SELECT, INSERT ON {schema}.ranges TO {user}; \
+             GRANT INSERT, SELECT, UPDATE ON {schema}.t TO {role}"
+        ))?;
+        let plain = PostgresServer { user: user.clone(), password: "loader-1234".to_owned(), ..server.clone() };
+        let lines = format!("{RANGES}\n{lines}").replace("SCHEMA", &schema);
+        let direct = direct.through_with(&plain, &lines)?;
+        let (insert, merge) = (open(&direct, &Mode::Insert)?, open(&direct, &Mode::Merge(matching(&["Id"], None)))?);
+        // Enough of them that each segment of a cluster gets some.
+        let many: Vec<_> = (100..200).map(|id| row(id, "i", 5)).collect();
+        let at = At::new(0, 6);
+        for _ in 0..2 {
+            let writes: [(&dyn Table, &[Vec<u8>]); 2] = [(&*insert, &many), (&*merge, &rows())];
+            direct.transact(&writes, &at).map_err(|(_, fault)| fault)?;
+        }
+        // At least once, too.
+        direct.write(&*insert, &(200..300).map(|id| row(id, "i", 5)).collect::<Vec<_>>())?;
+        ensure!(direct.postgres.count("t")? == 3 + 100 + 2 + 100, "{:?}", found(&direct)?);
+        direct.postgres.run(&format!("DROP OWNED BY {user}, {role}; DROP ROLE {user}, {role}"))?;
+    }
+    Ok(())
+}
+
 const SHOP: Shop = Shop { count: 5_000, partitions: 2, malformed: 0.02 };
 
 #[test]

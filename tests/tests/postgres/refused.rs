@@ -35,7 +35,7 @@ fn sift(direct: &Direct, table: &dyn Table, rows: &[Vec<u8>]) -> anyhow::Result<
 /// What a table of (id bigint, name text) is given besides, the rows with their index from 100 on that it refuses, what it says.
 type Constraint = (&'static str, &'static [(u32, Option<&'static str>)], &'static str);
 
-const CONSTRAINTS: [Constraint; 6] = [
+const CONSTRAINTS: [Constraint; 7] = [
     ("ALTER TABLE SCHEMA.t ADD CHECK (length(name) < 5)", &[(3, Some("too long")), (7, Some("this too"))], "23514"),
     ("ALTER TABLE SCHEMA.t ADD CHECK (name IS NOT NULL)", &[(0, None)], "23514"),
     // Of two that are the same it is the later that comes too late.
@@ -53,9 +53,18 @@ const CONSTRAINTS: [Constraint; 6] = [
     ),
     (
         "CREATE FUNCTION SCHEMA.look() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
-         IF NEW.name = 'bad' THEN RAISE EXCEPTION 'no such name, line 3'; END IF; RETURN NEW; END $$; \
+         IF NEW.name = 'bad' THEN RAISE EXCEPTION E'no such name,\\n\\tline 3'; END IF; RETURN NEW; END $$; \
          CREATE TRIGGER looks BEFORE INSERT ON SCHEMA.t FOR EACH ROW EXECUTE PROCEDURE SCHEMA.look()",
         &[(2, Some("bad"))],
+        "P0001",
+    ),
+    // It waits for the end of the transaction.
+    (
+        "CREATE FUNCTION SCHEMA.look() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+         IF NEW.name = 'bad' THEN RAISE EXCEPTION 'no such name'; END IF; RETURN NEW; END $$; \
+         CREATE CONSTRAINT TRIGGER looks AFTER INSERT ON SCHEMA.t DEFERRABLE INITIALLY DEFERRED FOR EACH ROW \
+         EXECUTE PROCEDURE SCHEMA.look()",
+        &[(2, Some("bad")), (3, Some("bad"))],
         "P0001",
     ),
 ];
@@ -88,6 +97,7 @@ fn what_a_table_refuses_is_found_to_the_row_and_all_others_are_written() -> anyh
             ensure!(indexes(&blamed) == expected, "{constraint}: {blamed:?}");
             for blamed in &blamed {
                 says(&blamed.reason, &["copy ", &format!("SQLSTATE {state}")])?;
+                ensure!(!blamed.reason.contains(['\n', '\t']), "it has more lines than one: {}", blamed.reason);
             }
             let written = usize::try_from(direct.postgres.count("t")?)?;
             ensure!(written == rows.len() - expected.len(), "{constraint}: {written} of {} rows", rows.len());

@@ -43,8 +43,13 @@ pub fn row(fault: &Error) -> Option<usize> {
 
 fn said(answer: &DbError) -> String {
     let parts = [Some(answer.message()), answer.detail(), answer.where_(), answer.hint()];
-    let parts: Vec<_> = parts.into_iter().flatten().collect();
+    let parts: Vec<_> = parts.into_iter().flatten().map(one_line).collect();
     format!("{} (SQLSTATE {})", parts.join("; "), answer.code().code())
+}
+
+/// Some of the server's texts have several lines: Greenplum's of a segment that is gone, and the places in functions.
+fn one_line(text: &str) -> String {
+    text.lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
 fn chain(fault: &dyn std::error::Error) -> String {

@@ -37,6 +37,7 @@ mod transaction;
 
 use std::sync::Arc;
 
+use catalog::Server;
 use connection::{Connection, Connections, no_answer};
 use fault::classify;
 use plan::Plan;
@@ -163,4 +164,14 @@ fn mismatch(table: &str, problems: Vec<Problem>) -> SinkFault {
 fn role(settings: &PostgresSettings, tenant: &str) -> String {
     let role = settings.roles.get(tenant).map(|role| format!(" SET LOCAL ROLE {};", quote::identifier(role)));
     role.unwrap_or_default()
+}
+
+/// The statements that commit what was written for a tenant. Greenplum prepares a transaction on its segments as the role of that
+/// moment and commits it there as the user, who may not where the role prepared it: the coordinator tries ten times and restarts. So the
+/// role ends before, and what waits for the end of the transaction is done while it is still the role's.
+fn commit(settings: &PostgresSettings, server: &Server, tenant: &str) -> &'static str {
+    match server.greenplum && settings.roles.contains_key(tenant) {
+        true => "SET CONSTRAINTS ALL IMMEDIATE; RESET ROLE; COMMIT",
+        false => "COMMIT",
+    }
 }

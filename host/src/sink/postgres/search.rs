@@ -42,8 +42,7 @@ impl<'s> Search<'s> {
             done.map_err(|fault| classify(&format!("look for rows that table `{}` refuses", self.table.name), &fault))
         };
         // Constraints that wait for the end are not waited for: which row breaks one would not be known then.
-        let immediately = if connection.server.greenplum { "" } else { "SET CONSTRAINTS ALL IMMEDIATE;" };
-        self.table.check(connection, immediately).await?;
+        self.table.check(connection, "SET CONSTRAINTS ALL IMMEDIATE;").await?;
         let mut parts: Vec<_> = std::iter::once(0..self.rows.rows).collect();
         while let Some(part) = parts.pop() {
             if part.is_empty() {

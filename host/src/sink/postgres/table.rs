@@ -16,7 +16,7 @@ use super::plan::Plan;
 use super::quote::{identifier, qualified};
 use super::search::Search;
 use super::staging::{self, Staging};
-use super::{mismatch, role};
+use super::{commit, mismatch, role};
 use crate::plugin::BoxFuture;
 use crate::rows::{Column, Decoder};
 use crate::sink::{Blamed, LeftOut, Problem, Rule, SinkFault, Table, Write};
@@ -107,10 +107,12 @@ impl PostgresTable {
 
     /// All rows of one route or none.
     async fn transaction(&self, connection: &Connection, write: Write<'_>) -> Result<(), SinkFault> {
-        let role = role(self.connections.settings(), write.tenant);
+        let settings = self.connections.settings();
+        let role = role(settings, write.tenant);
         let put = self.put(connection, Part::all(write.rows), &format!("BEGIN;{role}")).await;
         put.map_err(|failure| failure.fault)?;
-        let committed = connection.client.batch_execute("COMMIT").await;
+        let commit = commit(settings, &connection.server, write.tenant);
+        let committed = connection.client.batch_execute(commit).await;
         committed.map_err(|fault| classify(&self.action(write.rows.rows), &fault))
     }
 

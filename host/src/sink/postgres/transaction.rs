@@ -15,7 +15,7 @@ use super::quote::text;
 use super::ranges::Ranges;
 use super::search::Search;
 use super::table::PostgresTable;
-use super::{Postgres, role};
+use super::{Postgres, commit, role};
 use crate::plugin::BoxFuture;
 use crate::sink::{Blamed, Fence, SinkFault, Table, Transaction, Write};
 
@@ -110,7 +110,8 @@ impl Postgres {
         crate::stop_points::pass("postgres-range-entered");
         self.put_all(connection, writes.iter()).await?;
         crate::stop_points::pass("postgres-rows-put");
-        let committed = connection.client.batch_execute("COMMIT").await;
+        let commit = commit(self.connections.settings(), &connection.server, fence.tenant);
+        let committed = connection.client.batch_execute(commit).await;
         crate::stop_points::pass("postgres-committed");
         committed.map_err(|fault| {
             // Constraints that wait for the end name their table.
