@@ -7,12 +7,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
+use tidegate_json::NUMBER;
 
 use crate::invalid::InvalidValue;
 use read::Fault;
-
-/// As tidegate-json knows who wants a number's own text.
-const NUMBER: &str = "$tidegate_json::Number";
 
 /// As many digits as fit `i128`.
 const EXACT_DIGITS: u32 = 38;

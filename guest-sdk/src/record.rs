@@ -318,6 +318,9 @@ mod tests {
         #[derive(Debug, Deserialize)]
         struct Nested(#[expect(dead_code)] Vec<Nested>);
         let reason = record(&batch, 0).json::<Nested>().unwrap_err();
-        assert_eq!(reason.reason(), "the value is not JSON: nested deeper than 127 levels at $[0][0][0][0][0][0][0][0]…[0][0][0][0], byte 127");
+        assert_eq!(
+            reason.reason(),
+            "the value is not JSON: nested deeper than 127 levels at $[0][0][0][0][0][0][0][0]…[0][0][0][0], byte 127"
+        );
     }
 }

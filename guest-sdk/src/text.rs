@@ -144,7 +144,10 @@ mod tests {
         assert_eq!(plain.json(), Ok([1, 2]));
         let reason = |text| Text::from(text).json::<Inner<'_>>().unwrap_err().to_string();
         assert_eq!(reason(""), "the text is empty");
-        assert_eq!(reason("{"), "the text is not JSON: expected a key in quotes or `}`, found the end of the text at byte 1");
+        assert_eq!(
+            reason("{"),
+            "the text is not JSON: expected a key in quotes or `}`, found the end of the text at byte 1"
+        );
         assert_eq!(reason("{}"), "the JSON does not fit: missing field `n` at byte 0");
     }
 }

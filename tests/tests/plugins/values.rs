@@ -43,34 +43,38 @@ async fn every_value_is_a_row_or_a_refusal_with_its_reason() {
             Some(long.clone().into_bytes()),
             Refused("the value is not JSON: expected a value, found `x` at byte 0"),
         ),
-        (
-            "a number of 1 MiB",
-            with("149.90", &"9".repeat(1 << 20)),
-            Refused("the JSON does not fit: 9999999999"),
-        ),
+        ("a number of 1 MiB", with("149.90", &"9".repeat(1 << 20)), Refused("the JSON does not fit: 9999999999")),
         ("not UTF-8", Some(not_utf8), Refused("the value is not UTF-8 at byte 146")),
         ("no text at all", Some(vec![0, 0xff, 0]), Refused("the value is not UTF-8 at byte 1")),
         (
             "deep where it is read",
             with("\"web\"", &nested(10_000)),
-            Refused("the value is not JSON: nested deeper than 127 levels at $.channel[0][0][0][0][0][0][0]…[0][0][0][0]"),
+            Refused(
+                "the value is not JSON: nested deeper than 127 levels at $.channel[0][0][0][0][0][0][0]…[0][0][0][0]",
+            ),
         ),
         ("not too deep where it is not", unread(&nested(126)), Row),
         (
             "deep where it is not",
             unread(&nested(10_000)),
-            Refused("the value is not JSON: nested deeper than 127 levels at $.unread[0][0][0][0][0][0][0]…[0][0][0][0], byte 302"),
+            Refused(
+                "the value is not JSON: nested deeper than 127 levels at $.unread[0][0][0][0][0][0][0]…[0][0][0][0], byte 302",
+            ),
         ),
         (
             "deep and open",
             unread(&"[".repeat(10_000)),
-            Refused("the value is not JSON: nested deeper than 127 levels at $.unread[0][0][0][0][0][0][0]…[0][0][0][0], byte 302"),
+            Refused(
+                "the value is not JSON: nested deeper than 127 levels at $.unread[0][0][0][0][0][0][0]…[0][0][0][0], byte 302",
+            ),
         ),
         ("nothing but deep", Some(nested(10_000).into_bytes()), Refused("the value is not JSON: nested deeper")),
         (
             "deep objects",
             unread(&(r#"{"a":"#.repeat(10_000) + "1" + &"}".repeat(10_000))),
-            Refused("the value is not JSON: nested deeper than 127 levels at $.unread.a.a.a.a.a.a.a….a.a.a.a, byte 806"),
+            Refused(
+                "the value is not JSON: nested deeper than 127 levels at $.unread.a.a.a.a.a.a.a….a.a.a.a, byte 806",
+            ),
         ),
         (
             "quantity below 16 bits",
@@ -108,9 +112,17 @@ async fn every_value_is_a_row_or_a_refusal_with_its_reason() {
             with("149.90", "1e999"),
             Refused("the JSON does not fit: 1e999 does not fit Decimal(18, 4)"),
         ),
-        ("NaN", with("149.90", "NaN"), Refused("the value is not JSON: expected a value, found `N` at $.price, byte 127")),
+        (
+            "NaN",
+            with("149.90", "NaN"),
+            Refused("the value is not JSON: expected a value, found `N` at $.price, byte 127"),
+        ),
         ("NaN as text", with("149.90", "\"NaN\""), Refused("the JSON does not fit: \"NaN\" is not a decimal number")),
-        ("infinity", with("149.90", "-Infinity"), Refused("the value is not JSON: expected a digit, found `I` at $.price, byte 128")),
+        (
+            "infinity",
+            with("149.90", "-Infinity"),
+            Refused("the value is not JSON: expected a digit, found `I` at $.price, byte 128"),
+        ),
         ("time before DateTime64", with("2026-11-20T", "1899-12-31T"), Refused("the JSON does not fit: ")),
         ("time after DateTime64", with("2026-11-20T", "2300-01-01T"), Refused("the JSON does not fit: ")),
         (
