@@ -81,23 +81,24 @@ impl<'t> Walk<'t> {
                 None => self.reader.skip_scalar(byte)?,
             }
             // A value has ended; so may what it stands in.
-            while self.reader.at < self.target {
+            loop {
+                if self.reader.at >= self.target {
+                    return Ok(begin);
+                }
+                if self.levels.is_empty() {
+                    return self.end(begin);
+                }
                 match self.next()? {
                     Some(ended) => begin = ended,
                     None => break,
                 }
             }
-            if self.levels.is_empty() && self.target == usize::MAX {
-                return self.end(begin);
-            }
-            if self.reader.at >= self.target || self.levels.is_empty() {
-                return Ok(begin);
-            }
         }
     }
 
+    /// The whole value has ended.
     fn end(&mut self, begin: usize) -> Result<usize, Error> {
-        match self.reader.is_at_end() {
+        match self.reader.is_at_end() || self.target != usize::MAX {
             true => Ok(begin),
             false => Err(Error::expected("the end of the text")),
         }
