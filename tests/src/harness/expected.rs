@@ -172,7 +172,7 @@ fn letter(key: &[u8], value: Option<&[u8]>, timestamp: i64, fault: Malformed) ->
         Malformed::MissingField => "missing field",
         Malformed::TransferWithoutDestination => "needs a destination",
         Malformed::UnknownKind => "refund",
-        Malformed::TrailingGarbage => "behind the value",
+        Malformed::TrailingGarbage => "expected the end of the text",
         Malformed::QuantityWord => "two",
         Malformed::PriceWord => "abc",
         Malformed::Truncated
