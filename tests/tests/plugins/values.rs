@@ -58,14 +58,14 @@ async fn every_value_is_a_row_or_a_refusal_with_its_reason() {
             "deep where it is not",
             unread(&nested(10_000)),
             Refused(
-                "the value is not JSON: nested deeper than 127 levels at $.unread[0][0][0][0][0][0][0]…[0][0][0][0], byte 302",
+                "the value is not JSON: nested deeper than 127 levels at $.unread[0][0][0][0][0][0][0]…[0][0][0][0], byte 301",
             ),
         ),
         (
             "deep and open",
             unread(&"[".repeat(10_000)),
             Refused(
-                "the value is not JSON: nested deeper than 127 levels at $.unread[0][0][0][0][0][0][0]…[0][0][0][0], byte 302",
+                "the value is not JSON: nested deeper than 127 levels at $.unread[0][0][0][0][0][0][0]…[0][0][0][0], byte 301",
             ),
         ),
         ("nothing but deep", Some(nested(10_000).into_bytes()), Refused("the value is not JSON: nested deeper")),
@@ -73,7 +73,7 @@ async fn every_value_is_a_row_or_a_refusal_with_its_reason() {
             "deep objects",
             unread(&(r#"{"a":"#.repeat(10_000) + "1" + &"}".repeat(10_000))),
             Refused(
-                "the value is not JSON: nested deeper than 127 levels at $.unread.a.a.a.a.a.a.a….a.a.a.a, byte 806",
+                "the value is not JSON: nested deeper than 127 levels at $.unread.a.a.a.a.a.a.a….a.a.a.a, byte 805",
             ),
         ),
         (
