@@ -101,9 +101,7 @@ pub enum NotYet {
         end: i64,
     },
     /// The commit's metadata is beyond what this version understands.
-    #[error(
-        "{0}; nothing is read until a version that can takes over, or `tidegate plan abandon` or `force` gives the plan up"
-    )]
+    #[error("{0}; nothing is read until a version that can takes over, or `tidegate plan abandon` gives the plan up")]
     Unreadable(PlanFault),
     /// Ranges that were sent, wholly or in part, cannot be read again, so that nobody can tell whether all of their rows are there.
     #[error(
