@@ -306,7 +306,10 @@ impl Delivery {
         let known = current.into_iter().find(|version| version.bundle.id() == planned.bundle);
         let by = match known {
             Some(version) => version,
-            None => self.past.version(planned.bundle, &self.status).await.map_err(in_doubt)?,
+            None => {
+                let like = &self.versions.current().settings;
+                self.past.version(planned.bundle, like, &self.status).await.map_err(in_doubt)?
+            }
         };
         batch.bundle = by.bundle.clone();
         let started = Instant::now();
