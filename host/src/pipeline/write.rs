@@ -120,8 +120,8 @@ impl Delivery {
             if altered {
                 return Some(format!(
                     "table `{}` refuses rows of {} records of range {}, and was altered since the range was planned: it may have taken them before, by a \
-                     try that was not answered. Look whether they are there; then `tidegate plan force` takes the range for written, and `tidegate \
-                     plan abandon` reads it again",
+                     try that was not answered. All else of the range is written. Nothing more is read until an operator has looked whether they are \
+                     there",
                     target.table,
                     records.len(),
                     transformed.batch.range
