@@ -11,7 +11,7 @@ use tidegate_ledger::{BundleId, Planned, Verdicts};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::again::again;
+use super::again::{again, gone};
 use super::batch::Batch;
 use super::budget::Permit;
 use super::deployment::Deployment;
@@ -310,6 +310,10 @@ impl Delivery {
                 planned.first, planned.next, planned.bundle
             )
         };
+        match gone(&batch, &planned) {
+            0 => {}
+            gone => return Err(in_doubt(format!("compaction has removed {gone} of its records since"))),
+        }
         let current = [self.versions.current(), self.versions.proven()];
         let known = current.into_iter().find(|version| version.bundle.id() == planned.bundle);
         let by = match known {

@@ -64,20 +64,7 @@ impl Stand {
 
     /// Writes sales to a partition.
     pub fn write(&self, partition: i32, offsets: std::ops::Range<i64>) -> anyhow::Result<()> {
-        let sale = |number| {
-            Message {
-            value: Some(
-                format!(
-                    "{{\"event_id\":\"0192f0c1-7a3b-7c11-9d2e-{number:012x}\",\"event_time\":\"2026-11-20T10:15:00.123Z\",\
-                     \"product_id\":7,\"quantity\":3,\"price\":1.50,\"channel\":\"web\"}}"
-                )
-                .into_bytes(),
-            ),
-            timestamp: 1_700_000_000_000,
-            ..Message::default()
-        }
-        };
-        self.tenant.kafka.send(&self.topic, partition, &offsets.map(sale).collect::<Vec<_>>())
+        self.tenant.kafka.send(&self.topic, partition, &sales(offsets))
     }
 
     /// What the group's commit of a partition says besides its offset.
@@ -201,4 +188,20 @@ impl Ended {
         ensure!(self.code == Some(code), "it ended with {:?}:\n{text}", self.code);
         Ok(())
     }
+}
+
+/// Sales of one product, numbered.
+pub fn sales(numbers: std::ops::Range<i64>) -> Vec<Message> {
+    let sale = |number| Message {
+        value: Some(
+            format!(
+                "{{\"event_id\":\"0192f0c1-7a3b-7c11-9d2e-{number:012x}\",\"event_time\":\"2026-11-20T10:15:00.123Z\",\
+                 \"product_id\":7,\"quantity\":3,\"price\":1.50,\"channel\":\"web\"}}"
+            )
+            .into_bytes(),
+        ),
+        timestamp: 1_700_000_000_000,
+        ..Message::default()
+    };
+    numbers.map(sale).collect()
 }
