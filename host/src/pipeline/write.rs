@@ -121,7 +121,9 @@ impl Delivery {
                 && rows.is_some_and(|rows| rows.inserts().any(|rows| rows.is_empty()))
             {
                 return Some(format!(
-                    "table `{}` refuses all {} records of range {} that it was to get in one insert, and an insert of them may still be on its way, from a try that was not                      answered. Look whether they are there; then `tidegate plan force` takes the range for written, and `tidegate                      plan abandon` reads it again",
+                    "table `{}` refuses all {} records of range {} that it was to get in one insert, and an insert of them may still be on its way, from a try \
+                     that was not answered. Look whether they are there; then `tidegate plan force` takes the range for written, and `tidegate plan \
+                     abandon` reads it again",
                     target.table,
                     records.len(),
                     transformed.batch.range
