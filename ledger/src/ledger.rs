@@ -177,6 +177,11 @@ impl Ledger {
         self.is_closing = true;
     }
 
+    /// Whether nothing more is planned.
+    pub fn is_closing(&self) -> bool {
+        self.is_closing
+    }
+
     /// What is to be committed, if it is anything else than what the broker has. Nothing while a commit is outstanding.
     pub fn to_commit(&self) -> Option<Entry> {
         if self.outstanding.is_some() {

@@ -29,12 +29,15 @@ pub struct Shelf {
     topic: String,
     /// Whether the topic was seen to be there, and to be compacted.
     ready: tokio::sync::OnceCell<()>,
+    /// What writes to it, from the first time on: many pipelines store something when they begin.
+    producer: tokio::sync::OnceCell<FutureProducer>,
 }
 
 impl Shelf {
     /// The topic is looked for when it is used first.
     pub fn new(settings: &KafkaSettings, topic: &str) -> Self {
-        Self { settings: settings.clone(), topic: topic.to_owned(), ready: tokio::sync::OnceCell::new() }
+        let (ready, producer) = (tokio::sync::OnceCell::new(), tokio::sync::OnceCell::new());
+        Self { settings: settings.clone(), topic: topic.to_owned(), ready, producer }
     }
 
     /// Its name.
@@ -49,15 +52,14 @@ impl Shelf {
     pub async fn put(&self, values: &[(String, &[u8])]) -> Result<(), String> {
         self.ready.get_or_try_init(|| self.make_ready()).await?;
         let fault = |problem: &KafkaError| format!("write to topic `{}`: {}", self.topic, self.reason(problem));
-        let producer: FutureProducer = self.settings.producer().create().map_err(|problem| fault(&problem))?;
+        let producer = self.producer.get_or_try_init(|| async { self.settings.producer().create() }).await;
+        let producer = producer.map_err(|problem| fault(&problem))?;
         let sent = values.iter().map(|(key, value)| {
             let record = FutureRecord::to(&self.topic).key(key).payload(*value);
             let sent = producer.send(record, Timeout::Never);
             async { sent.await.map_err(|(problem, _)| fault(&problem)) }
         });
         try_join_all(sent).await?;
-        // Its threads are joined where waiting is allowed.
-        let _ = tokio::task::spawn_blocking(move || drop(producer)).await;
         Ok(())
     }
 

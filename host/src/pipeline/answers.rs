@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use bytes::Bytes;
 
 use super::batch::Batch;
+use super::inserts::{Span, cuts};
 use super::rows_per_record;
 use super::slices::Members;
 use super::transform::{Reject, Stage, Transformed};
@@ -20,16 +21,18 @@ pub(super) const RANGE_ORIGIN: u32 = u32::MAX;
 const LONGEST_REASON: usize = 1_024;
 
 /// All rows for one route.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct RouteRows {
     /// One for every guest call that emitted rows here.
     pub chunks: Vec<Chunk>,
     /// How many rows there are in all chunks.
     pub rows: usize,
+    /// Where an insert ends and the next begins, where it takes more than one: places among the rows, in order.
+    cuts: Vec<usize>,
 }
 
 /// Rows as they came from the guest, walked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Chunk {
     /// RowBinary.
     pub bytes: Bytes,
@@ -155,6 +158,9 @@ impl Collected {
     /// The result, with further records that the guest was not given any more.
     pub fn into_transformed(mut self, plugin: &dyn Plugin, batch: Batch, poison: Vec<Reject>) -> Transformed {
         self.limit_rows(plugin);
+        for route in &mut self.routes {
+            *route = RouteRows::of(std::mem::take(&mut route.chunks));
+        }
         for reject in poison {
             if let Some(fate) = self.fates.get_mut(reject.record) {
                 *fate = Fate::Rejected;
@@ -257,20 +263,11 @@ impl Transformed {
     pub fn refuse(&mut self, route: usize, stage: Stage, refused: BTreeMap<usize, String>) -> usize {
         let Some(rows) = self.routes.get_mut(route).filter(|_| !refused.is_empty()) else { return 0 };
         let mut had_rows = BTreeSet::new();
-        for chunk in &mut rows.chunks {
-            let mut wrong = Vec::new();
-            for (index, record) in chunk.origins.iter().map(|origin| record_of(*origin)).enumerate() {
-                if let Some(record) = record.filter(|record| refused.contains_key(record)) {
-                    wrong.push(index);
-                    had_rows.insert(record);
-                }
-            }
-            if !wrong.is_empty() {
-                *chunk = chunk.without(&wrong);
-                rows.rows -= wrong.len();
-            }
-        }
-        rows.chunks.retain(|chunk| !chunk.ends.is_empty());
+        rows.leave_out(|_, origin| {
+            let record = record_of(origin).filter(|record| refused.contains_key(record));
+            had_rows.extend(record);
+            record.is_some()
+        });
         let rejected: HashSet<usize> = self.rejects.iter().map(|reject| reject.record).collect();
         for (record, reason) in refused.into_iter().filter(|(record, _)| had_rows.contains(record)) {
             if !rejected.contains(&record) {
@@ -289,19 +286,41 @@ fn record_of(origin: u32) -> Option<usize> {
 }
 
 impl RouteRows {
-    /// Leaves out the rows that are not to be kept, by their indexes among all rows of the route.
-    pub fn retain(&mut self, mut keep: impl FnMut(usize) -> bool) {
-        let mut index = 0;
+    /// These rows, cut into inserts.
+    pub fn of(chunks: Vec<Chunk>) -> Self {
+        let rows = chunks.iter().map(|chunk| chunk.ends.len()).sum();
+        Self { rows, cuts: cuts(&chunks), chunks }
+    }
+
+    /// Leaves out rows, by their places among all rows of the route and their origins. The others stay in the inserts that they were in.
+    pub fn leave_out(&mut self, mut is_wrong: impl FnMut(usize, u32) -> bool) {
+        let (mut index, mut left_out) = (0, 0);
+        let mut cuts = self.cuts.iter_mut().peekable();
         for chunk in &mut self.chunks {
-            let rows = chunk.ends.len();
-            let wrong: Vec<_> = (0..rows).filter(|row| !keep(index + row)).collect();
+            let mut wrong = Vec::new();
+            for (place, origin) in chunk.origins.iter().enumerate() {
+                while let Some(cut) = cuts.next_if(|cut| **cut == index) {
+                    *cut -= left_out;
+                }
+                if is_wrong(index, *origin) {
+                    wrong.push(place);
+                    left_out += 1;
+                }
+                index += 1;
+            }
             if !wrong.is_empty() {
                 *chunk = chunk.without(&wrong);
-                self.rows -= wrong.len();
             }
-            index += rows;
         }
+        cuts.for_each(|cut| *cut -= left_out);
         self.chunks.retain(|chunk| !chunk.ends.is_empty());
+        self.rows -= left_out;
+    }
+
+    /// The rows of each insert, in order. One of which all rows are left out is empty, and keeps its place.
+    pub fn inserts(&self) -> impl Iterator<Item = Span> {
+        let ends = self.cuts.iter().copied().chain(std::iter::once(self.rows));
+        ends.scan(0, |from, end| Some(std::mem::replace(from, end)..end))
     }
 }
 

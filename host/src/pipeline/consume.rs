@@ -1,10 +1,12 @@
 //! A pipeline's memberships, one after the other: each from joining the group to leaving it, with the reader's thread, and the batches that are
 //! under way beside it.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
 use chrono::Utc;
+use futures_util::FutureExt;
 use parking_lot::Mutex;
 use tidegate_ledger::Promise;
 use tokio::sync::mpsc::channel;
@@ -94,8 +96,10 @@ impl Consumer {
         let reports = Reports { sender: finished, wake: wake.clone() };
         let mut under_way = JoinSet::new();
         let mut told = false;
+        let mut made_ready = pin!(self.delivery.make_ready().fuse());
         loop {
             tokio::select! {
+                () = &mut made_ready => {}
                 job = received.recv() => match job {
                     Some(job) => {
                         let delivery = self.delivery.clone();

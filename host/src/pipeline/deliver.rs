@@ -156,6 +156,15 @@ impl Delivery {
         }
     }
 
+    /// Does what the first range would wait for, while the group takes its time to let a member in.
+    pub async fn make_ready(&self) {
+        let version = self.versions.current();
+        if version.guarantee == Guarantee::ExactlyOnce {
+            // Where it cannot be stored, the first range will say so.
+            let _ = self.past.store(&version, &self.status).await;
+        }
+    }
+
     /// The place of a batch among those of its partition, where they have an order. To be asked for in it.
     pub fn turn(&self, job: &Job) -> Option<Turn> {
         let kept = self.versions.current().settings.state == PluginState::Kept;

@@ -14,6 +14,7 @@ mod consume;
 mod deliver;
 mod deployment;
 mod golden;
+mod inserts;
 mod isolate;
 mod kept;
 mod pace;
@@ -40,6 +41,7 @@ mod write;
 
 pub use batch::{Batch, Bundle, Lineage, Token, mint_lineage};
 pub use budget::{Budget, Permit, Spent};
+pub use inserts::Span;
 pub use isolate::{Isolation, isolate};
 pub use kept::renamed_from;
 pub use prepare::{Destination, Preparation, Prepared};

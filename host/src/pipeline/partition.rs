@@ -247,11 +247,11 @@ impl Partition {
     /// It is known how a range is to be written; `go` is answered when it may be, and dropped where it will not be.
     pub fn made(&mut self, range: &Range, (bundle, verdicts): (BundleId, Verdicts), now: u64, go: oneshot::Sender<Go>) {
         let goes_on = match self.standing {
-            Standing::Sound | Standing::Adrift => true,
-            Standing::Stopped => self.stopped_at.is_some_and(|at| range.first < at),
+            // Behind what stopped it nothing is planned any more, also when it is about to begin anew.
+            Standing::Sound | Standing::Stopped | Standing::Adrift => self.stopped_at.is_none_or(|at| range.first < at),
             Standing::Early | Standing::Undecided | Standing::Leaving => false,
         };
-        let Some(ledger) = self.ledger.as_mut().filter(|_| goes_on) else { return };
+        let Some(ledger) = self.ledger.as_mut().filter(|ledger| goes_on && !ledger.is_closing()) else { return };
         let fits = ledger.has_room(range.first, &verdicts);
         let answer = match ledger.made(range.first, bundle, verdicts, now) {
             true => Go::Send,
@@ -577,5 +577,72 @@ impl Partition {
         let fetched = self.queue.as_ref().and_then(Queue::end);
         let end = fetched.max(self.end)?;
         Some((end - self.ledger.as_ref()?.position()).max(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn begun() -> Partition {
+        let key = TopicPartition { topic: "t".into(), partition: 0 };
+        let mut partition = Partition::new(&key, 1, Promise::ExactlyOnce);
+        let taken = Some(Entry { offset: 0, plan: tidegate_ledger::Plan::default() });
+        partition.ledger = Some(Ledger::begin(Promise::ExactlyOnce, 0, taken, mint_lineage(), Ledger::ROOM));
+        partition.position = Some(20);
+        commit(&mut partition);
+        partition
+    }
+
+    fn commit(partition: &mut Partition) {
+        if let Some(ledger) = &mut partition.ledger
+            && let Some(entry) = ledger.to_commit()
+        {
+            ledger.sent(entry);
+        }
+        partition.answered();
+    }
+
+    /// A range of ten that is under way.
+    fn range(partition: &mut Partition, first: i64) -> Range {
+        if let Some(ledger) = &mut partition.ledger {
+            ledger.close(first, first + 10);
+        }
+        partition.in_flight += 1;
+        Range { topic: "t".into(), partition: 0, first, next: first + 10 }
+    }
+
+    fn made(partition: &mut Partition, range: &Range) -> oneshot::Receiver<Go> {
+        let (go, answer) = oneshot::channel();
+        partition.made(range, (BundleId(1), Verdicts::default()), 1, go);
+        answer
+    }
+
+    #[test]
+    fn what_lies_behind_a_stop_ends_also_where_it_is_made_when_the_partition_may_go_on() {
+        for stop in [Some(0), None] {
+            let mut partition = begun();
+            let (stopped, behind) = (range(&mut partition, 0), range(&mut partition, 10));
+            partition.stop(stop);
+            partition.finished(&stopped);
+            partition.resume();
+            assert!(!partition.may_begin_anew(), "one is under way");
+            let mut answer = made(&mut partition, &behind);
+            assert_eq!(answer.try_recv(), Err(oneshot::error::TryRecvError::Closed), "it waits for ever");
+            partition.finished(&behind);
+            assert!(partition.may_begin_anew());
+        }
+    }
+
+    #[test]
+    fn what_lies_before_a_stop_is_planned_and_comes_to_its_end() {
+        let mut partition = begun();
+        let (before, stopped) = (range(&mut partition, 0), range(&mut partition, 10));
+        partition.stop(Some(10));
+        partition.finished(&stopped);
+        partition.resume();
+        let mut answer = made(&mut partition, &before);
+        commit(&mut partition);
+        assert_eq!(answer.try_recv(), Ok(Go::Send));
     }
 }

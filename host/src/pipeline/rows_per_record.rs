@@ -1,7 +1,7 @@
 //! The limit of rows a record, enforced when all calls of a range have answered: a record that became too many rows is rejected
 //! alone, and the others' rows stay.
 
-use super::answers::{Chunk, RANGE_ORIGIN, RouteRows};
+use super::answers::{RANGE_ORIGIN, RouteRows};
 use crate::plugin::Plugin;
 
 /// Takes away the rows of records with more than the plugin's limit of them, over all routes. These records, and why.
@@ -16,9 +16,7 @@ pub(super) fn take_out(routes: &mut [RouteRows], records: usize, plugin: &dyn Pl
     }
     let is_overfull = |origin: u32| rows.get(index(origin)).is_some_and(|rows| *rows > limit);
     for route in routes {
-        route.chunks.iter_mut().for_each(|chunk| *chunk = without(chunk, is_overfull));
-        route.chunks.retain(|chunk| !chunk.ends.is_empty());
-        route.rows = route.chunks.iter().map(|chunk| chunk.ends.len()).sum();
+        route.leave_out(|_, origin| is_overfull(origin));
     }
     let overfull: Vec<_> = rows.iter().enumerate().filter(|(_, rows)| **rows > limit).collect();
     if let Some(usage) = plugin.usage() {
@@ -43,17 +41,4 @@ fn counts(routes: &[RouteRows], records: usize) -> Vec<usize> {
 /// Rows that stand for the range as a whole have no record; what they take `limits.output` bounds.
 fn index(origin: u32) -> usize {
     if origin == RANGE_ORIGIN { usize::MAX } else { usize::try_from(origin).unwrap_or(usize::MAX) }
-}
-
-fn without(chunk: &Chunk, leaves: impl Fn(u32) -> bool) -> Chunk {
-    let (mut bytes, mut ends, mut origins) = (Vec::new(), Vec::new(), Vec::new());
-    for (row, origin) in chunk.rows().zip(&chunk.origins) {
-        if !leaves(*origin) {
-            bytes.extend_from_slice(row);
-            // Shorter than what it is taken from.
-            ends.push(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
-            origins.push(*origin);
-        }
-    }
-    Chunk { bytes: bytes.into(), ends, origins }
 }

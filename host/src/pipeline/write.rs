@@ -81,32 +81,53 @@ pub(super) struct Doubt {
     /// When the range was planned, in seconds since 1970.
     planned_at: u64,
     is_there: AtomicBool,
+    /// Nobody doubts, but some of a route's inserts are done, and others were refused.
+    of_part: AtomicBool,
 }
 
 impl Doubt {
     /// There is none of a range that nobody has tried to write; one that was planned before may have been.
     pub fn of(planned_at: Option<u64>) -> Self {
         let now = || u64::try_from(Utc::now().timestamp()).unwrap_or_default();
-        Self { planned_at: planned_at.unwrap_or_else(now), is_there: AtomicBool::new(planned_at.is_some()) }
+        Self {
+            planned_at: planned_at.unwrap_or_else(now),
+            is_there: AtomicBool::new(planned_at.is_some()),
+            of_part: AtomicBool::new(false),
+        }
     }
 }
 
 impl Delivery {
     /// Why it takes an operator to say what became of rows that a table refuses: where a try in doubt may have brought them there before the
     /// table was altered. They would be there, and in the dead letters too. To be asked when all else is written: then a late try comes to
-    /// nothing, since its token is spent.
+    /// nothing, since its token is spent. Where all rows of an insert are refused no token is, and a late try may yet bring them there.
     pub(super) async fn must_decide(
         &self,
         by: &Deployment,
         transformed: &Transformed,
         doubt: &mut Doubt,
     ) -> Option<String> {
-        if !*doubt.is_there.get_mut() {
+        if !*doubt.is_there.get_mut() && !*doubt.of_part.get_mut() {
             return None;
         }
         let mut backoff = Backoff::of_sink();
         for (route, records) in transformed.refused.iter().filter(|(_, records)| !records.is_empty()) {
             let Some((target, table)) = by.tables.get(*route) else { continue };
+            let rows = transformed.routes.get(*route);
+            let spends_tokens =
+                by.outlets.iter().any(|outlet| outlet.transaction().is_none() && outlet.routes.contains(route));
+            if *doubt.is_there.get_mut()
+                && spends_tokens
+                && rows.is_some_and(|rows| rows.inserts().any(|rows| rows.is_empty()))
+            {
+                return Some(format!(
+                    "table `{}` refuses all {} records of range {} that it was to get in one insert, and an insert of them may still be on its way, from a try \
+                     that was not answered. Nothing more is read until an operator has looked whether they are there",
+                    target.table,
+                    records.len(),
+                    transformed.batch.range
+                ));
+            }
             let subject = format!("sink {target}");
             let altered = loop {
                 match table.altered_since(doubt.planned_at).await {
@@ -159,6 +180,10 @@ impl Delivery {
                     return Written::Elsewhere;
                 }
                 Err((Some(route), SinkFault::Rows(refusal))) => {
+                    // Inserts before the one that is refused are done.
+                    if transformed.routes.get(route).is_some_and(|rows| rows.inserts().count() > 1) {
+                        doubt.of_part.store(true, Ordering::Relaxed);
+                    }
                     match self.blame(by, transformed, outlet, route).await {
                         Ok(rows) if rows.is_empty() => {
                             format!(

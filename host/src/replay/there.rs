@@ -69,7 +69,7 @@ pub async fn take_out(
             let Some(of_route) = transformed.routes.get_mut(route) else { continue };
             let is_done = |index: usize| matches!(rows.get(index), Some(Some(row)) if done.contains(&row.offset));
             let before = of_route.rows;
-            of_route.retain(|index| !is_done(index));
+            of_route.leave_out(|index, _| is_done(index));
             let taken = u64::try_from(before - of_route.rows).unwrap_or_default();
             *there.rows.entry(route).or_insert(0) += taken;
             let open = rows.iter().flatten().map(|row| row.offset).filter(|offset| !done.contains(offset));

@@ -55,7 +55,7 @@ mod tests {
     fn rows(bytes: &[u8], ends: &[u32]) -> RouteRows {
         let origins = vec![0; ends.len()];
         let chunk = Chunk { bytes: bytes.to_vec().into(), ends: ends.to_vec(), origins };
-        RouteRows { chunks: vec![chunk], rows: ends.len() }
+        RouteRows::of(vec![chunk])
     }
 
     #[test]

@@ -85,7 +85,7 @@ fn rows() -> RouteRows {
         }
         Chunk { bytes: bytes.into(), ends, origins: ids.collect() }
     };
-    RouteRows { chunks: vec![chunk(0..ROWS / 2), chunk(ROWS / 2..ROWS)], rows: ROWS as usize }
+    RouteRows::of(vec![chunk(0..ROWS / 2), chunk(ROWS / 2..ROWS)])
 }
 
 /// A row in RowBinary, from ClickHouse's description of the format. A UUID is two numbers of 64 bits, the high one first.

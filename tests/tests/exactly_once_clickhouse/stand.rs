@@ -168,7 +168,7 @@ impl Batch {
         });
         let origins = (0..u32::try_from(count).unwrap()).collect();
         let chunk = Chunk { bytes: rows.concat().into(), ends: ends.collect(), origins };
-        Self { token: Token::new(lineage, &range, route), range, rows: RouteRows { chunks: vec![chunk], rows: count } }
+        Self { token: Token::new(lineage, &range, route), range, rows: RouteRows::of(vec![chunk]) }
     }
 
     /// Of the one column `n UInt64`.
@@ -179,10 +179,8 @@ impl Batch {
 
     /// The same write without some of its rows.
     pub fn without(&self, blamed: &[Blamed]) -> Self {
-        let rows: Vec<_> = self.rows.chunks.iter().flat_map(Chunk::rows).map(<[u8]>::to_vec).enumerate().collect();
-        let kept = rows.into_iter().filter(|(row, _)| blamed.iter().all(|blamed| blamed.row != *row));
-        let kept: Vec<_> = kept.map(|(_, row)| row).collect();
-        let Self { rows, .. } = Self::new(LINEAGE, 0, ROUTE, &kept);
+        let mut rows = self.rows.clone();
+        rows.leave_out(|row, _| blamed.iter().any(|blamed| blamed.row == row));
         Self { token: self.token.clone(), range: self.range.clone(), rows }
     }
 

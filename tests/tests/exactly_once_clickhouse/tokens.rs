@@ -130,6 +130,34 @@ fn what_is_too_much_for_one_insert_goes_in_chunks_that_are_known_again() -> anyh
 }
 
 #[test]
+fn inserts_stay_as_they_were_cut_when_rows_are_left_out() -> anyhow::Result<()> {
+    let stand = Stand::new()?;
+    table(&stand)?;
+    let inserts = AtomicUsize::new(0);
+    // Two of the three inserts pass. Then the table begins to refuse a row of the first.
+    let front = Front::start(&stand.url, move |request| {
+        let breaks = request.is_insert() && inserts.fetch_add(1, Ordering::Relaxed) == 2;
+        if breaks { Deed::Break } else { Deed::Pass }
+    })?;
+    let sink = stand.sink(&front.url(), "")?;
+    let sales = stand.open_in(&sink, "t", "n UInt64", tidegate::config::Guarantee::ExactlyOnce)?;
+    let batch = Batch::numbers(0, 0..1_200_000);
+    ensure!(stand.write(&sales, &batch).is_err());
+    ensure!(stand.count("t")? == 1_000_000);
+    stand.run("ALTER TABLE {db}.t ADD CONSTRAINT c CHECK n != 3")?;
+    let refused = stand.write(&sales, &batch);
+    ensure!(matches!(refused, Err(SinkFault::Rows(_))), "{refused:?}");
+    let blamed = stand.blame(&sales, &batch)?;
+    ensure!(blamed.iter().map(|blamed| blamed.row).collect::<Vec<_>>() == [3], "{blamed:?}");
+    for _ in 0..2 {
+        stand.write(&sales, &batch.without(&blamed))?;
+    }
+    let there = (stand.count("t")?, stand.number("SELECT uniqExact(n) FROM {db}.t")?);
+    ensure!(there == (1_200_000, 1_200_000), "{there:?} rows, and as many different ones");
+    Ok(())
+}
+
+#[test]
 fn after_a_delete_a_spent_token_still_swallows_and_a_new_lineage_writes() -> anyhow::Result<()> {
     let stand = Stand::new()?;
     table(&stand)?;

@@ -4,5 +4,6 @@
 
 mod costs;
 mod crashes;
+mod doubts;
 mod sizes;
 mod stand;

@@ -17,8 +17,13 @@ pub struct Stand {
 
 impl Stand {
     pub fn new(name: &str) -> anyhow::Result<Self> {
+        Self::of(&SHOP, name)
+    }
+
+    /// With a topic for the sales of this shop, and none of them in it.
+    pub fn of(shop: &Shop, name: &str) -> anyhow::Result<Self> {
         let tenant = Tenant::new(name)?;
-        let topic = tenant.create_topic("sales", SHOP.partitions)?;
+        let topic = tenant.create_topic("sales", shop.partitions)?;
         tenant.create_tables("sales")?;
         let mut pipeline = tenant.pipeline("sales", &topic)?;
         pipeline.section("[batch]\nrecords = 2000\nlinger = \"200 ms\"");

@@ -172,7 +172,7 @@ impl At {
 
 fn route_rows(rows: &[Vec<u8>]) -> RouteRows {
     let (first, second) = rows.split_at(rows.len() / 2);
-    RouteRows { chunks: vec![chunk(first), chunk(second)], rows: rows.len() }
+    RouteRows::of(vec![chunk(first), chunk(second)])
 }
 
 /// The sink of a gateway's file.

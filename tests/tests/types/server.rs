@@ -65,7 +65,7 @@ impl Server {
         });
         let chunk =
             Chunk { bytes: rows.concat().into(), ends: ends.collect(), origins: (0..u32::try_from(count)?).collect() };
-        let rows = RouteRows { chunks: vec![chunk], rows: count };
+        let rows = RouteRows::of(vec![chunk]);
         let token = Token::new(mint_lineage(), &range, 0);
         self.runtime.block_on(async {
             let table = self.sink.open(&table, columns, Guarantee::AtLeastOnce).await?;

@@ -12,13 +12,14 @@ use bytes::Bytes;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::chunks::{Span, bytes, cut};
+use super::chunks::bytes;
 use super::classify::classify_insert;
 use super::form::Declared;
 use super::names::{quoted, text};
 use super::relations::Relation;
 use super::server::Server;
 use super::table::ClickHouseTable;
+use crate::pipeline::Span;
 use crate::sink::{Blamed, SinkFault, Write};
 
 /// For some five hundred bad rows, where the server names them, or eighty among fifty thousand where it does not. Where there are more,
@@ -53,7 +54,7 @@ pub(super) async fn blame(table: &ClickHouseTable, write: Write<'_>) -> Result<V
         until: Instant::now() + LONGEST,
     };
     let mut found = Ok(());
-    for span in cut(write.rows) {
+    for span in write.rows.inserts().filter(|span| !span.is_empty()) {
         if found.is_ok() {
             found = search.search(span).await;
         }

@@ -1,46 +1,8 @@
-//! Rows cut into inserts. Each is one block of the server and has a token of its own, so where the cuts are must follow from the rows
-//! alone: a try again makes the same ones.
+//! The bytes of rows, as an insert sends them.
 
 use bytes::Bytes;
 
-use crate::pipeline::RouteRows;
-
-/// Well below the million rows that the server makes into one block.
-const MOST_ROWS: usize = 500_000;
-/// What a server may be asked to hold of one insert, several times over, while it sorts it.
-const MOST_BYTES: usize = 128 << 20;
-
-/// Rows by their places in a write: from the first, up to the second.
-pub(super) type Span = std::ops::Range<usize>;
-
-/// The inserts of a write, in order.
-pub(super) fn cut(rows: &RouteRows) -> Vec<Span> {
-    let bytes: usize = rows.chunks.iter().map(|chunk| chunk.bytes.len()).sum();
-    match rows.rows {
-        0 => Vec::new(),
-        1..=MOST_ROWS if bytes <= MOST_BYTES => std::iter::once(0..rows.rows).collect(),
-        _ => cut_at(rows, MOST_ROWS, MOST_BYTES),
-    }
-}
-
-fn cut_at(rows: &RouteRows, most_rows: usize, most_bytes: usize) -> Vec<Span> {
-    let (mut cuts, mut from, mut held, mut index) = (Vec::new(), 0, 0, 0);
-    for chunk in &rows.chunks {
-        for row in chunk.rows() {
-            // A row that is larger than all that may be is an insert alone.
-            if index > from && (index - from == most_rows || held + row.len() > most_bytes) {
-                cuts.push(from..index);
-                (from, held) = (index, 0);
-            }
-            held += row.len();
-            index += 1;
-        }
-    }
-    if index > from {
-        cuts.push(from..index);
-    }
-    cuts
-}
+use crate::pipeline::{RouteRows, Span};
 
 /// The bytes of some of the rows, as they lie in memory.
 pub(super) fn bytes(rows: &RouteRows, span: &Span) -> Vec<Bytes> {
@@ -79,21 +41,7 @@ mod tests {
             Chunk { bytes: bytes.into(), origins: vec![0; ends.len()], ends }
         };
         let chunks: Vec<_> = chunks.iter().map(&mut chunk).collect();
-        RouteRows { rows: chunks.iter().map(|chunk| chunk.ends.len()).sum(), chunks }
-    }
-
-    #[test]
-    fn inserts_are_as_large_as_they_may_be_across_the_guests_calls() {
-        let rows = rows(&[&[1, 1, 1], &[1, 1], &[], &[1]]);
-        assert_eq!(cut_at(&rows, 4, 100), [0..4, 4..6]);
-        assert_eq!(cut_at(&rows, 6, 100), std::slice::from_ref(&(0..6)));
-        assert_eq!(cut_at(&rows, 100, 2), [0..2, 2..4, 4..6]);
-        assert!(cut(&RouteRows::default()).is_empty());
-    }
-
-    #[test]
-    fn a_row_beyond_all_bounds_goes_alone() {
-        assert_eq!(cut_at(&rows(&[&[1, 9, 1]]), 10, 4), [0..1, 1..2, 2..3]);
+        RouteRows::of(chunks)
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //!
 //! Exactly once rests on the server's memory of tokens: an insert under a token that a table has seen is answered as if it were done, and
 //! adds nothing. `needs` says how much a table and the targets of its views must remember, `settings` keeps the same rows the same
-//! blocks, `chunks` cuts what is too much for one.
+//! blocks, `chunks` takes the bytes of one insert out of a range.
 //!
 //! ```text
 //! mod.rs        the server, opening tables
@@ -17,7 +17,7 @@
 //! settings.rs   what is said with every insert
 //! table.rs      an open table: inserts, and tables that are altered meanwhile
 //! form.rs       how rows are sent to it
-//! chunks.rs     rows cut into inserts
+//! chunks.rs     the bytes of an insert's rows
 //! blame.rs      which rows a table refuses
 //! classify.rs   what the server answers
 //! reading.rs    which rows a table has, for who compares

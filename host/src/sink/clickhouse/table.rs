@@ -11,13 +11,13 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::blame::blame;
-use super::chunks::{Span, bytes, cut};
+use super::chunks::bytes;
 use super::classify::classify_insert;
 use super::columns::{LiveTable, changed, object_columns};
 use super::form::{Declared, Form};
 use super::names::qualified;
 use super::settings::TOKEN;
-use crate::pipeline::Token;
+use crate::pipeline::{Span, Token};
 use crate::plugin::BoxFuture;
 use crate::rows::ObjectColumns;
 use crate::sink::pace::Pace;
@@ -126,7 +126,7 @@ impl Table for ClickHouseTable {
     /// the server refuses are there, and are the same again when that row is left out.
     fn write<'a>(&'a self, write: Write<'a>) -> BoxFuture<'a, Result<(), SinkFault>> {
         Box::pin(async move {
-            for (number, span) in cut(write.rows).into_iter().enumerate() {
+            for (number, span) in write.rows.inserts().enumerate().filter(|(_, span)| !span.is_empty()) {
                 self.insert(&write, &span, &write.token.chunk(number)).await?;
             }
             Ok(())

@@ -57,7 +57,7 @@ mod tests {
             origins: vec![0; ends.len()],
         };
         let chunks = vec![chunk(b"abbccc", &[1, 3, 6]), chunk(b"", &[]), chunk(b"d", &[1]), chunk(b"eef", &[2, 3])];
-        let rows = RouteRows { chunks, rows: 6 };
+        let rows = RouteRows::of(chunks);
         let pieces = |range| {
             let part = Part::of(&rows, range);
             let pieces = part.pieces().map(|piece| String::from_utf8_lossy(piece).into_owned());
