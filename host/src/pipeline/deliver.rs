@@ -237,7 +237,7 @@ impl Delivery {
         ask: Ask<'_>,
     ) -> Outcome {
         let must_plan = planned_at.is_some() || by.guarantee == Guarantee::ExactlyOnce;
-        let mut doubt = Doubt::of(planned_at);
+        let mut doubt = Doubt::of(planned_at, must_plan);
         let mut open: Vec<_> = by.outlets.iter().collect();
         loop {
             if must_plan {
@@ -263,6 +263,7 @@ impl Delivery {
             for (outlet, written) in open.into_iter().zip(written) {
                 match written {
                     Written::Done => {}
+                    Written::Unknowable(reason) => return Outcome::Stopped(reason),
                     Written::Elsewhere => {
                         return Outcome::Stopped(
                             "its rows belong elsewhere since another version took over".to_owned(),
