@@ -51,6 +51,12 @@ const LINEAGE: &str = "lineage";
 const BUNDLES: &str = "bundles";
 const RANGES: &str = "plan";
 
+impl BundleId {
+    /// Whatever version is deployed where the range is processed next, by an operator's word: it is planned anew with that one before
+    /// anything of it is sent.
+    pub const DEPLOYED: Self = Self(0);
+}
+
 impl Planned {
     /// Whether both are the same, whenever they were planned.
     pub fn is_like(&self, other: &Self) -> bool {

@@ -1,4 +1,4 @@
-//! Which records and rows of a range are left out, in few characters: the metadata of a commit holds 4,096.
+//! Which records and rows of a range are left out, and how many offsets have no record, in few characters: the metadata of a commit holds 4,096.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -7,6 +7,9 @@ use std::fmt;
 /// offset, which stays the same when a compaction takes others away.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Verdicts {
+    /// So many offsets of the range had no record: marks of transactions, and what was compacted before. Where it is more by now, records that
+    /// were processed are gone.
+    pub gaps: u32,
     /// Records that the plugin cannot take: it traps on them, or takes too long.
     pub poison: BTreeSet<u32>,
     /// By route: records whose rows the table does not take.
@@ -33,7 +36,9 @@ impl Verdicts {
     pub(crate) fn read(parts: &mut std::str::Split<'_, char>) -> Option<Self> {
         let mut verdicts = Self::default();
         for part in parts {
-            if let Some(list) = part.strip_prefix('p') {
+            if let Some(count) = part.strip_prefix('g') {
+                verdicts.gaps = count.parse().ok().filter(|count| *count > 0)?;
+            } else if let Some(list) = part.strip_prefix('p') {
                 verdicts.poison = read_list(list)?;
             } else {
                 let (route, list) = part.strip_prefix('r')?.split_once(':')?;
@@ -46,6 +51,9 @@ impl Verdicts {
 
 impl fmt::Display for Verdicts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.gaps > 0 {
+            write!(f, ".g{}", self.gaps)?;
+        }
         if !self.poison.is_empty() {
             write!(f, ".p")?;
             write_list(&self.poison, f)?;
@@ -120,7 +128,10 @@ mod tests {
         verdicts.refuse(0, 7);
         verdicts.refuse(12, 49_999);
         assert_eq!((verdicts.len(), verdicts.is_empty()), (11, false));
-        assert_eq!(again(&verdicts), Some(verdicts));
+        verdicts.gaps = u32::MAX;
+        assert_eq!((verdicts.len(), again(&verdicts)), (11, Some(verdicts)), "nothing is left out of a gap");
+        let gaps = Verdicts { gaps: 3, ..Verdicts::default() };
+        assert_eq!((gaps.is_empty(), gaps.to_string(), again(&gaps)), (true, ".g3".to_owned(), Some(gaps)));
     }
 
     #[test]
@@ -133,7 +144,7 @@ mod tests {
 
     #[test]
     fn what_is_no_list_is_not_read() {
-        for text in ["pg", "p!", "r:A", "rx:A", "r1A", "pBA", "p________", "x"] {
+        for text in ["g", "g0", "g-1", "gA", "pg", "p!", "r:A", "rx:A", "r1A", "pBA", "p________", "x"] {
             assert_eq!(Verdicts::read(&mut text.split('.')), None, "{text}");
         }
     }

@@ -1,7 +1,7 @@
 //! Bundles: what has processed ranges that are planned, kept where every gateway finds it. A range that is taken over is processed again by the
 //! bundle of its plan, though another version lies in the plugin directory by then, or none.
 //!
-//! They lie in a compacted topic. A bundle is a manifest under `bundle/ID`, which holds the pipeline file's text and names the other files by
+//! They lie in a compacted topic. A bundle is a [`Manifest`] under `bundle/ID`, which says all that decides rows and names files by
 //! their SHA-256; the files lie in pieces under `piece/SHA-256/NUMBER`. Beside them, `group/GROUP/TOPIC`
 //! says that a group has planned ranges of a topic.
 
@@ -13,11 +13,14 @@ use std::path::Path;
 use parking_lot::Mutex;
 use tidegate_ledger::BundleId;
 
-use self::manifest::{Manifest, pieces};
-use crate::config::{PipelineName, PipelineSettings};
+use self::manifest::{files, pieces};
+use crate::config::PipelineSettings;
 use crate::kafka::{KafkaSettings, Shelf};
+use crate::pipeline::Bundle;
 use crate::plugin::PluginHash;
 use crate::watch::Source;
+
+pub use self::manifest::Manifest;
 
 /// The topic's name where the gateway's file names no other.
 pub const TOPIC: &str = "tidegate.bundles";
@@ -70,14 +73,18 @@ impl Bundles {
     ///
     /// # Errors
     /// Where it cannot be put there just now.
-    pub async fn store(&self, id: BundleId, source: &Source, settings: &PipelineSettings) -> Result<(), BundleFault> {
-        let (manifest, files) = Manifest::of(source);
-        let manifest = manifest.write();
+    pub async fn store(
+        &self,
+        bundle: &Bundle,
+        source: &Source,
+        settings: &PipelineSettings,
+    ) -> Result<(), BundleFault> {
+        let (files, manifest) = (files(source), Manifest::of(settings, source, bundle.plugin).text());
         let named = files.iter().flat_map(|(hash, bytes)| pieces(*hash, bytes));
         let new: Vec<_> = named.filter(|(key, _)| !self.put.lock().contains(key)).collect();
         self.put(&new).await?;
         // What names the pieces comes when they are there.
-        let named = [(bundle_key(id), manifest.as_bytes())];
+        let named = [(bundle_key(bundle.id()), manifest.as_bytes())];
         let groups = settings.topics.iter().map(|topic| (group_key(&settings.group, topic), &b"{}"[..]));
         self.put(&named.into_iter().chain(groups).collect::<Vec<_>>()).await
     }
@@ -90,18 +97,25 @@ impl Bundles {
         Ok(())
     }
 
-    /// The files of a bundle, as a pipeline file in the place of `file` and those beside it; none where it is not there.
+    /// The files of a bundle, as if they lay beside the pipeline file `file`; what decides no rows is as in `like`. None where it is not there.
     ///
     /// # Errors
     /// Where the topic cannot be read, or does not hold what was put there.
-    pub async fn fetch(&self, id: BundleId, name: &PipelineName, file: &Path) -> Result<Option<Source>, BundleFault> {
+    pub async fn fetch(
+        &self,
+        id: BundleId,
+        like: &PipelineSettings,
+        file: &Path,
+    ) -> Result<Option<Source>, BundleFault> {
         let broken = |problem: String| BundleFault::Broken { id, topic: self.topic().to_owned(), problem };
-        let key = bundle_key(id);
-        let found = self.shelf.get([key.clone()].into()).await.map_err(BundleFault::Unavailable)?;
-        let Some(text) = found.get(&key) else { return Ok(None) };
-        let manifest = Manifest::read(text).map_err(broken)?;
-        let pieces = self.shelf.get(manifest.piece_keys()).await.map_err(BundleFault::Unavailable)?;
-        manifest.source(&pieces, name, file).map(Some).map_err(broken)
+        let named = move |text: &[u8]| {
+            let manifest = Manifest::read(text, id)?;
+            Ok((manifest.piece_keys(), manifest))
+        };
+        let found = self.shelf.get_with(bundle_key(id), named).await.map_err(BundleFault::Unavailable)?;
+        let Some(found) = found else { return Ok(None) };
+        let (manifest, pieces) = found.map_err(broken)?;
+        manifest.source(&pieces, like, file).map(Some).map_err(broken)
     }
 
     /// Whether a group has ever planned ranges of a topic. For threads that may wait.
@@ -113,7 +127,7 @@ impl Bundles {
         if self.put.lock().contains(&key) {
             return Ok(true);
         }
-        let found = self.shelf.get_now(&[key.clone()].into())?.contains_key(&key);
+        let found = self.shelf.has_now(&key)?;
         if found {
             self.put.lock().insert(key);
         }

@@ -42,6 +42,11 @@ impl<T> Draft<T> {
         }
     }
 
+    /// Of a file without faults, whose keys are nobody's to mend.
+    pub fn of(file: &Path, value: T) -> Self {
+        Self { value: Some(value), faults: Vec::new(), places: Places::default(), file: file.to_owned() }
+    }
+
     /// The value of a file without faults.
     ///
     /// # Errors

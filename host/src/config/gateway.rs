@@ -17,6 +17,8 @@ use super::units::{ByteSize, parse_duration};
 /// What `gateway.toml` says.
 #[derive(Clone, Debug)]
 pub struct GatewaySettings {
+    /// The file itself.
+    pub file: PathBuf,
     /// The topic that holds what planned ranges are processed with.
     pub bundles: String,
     /// librdkafka's settings, `bootstrap.servers` among them.
@@ -65,7 +67,7 @@ impl GatewaySettings {
     /// All faults of the file at once.
     pub fn read(file: &Path) -> Result<Self, ConfigFaults> {
         let base = file.parent().unwrap_or(Path::new("")).to_owned();
-        Document::read(file, |top| Self::of(top, &base, plugins(top, &base)))
+        Document::read(file, |top| Self::of(top, file, plugins(top, &base)))
     }
 
     /// Reads the file as far as it can be read; the plugin directory nearly always.
@@ -73,11 +75,12 @@ impl GatewaySettings {
         let base = file.parent().unwrap_or(Path::new("")).to_owned();
         Document::draft(file, |top| {
             let plugins = plugins(top, &base);
-            Some((plugins.clone(), Self::of(top, &base, plugins)))
+            Some((plugins.clone(), Self::of(top, file, plugins)))
         })
     }
 
-    fn of(top: &Section<'_>, base: &Path, plugins: PathBuf) -> Option<Self> {
+    fn of(top: &Section<'_>, file: &Path, plugins: PathBuf) -> Option<Self> {
+        let base = file.parent().unwrap_or(Path::new(""));
         let kafka = match top.section("kafka") {
             Some(section) => kafka(&section, base),
             None => {
@@ -111,6 +114,7 @@ impl GatewaySettings {
             top.fault("state", format!("is \"{state}\", within the plugin directory \"{plugins}\", where others write; expected a folder of the gateway's own"));
         }
         Some(Self {
+            file: file.to_owned(),
             bundles,
             kafka: kafka?,
             sinks: sinks?,

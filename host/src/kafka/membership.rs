@@ -338,11 +338,14 @@ fn unexpected(message: &BorrowedMessage<'_>) -> Event {
 /// By this facility of its log librdkafka tells of a connection that was up or was to be: `rd_kafka_broker_fail`.
 pub(super) const BROKEN: &str = "FAIL";
 
+/// What librdkafka calls the connection that commits go by; it stands in each line that is about it.
+const COORDINATOR: &str = "GroupCoordinator";
+
 /// Collects what librdkafka says within a poll.
 pub struct Context {
     events: Mutex<VecDeque<Event>>,
     closing: AtomicBool,
-    /// Whether a connection broke since a commit was sent, which may have been on it.
+    /// Whether the connection to the group's coordinator broke since a commit was sent, which may have been on it.
     broken: AtomicBool,
     /// Whether a line of the log has come.
     logged: AtomicBool,
@@ -390,7 +393,7 @@ impl ConsumerContext for Context {
     fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
         let result = match self.broken.load(Ordering::Acquire) {
             false => result.map_err(|fault| CommitFault::of(&fault)),
-            true => Err(CommitFault::Unknown("a connection broke before it was answered".to_owned())),
+            true => Err(CommitFault::Unknown("the connection broke before it was answered".to_owned())),
         };
         self.push(Event::Committed(result));
     }
@@ -401,8 +404,12 @@ impl ClientContext for Context {
         // What matters comes as an event as well; these are for looking closer.
         tracing::debug!(target: "librdkafka", ?level, facility, "{message}");
         self.logged.store(true, Ordering::Relaxed);
-        if facility == BROKEN {
+        if facility == BROKEN && message.contains(COORDINATOR) {
             self.broken.store(true, Ordering::Release);
+        }
+        // At the level of debugging the same comes once more.
+        if level as i32 >= RDKafkaLogLevel::Debug as i32 {
+            return;
         }
         if let Some(text) = self.troubles.overhear(facility, message) {
             self.push(Event::Trouble(text));
@@ -414,5 +421,42 @@ impl ClientContext for Context {
         if let Some(text) = self.troubles.hear(code, reason) {
             self.push(Event::Trouble(text));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::config::KafkaValue;
+
+    /// What becomes of a commit during which librdkafka has said this.
+    fn committed(level: RDKafkaLogLevel, line: &str) -> Result<(), CommitFault> {
+        let brokers = ("bootstrap.servers".to_owned(), KafkaValue::Plain("127.0.0.1:1".to_owned()));
+        let context = Context::new(&KafkaSettings::new(BTreeMap::from([brokers])).unwrap());
+        context.log(level, BROKEN, line);
+        context.commit_callback(Ok(()), &TopicPartitionList::new());
+        let events: Vec<_> = context.events.lock().drain(..).collect();
+        let answer = events.into_iter().find_map(|event| match event {
+            Event::Committed(answer) => Some(answer),
+            _ => None,
+        });
+        answer.unwrap()
+    }
+
+    #[test]
+    fn a_commits_fate_is_unknown_where_its_own_connection_broke_and_nowhere_else() {
+        let words = "Disconnected: connection closed by peer: receive 0 after POLLIN (after 3123ms in state UP)";
+        let of = |broker: &str| format!("[thrd:{broker}]: {broker}: {words}");
+        for other in ["10.0.0.1:9092/1", "sasl_ssl://broker-1:9093/bootstrap"] {
+            assert_eq!(committed(RDKafkaLogLevel::Info, &of(other)), Ok(()));
+        }
+        for level in [RDKafkaLogLevel::Info, RDKafkaLogLevel::Debug] {
+            assert!(matches!(committed(level, &of("GroupCoordinator")), Err(CommitFault::Unknown(_))));
+        }
+        // The second time within half a minute, which is told to whoever debugs and to nobody else.
+        let again = format!("{}: identical to last error: error log suppressed", of("GroupCoordinator"));
+        assert!(matches!(committed(RDKafkaLogLevel::Debug, &again), Err(CommitFault::Unknown(_))));
     }
 }

@@ -33,7 +33,7 @@ pub use excerpt::{Excerpt, Excerpts, Kept, Most};
 pub use inquiry::{Ends, HasPlanned, Inquiry, Positions, Progress};
 pub use membership::{Commit, Event, JoinFault, Membership, Queue, Subscription};
 pub use native::{Bound, FetchFault, Fetched, GroupOffsets, Wake};
-pub use plans::{GroupCommit, Plans};
+pub use plans::{GroupCommit, Plans, TopicCommits};
 pub use position::{Moved, NotYet, Position};
 pub use settings::{KafkaSettings, SettingsFault};
 pub use shelf::Shelf;

@@ -12,12 +12,27 @@ use super::files;
 use super::membership::Context;
 use super::settings::KafkaSettings;
 
+/// How long one answer may take.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// How long to wait before it is looked once more whether members have left.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
 /// The commits of one group.
 pub struct Plans {
     settings: KafkaSettings,
     consumer: BaseConsumer<Context>,
     group: String,
     until: Instant,
+}
+
+/// A group's commits in a topic.
+#[derive(Clone, Debug)]
+pub struct TopicCommits {
+    /// How many partitions the topic has.
+    pub partitions: usize,
+    /// Of those that have one.
+    pub commits: Vec<GroupCommit>,
 }
 
 /// A group's commit of a partition.
@@ -32,23 +47,23 @@ pub struct GroupCommit {
 }
 
 impl Plans {
-    /// Joins nothing. All that is asked for has to be answered within `patience`.
+    /// Joins nothing. All that is asked for has to be answered before `until`.
     ///
     /// # Errors
     /// Where librdkafka refuses the settings.
-    pub fn of(settings: &KafkaSettings, group: &str, patience: Duration) -> Result<Self, String> {
+    pub fn of(settings: &KafkaSettings, group: &str, until: Instant) -> Result<Self, String> {
         let mut config = settings.looker();
         config.set("group.id", group).set("enable.auto.commit", "false");
         let made = config.create_with_context(Context::new(settings));
         let consumer = made.map_err(|fault: KafkaError| files::reason(settings, &fault.to_string()))?;
-        Ok(Self { settings: settings.clone(), consumer, group: group.to_owned(), until: Instant::now() + patience })
+        Ok(Self { settings: settings.clone(), consumer, group: group.to_owned(), until })
     }
 
-    /// The group's commits in a topic, of those partitions that have one.
+    /// The group's commits in a topic.
     ///
     /// # Errors
     /// Where no broker answers, or there is no such topic.
-    pub fn read(&self, topic: &str) -> Result<Vec<GroupCommit>, String> {
+    pub fn read(&self, topic: &str) -> Result<TopicCommits, String> {
         let metadata = self.consumer.fetch_metadata(Some(topic), self.left()).map_err(|fault| self.reason(&fault))?;
         let found = metadata.topics().iter().find(|found| found.name() == topic && found.error().is_none());
         let found = found.filter(|found| !found.partitions().is_empty());
@@ -66,7 +81,41 @@ impl Plans {
                 commits.push(GroupCommit { partition, offset, metadata: element.metadata().to_owned() });
             }
         }
-        Ok(commits)
+        Ok(TopicCommits { partitions: found.partitions().len(), commits })
+    }
+
+    /// Returns once the group has no member: from then on only whoever is no member commits.
+    ///
+    /// # Errors
+    /// Where members stay, or no broker answers.
+    pub fn wait_until_empty(&self) -> Result<(), String> {
+        let mut told = false;
+        loop {
+            let list = self.consumer.fetch_group_list(Some(&self.group), ANSWER);
+            let list = list.map_err(|fault| self.reason(&fault))?;
+            let members: usize = list.groups().iter().map(|group| group.members().len()).sum();
+            if members == 0 {
+                return Ok(());
+            }
+            if Instant::now() >= self.until {
+                return Err(self.has_members(&format!("still has members ({members})")));
+            }
+            if !std::mem::replace(&mut told, true) {
+                let group = &self.group;
+                eprintln!(
+                    "group `{group}` has members ({members}), which alone may commit while they are there; waiting until they have left"
+                );
+            }
+            std::thread::sleep(LOOK_AGAIN);
+        }
+    }
+
+    fn has_members(&self, how: &str) -> String {
+        format!(
+            "group `{}` {how}, and only they may commit: move the pipeline file out of every gateway's plugin directory (mv sales.toml \
+             sales.toml.off), run this again, and put it back",
+            self.group
+        )
     }
 
     /// Sets a commit.
@@ -80,11 +129,9 @@ impl Plans {
         element.set_offset(Offset::Offset(commit.offset)).map_err(|fault| self.reason(&fault))?;
         element.set_metadata(&commit.metadata);
         self.consumer.commit(&list, CommitMode::Sync).map_err(|fault| match fault.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::UnknownMemberId | RDKafkaErrorCode::IllegalGeneration) => format!(
-                "group `{}` has members, and only they may commit; move the pipeline file out of every gateway's plugin directory, \
-                 run this again, and put it back",
-                self.group
-            ),
+            Some(RDKafkaErrorCode::UnknownMemberId | RDKafkaErrorCode::IllegalGeneration) => {
+                self.has_members("has members again")
+            }
             _ => self.reason(&fault),
         })
     }

@@ -101,17 +101,18 @@ pub enum NotYet {
         end: i64,
     },
     /// The commit's metadata is beyond what this version understands.
-    #[error("{0}; nothing is read until a version that can takes over, or `tidegate plan abandon` gives the plan up")]
+    #[error("{0}; nothing is read until a version that can takes over, or the plan is given up")]
     Unreadable(PlanFault),
     /// Ranges that were sent, wholly or in part, cannot be read again, so that nobody can tell whether all of their rows are there.
     #[error(
-        "{ranges} ranges up to offset {next} were planned and may have been written in part, but {moved}. Nothing is read until \
-         an operator decides: `tidegate plan show` says which ranges; `tidegate plan force` takes them for written, `tidegate plan \
-         abandon` reads again what is left of them"
+        "{ranges} ranges from offset {first} to before {next} were planned and may have been written in part, but {moved}. Nothing is read until an \
+         operator decides"
     )]
     InDoubt {
         /// How many.
         ranges: usize,
+        /// Where the first of them begins.
+        first: i64,
         /// Behind the last of them.
         next: i64,
         /// What has become of them.
@@ -120,9 +121,7 @@ pub enum NotYet {
     /// A group that has planned ranges has no offset, and nobody says why.
     #[error(
         "the group `{group}` has no offset in topic `{topic}`, though it has processed records of it exactly once: the offset has expired, or the \
-         topic was made anew. Beginning again would write rows twice. Move the pipeline file away, set the offset (kafka-consumer-groups.sh \
-         --bootstrap-server ... --group {group} --topic {topic} --reset-offsets --to-earliest --execute reads all there is once more), and put \
-         the file back"
+         topic was made anew. Beginning again would write rows twice; nothing is read until an operator has set the offset"
     )]
     Forgotten {
         /// The group.
@@ -213,10 +212,13 @@ pub fn settle(sought: Sought, bounds: Bounds, beginning: Beginning) -> Result<Po
 /// Where that cannot be followed, or what it names cannot be read any more.
 pub fn with_plan(position: Position, committed: &Committed) -> Result<Position, NotYet> {
     let plan = Plan::read(&committed.metadata, committed.offset).map_err(NotYet::Unreadable)?;
-    match (position.moved, plan.ranges.last()) {
-        (Some(moved), Some(last)) => Err(NotYet::InDoubt { ranges: plan.ranges.len(), next: last.next, moved }),
+    match (position.moved, plan.ranges.as_slice()) {
+        (Some(moved), [first, ..]) => {
+            let next = plan.ranges.last().map_or(first.next, |last| last.next);
+            Err(NotYet::InDoubt { ranges: plan.ranges.len(), first: first.first, next, moved })
+        }
         // It is read again, or records are gone: a new lineage.
-        (Some(_), None) => Ok(position),
+        (Some(_), []) => Ok(position),
         (None, _) => Ok(Position { plan, ..position }),
     }
 }

@@ -59,6 +59,11 @@ impl KafkaSettings {
         }
     }
 
+    /// Where brokers are, as the operator says it.
+    pub fn brokers(&self) -> &str {
+        self.get("bootstrap.servers").or_else(|| self.get("metadata.broker.list")).unwrap_or_default()
+    }
+
     /// A setting of the operator's.
     pub(super) fn get(&self, key: &str) -> Option<&str> {
         self.settings.get(key).map(KafkaValue::reveal)
@@ -88,6 +93,13 @@ impl KafkaSettings {
             .set("partition.assignment.strategy", "cooperative-sticky")
             // Every partition is taken at an offset; one that is gone meanwhile is told, not skipped.
             .set("auto.offset.reset", "error");
+        // A connection that breaks as the one before did is told of at this level alone, and no commit's fate may go unnoticed. It is a few
+        // lines for each connection and each partition that is taken.
+        let debug = match self.get("debug").filter(|debug| !debug.is_empty()) {
+            Some(debug) => format!("{debug},broker"),
+            None => "broker".to_owned(),
+        };
+        config.set("debug", debug).set_log_level(RDKafkaLogLevel::Debug);
         config
     }
 

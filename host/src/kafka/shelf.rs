@@ -9,7 +9,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, Top
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::Message;
+use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::util::Timeout;
 use rdkafka::{Offset, TopicPartitionList};
@@ -63,22 +63,37 @@ impl Shelf {
         Ok(())
     }
 
-    /// The values of these keys, of those that have one.
+    /// The value of a key, and those of other keys that it names; none where it has none. `named` reads it: what it makes of the value comes with
+    /// the others.
     ///
     /// # Errors
-    /// Where the topic cannot be read to its end just now. One that does not exist holds nothing.
-    pub async fn get(&self, keys: BTreeSet<String>) -> Result<BTreeMap<String, Vec<u8>>, String> {
+    /// Where the topic cannot be read to its end just now. One that does not exist holds nothing. The inner error is that of `named`.
+    pub async fn get_with<T: Send + 'static>(
+        &self,
+        key: String,
+        named: impl FnOnce(&[u8]) -> Result<(BTreeSet<String>, T), String> + Send + 'static,
+    ) -> Result<Option<Result<Found<T>, String>>, String> {
         let (settings, topic) = (self.settings.clone(), self.topic.clone());
-        let read = tokio::task::spawn_blocking(move || read_for(&settings, &topic, &keys));
+        let read = tokio::task::spawn_blocking(move || {
+            let reading =
+                Reading::begin(&settings, &topic).map_err(|problem| reading_fault(&settings, &topic, &problem))?;
+            let Some(reading) = reading else { return Ok(None) };
+            let found = reading.value_with(&key, named);
+            found.map_err(|problem| reading_fault(&settings, &topic, &problem))
+        });
         read.await.unwrap_or_else(|_| Err("the gateway is ending".to_owned()))
     }
 
-    /// As [`Self::get`], for threads that may wait.
+    /// Whether a key has a value. For threads that may wait.
     ///
     /// # Errors
-    /// As for [`Self::get`].
-    pub fn get_now(&self, keys: &BTreeSet<String>) -> Result<BTreeMap<String, Vec<u8>>, String> {
-        read_for(&self.settings, &self.topic, keys)
+    /// As for [`Self::get_with`].
+    pub fn has_now(&self, key: &str) -> Result<bool, String> {
+        let fault = |problem: String| reading_fault(&self.settings, &self.topic, &problem);
+        match Reading::begin(&self.settings, &self.topic).map_err(fault)? {
+            Some(reading) => reading.places(None).map(|places| places.contains_key(key)).map_err(fault),
+            None => Ok(false),
+        }
     }
 
     fn reason(&self, problem: &KafkaError) -> String {
@@ -98,8 +113,9 @@ impl Shelf {
                     true => Ok(()),
                     false => Err(format!(
                         "topic `{0}` has cleanup.policy={policy}, by which what is planned with would be deleted; make it compact: \
-                         kafka-configs.sh --alter --topic {0} --add-config cleanup.policy=compact",
-                        self.topic
+                         kafka-configs.sh --bootstrap-server {1} --alter --topic {0} --add-config cleanup.policy=compact",
+                        self.topic,
+                        self.settings.brokers()
                     )),
                 }
             }
@@ -130,68 +146,143 @@ impl Shelf {
                 Ok(())
             }
             Some(Err((_, code))) => Err(format!(
-                "topic `{0}` does not exist, and cannot be made: {code}; make it: kafka-topics.sh --create --topic {0} --partitions 1 \
-                 --config cleanup.policy=compact",
-                self.topic
+                "topic `{0}` does not exist, and cannot be made: {code}; make it: kafka-topics.sh --bootstrap-server {1} --create --topic {0} \
+                 --partitions 1 --config cleanup.policy=compact",
+                self.topic,
+                self.settings.brokers()
             )),
             None => Err(format!("topic `{}` does not exist, and the broker says nothing to making it", self.topic)),
         }
     }
 }
 
-fn read_for(
-    settings: &KafkaSettings,
-    topic: &str,
-    keys: &BTreeSet<String>,
-) -> Result<BTreeMap<String, Vec<u8>>, String> {
-    read(settings, topic, keys)
-        .map_err(|problem| format!("read topic `{topic}`: {}", files::reason(settings, &problem)))
+fn reading_fault(settings: &KafkaSettings, topic: &str, problem: &str) -> String {
+    format!("read topic `{topic}`: {}", files::reason(settings, problem))
 }
 
-fn read(settings: &KafkaSettings, topic: &str, keys: &BTreeSet<String>) -> Result<BTreeMap<String, Vec<u8>>, String> {
-    let text = |problem: KafkaError| problem.to_string();
-    let mut config = settings.looker();
-    // librdkafka assigns nothing without the name of a group; it is never joined, and nothing is committed to it.
-    config.set("group.id", topic).set("enable.auto.commit", "false").set("auto.offset.reset", "earliest");
-    config.set("isolation.level", "read_committed");
-    let consumer: BaseConsumer = config.create().map_err(text)?;
-    let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).map_err(text)?;
-    let partitions = metadata.topics().iter().find(|found| found.name() == topic && found.error().is_none());
-    let Some(partitions) = partitions else { return Ok(BTreeMap::new()) };
-    let (mut ends, mut list) = (BTreeMap::new(), TopicPartitionList::new());
-    for partition in partitions.partitions() {
-        let (low, high) = consumer.fetch_watermarks(topic, partition.id(), PATIENCE).map_err(text)?;
-        if low < high {
-            ends.insert(partition.id(), high);
-            list.add_partition_offset(topic, partition.id(), Offset::Beginning).map_err(text)?;
-        }
-    }
-    let mut found = BTreeMap::new();
-    consumer.assign(&list).map_err(text)?;
-    let mut heard = Instant::now();
-    while !ends.is_empty() {
-        match consumer.poll(Duration::from_millis(100)) {
-            Some(Ok(message)) => {
-                heard = Instant::now();
-                let key = message.key().and_then(|key| std::str::from_utf8(key).ok()).filter(|key| keys.contains(*key));
-                match (key, message.payload()) {
-                    (Some(key), Some(value)) => _ = found.insert(key.to_owned(), value.to_vec()),
-                    (Some(key), None) => _ = found.remove(key),
-                    (None, _) => {}
-                }
+/// What a value was read as, and the values that it names.
+pub type Found<T> = (T, BTreeMap<String, Vec<u8>>);
+
+/// Where the last record of a key lies.
+type Place = (i32, i64);
+
+/// One time through the topic.
+struct Reading {
+    consumer: BaseConsumer,
+    topic: String,
+    /// Of the partitions that hold anything: where they begin and end.
+    bounds: BTreeMap<i32, (i64, i64)>,
+}
+
+impl Reading {
+    /// None where the topic does not exist.
+    fn begin(settings: &KafkaSettings, topic: &str) -> Result<Option<Self>, String> {
+        let mut config = settings.looker();
+        // librdkafka assigns nothing without the name of a group; it is never joined, and nothing is committed to it.
+        config.set("group.id", topic).set("enable.auto.commit", "false").set("auto.offset.reset", "earliest");
+        config.set("isolation.level", "read_committed");
+        let consumer: BaseConsumer = config.create().map_err(text)?;
+        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).map_err(text)?;
+        let partitions = metadata.topics().iter().find(|found| found.name() == topic && found.error().is_none());
+        let Some(partitions) = partitions else { return Ok(None) };
+        let mut bounds = BTreeMap::new();
+        for partition in partitions.partitions() {
+            let (low, high) = consumer.fetch_watermarks(topic, partition.id(), PATIENCE).map_err(text)?;
+            if low < high {
+                bounds.insert(partition.id(), (low, high));
             }
-            Some(Err(problem)) => tracing::debug!(topic, "{problem}"),
-            None => {}
         }
-        // Where it stands, and not which record came last: compaction leaves none at the end of some.
-        let position = consumer.position().map_err(text)?;
-        ends.retain(|partition, end| {
-            let at = position.find_partition(topic, *partition).map(|element| element.offset());
-            !matches!(at, Some(Offset::Offset(at)) if at >= *end)
-        });
-        if heard.elapsed() > SILENCE {
-            return Err(format!("nothing comes of it, though it goes on to offset {:?}", ends.values().max()));
-        }
+        Ok(Some(Self { consumer, topic: topic.to_owned(), bounds }))
     }
-    Ok(found)
+
+    fn value_with<T>(
+        &self,
+        key: &str,
+        named: impl FnOnce(&[u8]) -> Result<(BTreeSet<String>, T), String>,
+    ) -> Result<Option<Result<Found<T>, String>>, String> {
+        let mut value = None;
+        let places = self.places(Some((key, &mut value)))?;
+        let Some(value) = value else { return Ok(None) };
+        let (others, read) = match named(&value) {
+            Ok(named) => named,
+            Err(fault) => return Ok(Some(Err(fault))),
+        };
+        // They lie close together, as they were put: only that stretch is read once more.
+        let wanted: BTreeMap<Place, String> =
+            others.into_iter().filter_map(|key| Some((*places.get(&key)?, key))).collect();
+        let mut stretches: BTreeMap<i32, (i64, i64)> = BTreeMap::new();
+        for (partition, offset) in wanted.keys() {
+            let stretch = stretches.entry(*partition).or_insert((*offset, offset + 1));
+            *stretch = (stretch.0.min(*offset), stretch.1.max(offset + 1));
+        }
+        let mut values = BTreeMap::new();
+        self.read(&stretches, &mut |message| {
+            if let (Some(key), Some(value)) = (wanted.get(&(message.partition(), message.offset())), message.payload())
+            {
+                values.insert(key.clone(), value.to_vec());
+            }
+        })?;
+        if values.len() < wanted.len() {
+            return Err("some of it was put there anew while it was read".to_owned());
+        }
+        Ok(Some(Ok((read, values))))
+    }
+
+    /// Where the value of each key lies, and that of one.
+    fn places(&self, mut value_of: Option<(&str, &mut Option<Vec<u8>>)>) -> Result<BTreeMap<String, Place>, String> {
+        let mut places = BTreeMap::new();
+        self.read(&self.bounds, &mut |message| {
+            let Some(key) = message.key().and_then(|key| std::str::from_utf8(key).ok()) else { return };
+            match message.payload() {
+                Some(_) => _ = places.insert(key.to_owned(), (message.partition(), message.offset())),
+                None => _ = places.remove(key),
+            }
+            if let Some((wanted, value)) = &mut value_of
+                && *wanted == key
+            {
+                **value = message.payload().map(<[u8]>::to_vec);
+            }
+        })?;
+        Ok(places)
+    }
+
+    /// Reads of each partition what lies from one offset to before another.
+    fn read(
+        &self,
+        stretches: &BTreeMap<i32, (i64, i64)>,
+        each: &mut dyn FnMut(&BorrowedMessage<'_>),
+    ) -> Result<(), String> {
+        let (consumer, topic) = (&self.consumer, self.topic.as_str());
+        let (mut ends, mut list) = (BTreeMap::new(), TopicPartitionList::new());
+        for (partition, (first, next)) in stretches {
+            ends.insert(*partition, *next);
+            list.add_partition_offset(topic, *partition, Offset::Offset(*first)).map_err(text)?;
+        }
+        consumer.assign(&list).map_err(text)?;
+        let mut heard = Instant::now();
+        while !ends.is_empty() {
+            match consumer.poll(Duration::from_millis(100)) {
+                Some(Ok(message)) => {
+                    heard = Instant::now();
+                    each(&message);
+                }
+                Some(Err(problem)) => tracing::debug!(topic, "{problem}"),
+                None => {}
+            }
+            // Where it stands, and not which record came last: compaction leaves none at the end of some.
+            let position = consumer.position().map_err(text)?;
+            ends.retain(|partition, end| {
+                let at = position.find_partition(topic, *partition).map(|element| element.offset());
+                !matches!(at, Some(Offset::Offset(at)) if at >= *end)
+            });
+            if heard.elapsed() > SILENCE {
+                return Err(format!("nothing comes of it, though it goes on to offset {:?}", ends.values().max()));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn text(problem: KafkaError) -> String {
+    problem.to_string()
 }

@@ -382,10 +382,11 @@ impl Writer {
         let problem = match named {
             Some((partition, letter)) => format!(
                 "the letter of record {partition}/{} has {} bytes, and the topic's limit{limit} does not allow that. Nothing of the partition is read \
-                 until it does, and nothing is lost: `kafka-configs.sh --alter --entity-type topics --entity-name {} --add-config \
+                 until it does, and nothing is lost: `kafka-configs.sh --bootstrap-server {} --alter --entity-type topics --entity-name {} --add-config \
                  max.message.bytes={}` raises it; tried again every {} s",
                 letter.offset,
                 letter.bytes(),
+                self.settings.brokers(),
                 letters.topic,
                 (letter.bytes() + letter.bytes() / 8).next_power_of_two(),
                 LONG_REST.as_secs()

@@ -108,6 +108,21 @@ impl Transformed {
         let refused = self.refused.iter().filter_map(|(route, records)| {
             Some((u16::try_from(*route).ok()?, records.iter().filter_map(record).collect()))
         });
-        Verdicts { poison: poison.filter_map(|reject| record(&reject.record)).collect(), refused: refused.collect() }
+        Verdicts {
+            gaps: gaps(&self.batch),
+            poison: poison.filter_map(|reject| record(&reject.record)).collect(),
+            refused: refused.collect(),
+        }
     }
+}
+
+/// How many records of a batch are gone since it was planned.
+pub fn gone(batch: &Batch, planned: &Planned) -> u32 {
+    gaps(batch).saturating_sub(planned.verdicts.gaps)
+}
+
+/// How many offsets of a batch's range have no record.
+fn gaps(Batch { range, records, .. }: &Batch) -> u32 {
+    let offsets = u32::try_from(range.next.saturating_sub(range.first)).unwrap_or(u32::MAX);
+    offsets.saturating_sub(u32::try_from(records.len()).unwrap_or(u32::MAX))
 }

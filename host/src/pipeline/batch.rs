@@ -15,7 +15,7 @@ use crate::plugin::PluginHash;
 pub struct Bundle {
     /// The plugin's file.
     pub plugin: PluginHash,
-    /// The effective settings: pipeline file, lookups, columns.
+    /// The text that says all that decides rows: [`crate::bundles::Manifest`].
     pub settings: PluginHash,
 }
 

@@ -19,6 +19,7 @@ use super::pace::{Pace, Slots, Targets};
 use super::park::{Berth, Entrance};
 use super::reader::{self, Ending, Reader};
 use super::shared::Shared;
+use super::stop::Remedies;
 use crate::config::{Guarantee, PipelineSettings};
 use crate::kafka::{HasPlanned, Membership, Subscription, Wake};
 use crate::sink::Backoff;
@@ -147,6 +148,13 @@ impl Consumer {
         let park_after = self.shared.parking.after.filter(|_| !subscription.bounded);
         let (shared, stop) = (self.shared.clone(), self.stop.clone());
         let (status, versions) = (self.delivery.status.clone(), self.delivery.versions.clone());
+        let remedies = Remedies {
+            config: shared.config.clone(),
+            file: status.file().to_owned(),
+            name: status.name().clone(),
+            group: subscription.group.clone(),
+            brokers: shared.kafka.brokers().to_owned(),
+        };
         let promise = match versions.current().guarantee {
             Guarantee::AtLeastOnce => Promise::AtLeastOnce,
             Guarantee::ExactlyOnce => Promise::ExactlyOnce,
@@ -172,6 +180,7 @@ impl Consumer {
                 workers,
                 versions,
                 status,
+                remedies,
                 stop,
                 drain: shared.drain,
                 park_after,

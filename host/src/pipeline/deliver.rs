@@ -11,7 +11,7 @@ use tidegate_ledger::{BundleId, Planned, Verdicts};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::again::again;
+use super::again::{again, gone};
 use super::batch::Batch;
 use super::budget::Permit;
 use super::deployment::Deployment;
@@ -20,6 +20,7 @@ use super::past::Past;
 use super::probation::Made;
 use super::range::Range;
 use super::status::Status;
+use super::stop::Stop;
 use super::transform::{Failed, Reject, Transformed};
 use super::turns::{Turn, Turns};
 use super::versions::Versions;
@@ -126,7 +127,7 @@ pub enum Outcome {
     /// All of it is where it belongs, but for its dead letters: they go with the commit that completes it.
     Complete(Option<Kept>),
     /// It cannot become rows, and nothing behind it may be committed: why.
-    Stopped(String),
+    Stopped(Stop),
     /// What is left out of it finds no room in a plan: it has to become two.
     TooLarge(Box<Batch>),
     /// No range can become rows, since the plugin fails on everything: why.
@@ -181,7 +182,7 @@ impl Delivery {
             // A range must come to an end whatever happens on its way: one that vanished would hold its partition for ever,
             // and nobody would hear of it.
             outcome = AssertUnwindSafe(self.complete(batch, place, planned, ask)).catch_unwind() => outcome.unwrap_or_else(|_| {
-                Outcome::Stopped("a defect of the gateway, named in the log, ended it; the partition stops here".to_owned())
+                Outcome::Stopped(Stop::again("a defect of the gateway, named in the log, ended it; the partition stops here"))
             }),
             () = cancel.cancelled() => Outcome::Abandoned,
         };
@@ -199,10 +200,11 @@ impl Delivery {
         }
         self.pass(&range, "closed");
         let planned_at = planned.as_ref().map(|planned| planned.at);
-        let made = match planned {
+        // An operator has said that the version that is deployed is to make it, whatever was sent of it before.
+        let made = match planned.filter(|planned| planned.bundle != BundleId::DEPLOYED) {
             Some(planned) => match self.make_again(batch, planned).await {
                 Ok(made) => Ok(made),
-                Err(reason) => return Outcome::Stopped(reason),
+                Err(reason) => return Outcome::Stopped(Stop::undecided(reason, &range)),
             },
             None => self.make(batch).await,
         };
@@ -214,7 +216,10 @@ impl Delivery {
                 self.shown(&range, &failed);
                 return match failed.concerns.is_plugin() {
                     true => Outcome::Paused(format!("{failed}; nothing is read until its files change")),
-                    false => Outcome::Stopped(format!("{failed}; the partition stops here, nothing behind is read")),
+                    false => {
+                        let reason = format!("{failed}; the partition stops here, nothing behind is read");
+                        Outcome::Stopped(Stop::mend(reason, range.first, range.next))
+                    }
                 };
             }
         };
@@ -222,7 +227,8 @@ impl Delivery {
         if let (OnReject::Stop, Some(reject)) = (by.on_reject(), transformed.rejects.first()) {
             let offset = transformed.batch.records.offsets.get(reject.record).copied().unwrap_or_default();
             let reason = &reject.reason;
-            return Outcome::Stopped(format!("record {offset} is rejected, and on_reject is \"stop\": {reason}"));
+            let reason = format!("record {offset} is rejected, and on_reject is \"stop\": {reason}");
+            return Outcome::Stopped(Stop::mend(reason, offset, offset + 1));
         }
         self.pass(&range, "made");
         self.finish(by, transformed, planned_at, ask).await
@@ -242,16 +248,17 @@ impl Delivery {
         loop {
             if must_plan {
                 if let Err(reason) = self.past.store(&by, &self.status).await {
-                    return Outcome::Stopped(reason);
+                    return Outcome::Stopped(Stop::again(reason));
                 }
                 match ask.plan(&by, &transformed).await {
                     Some(Go::Send) => self.pass(&transformed.batch.range, "planned"),
                     Some(Go::Smaller) => return Outcome::TooLarge(Box::new(transformed.into_batch())),
                     Some(Go::NoRoom) => {
-                        return Outcome::Stopped(format!(
+                        let reason = format!(
                             "tables refuse {} of its records, more than a commit's metadata has room for",
                             transformed.rejects.len()
-                        ));
+                        );
+                        return Outcome::Stopped(Stop::undecided(reason, &transformed.batch.range));
                     }
                     None => return Outcome::Abandoned,
                 }
@@ -263,16 +270,19 @@ impl Delivery {
             for (outlet, written) in open.into_iter().zip(written) {
                 match written {
                     Written::Done => {}
-                    Written::Unknowable(reason) => return Outcome::Stopped(reason),
+                    Written::Unknowable(reason) => {
+                        return Outcome::Stopped(Stop::undecided(reason, &transformed.batch.range));
+                    }
                     Written::Elsewhere => {
-                        return Outcome::Stopped(
-                            "its rows belong elsewhere since another version took over".to_owned(),
-                        );
+                        return Outcome::Stopped(Stop::again(
+                            "its rows belong elsewhere since another version took over",
+                        ));
                     }
                     Written::Refused { route, rows } => {
                         let name = by.plugin.description().routes.get(route).map(|route| route.name.clone());
                         if let Err(fault) = transformed.reject_blamed(route, &name.unwrap_or_default(), &rows) {
-                            return Outcome::Stopped(fault.to_string());
+                            let Range { first, next, .. } = transformed.batch.range;
+                            return Outcome::Stopped(Stop::mend(fault.to_string(), first, next));
                         }
                         refused_by.push(outlet);
                     }
@@ -284,7 +294,7 @@ impl Delivery {
             open = refused_by;
         }
         if must_plan && let Some(reason) = self.must_decide(&by, &transformed, &mut doubt).await {
-            return Outcome::Stopped(reason);
+            return Outcome::Stopped(Stop::undecided(reason, &transformed.batch.range));
         }
         let letters = match must_plan {
             true => self.keep_dead_letters(&by, &transformed),
@@ -308,15 +318,22 @@ impl Delivery {
         let in_doubt = |problem: String| {
             format!(
                 "range {}-{} was planned with bundle {}, and may have been written, in part or wholly; it cannot be processed again: {problem}. \
-                 Nothing of the partition is read until that is mended, or `tidegate plan abandon` or `tidegate plan force` gives the plan up",
+                 Nothing of the partition is read until that is mended, or an operator decides",
                 planned.first, planned.next, planned.bundle
             )
         };
+        match gone(&batch, &planned) {
+            0 => {}
+            gone => return Err(in_doubt(format!("compaction has removed {gone} of its records since"))),
+        }
         let current = [self.versions.current(), self.versions.proven()];
         let known = current.into_iter().find(|version| version.bundle.id() == planned.bundle);
         let by = match known {
             Some(version) => version,
-            None => self.past.version(planned.bundle, &self.status).await.map_err(in_doubt)?,
+            None => {
+                let like = &self.versions.current().settings;
+                self.past.version(planned.bundle, like, &self.status).await.map_err(in_doubt)?
+            }
         };
         batch.bundle = by.bundle.clone();
         let started = Instant::now();

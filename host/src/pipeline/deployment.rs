@@ -1,7 +1,7 @@
 //! A version of a pipeline that can run: what it was made of, and what that is ready to do. Nothing of it changes; a swap puts another in
 //! its place.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -13,6 +13,7 @@ use super::prepare::Prepared;
 use super::shared::Shared;
 use super::status::Status;
 use super::write::Outlet;
+use crate::bundles::Manifest;
 use crate::config::{BatchLimits, Guarantee, OnReject, PipelineSettings, Target};
 use crate::kafka::DeadLetters;
 use crate::plugin::{Plugin, PluginHash};
@@ -105,6 +106,18 @@ impl Deployment {
         of(self) == of(other)
     }
 
+    /// Whether both do the same in all that a pipeline file says, in whatever words.
+    pub fn is_like(&self, other: &Self) -> bool {
+        // Where files lie is no matter of theirs; what is in them is in the bundle.
+        let placeless = |version: &Self| {
+            let mut settings = version.settings.clone();
+            settings.plugin = PathBuf::new();
+            settings.lookups.values_mut().for_each(|lookup| lookup.file = PathBuf::new());
+            format!("{settings:?}")
+        };
+        self.bundle == other.bundle && placeless(self) == placeless(other)
+    }
+
     /// Whether both read the same records by the same membership, so that one can take the other's place between two ranges.
     pub fn subscribes_like(&self, other: &Self) -> bool {
         self.settings.subscription() == other.settings.subscription() && self.guarantee == other.guarantee
@@ -112,18 +125,9 @@ impl Deployment {
 }
 
 impl Bundle {
-    /// The version that these files and settings make. What is said in other words, or in comments, is no other version.
+    /// What decides the rows of these files and settings. What is said in other words, or in comments, is no other bundle.
     pub fn of(source: &Source, settings: &PipelineSettings, plugin: PluginHash) -> Self {
-        // Where files lie is no matter of theirs: another gateway has them elsewhere.
-        let name = |path: &Path| path.file_name().map(PathBuf::from).unwrap_or_default();
-        let mut placeless = settings.clone();
-        placeless.plugin = name(&settings.plugin);
-        placeless.lookups.values_mut().for_each(|lookup| lookup.file = name(&lookup.file));
-        let mut effective = format!("{placeless:?}").into_bytes();
-        for (name, lookup) in &source.lookups {
-            effective.extend_from_slice(name.as_bytes());
-            effective.extend_from_slice(&PluginHash::of(lookup.bytes.as_deref().unwrap_or_default()).0);
-        }
-        Self { plugin, settings: PluginHash::of(&effective) }
+        let manifest = Manifest::of(settings, source, plugin).text();
+        Self { plugin, settings: PluginHash::of(manifest.as_bytes()) }
     }
 }

@@ -33,6 +33,7 @@ mod shared;
 mod slices;
 mod status;
 mod statuses;
+mod stop;
 mod transform;
 mod turns;
 mod versions;

@@ -93,6 +93,8 @@ enum Standing {
     Sound,
     /// It cannot begin yet: `start` names an offset that is to come.
     Early,
+    /// It cannot begin before an operator has decided what became of what is planned.
+    Undecided,
     /// A range cannot be completed: nothing behind it is read.
     Stopped,
     /// It goes to another member.
@@ -139,7 +141,7 @@ impl Partition {
 
     /// Whether nobody knows yet where it begins.
     pub fn is_unknown(&self) -> bool {
-        self.position.is_none() && matches!(self.standing, Standing::Sound | Standing::Early)
+        self.position.is_none() && matches!(self.standing, Standing::Sound | Standing::Early | Standing::Undecided)
     }
 
     /// It begins here.
@@ -156,6 +158,11 @@ impl Partition {
     /// It cannot begin yet.
     pub fn wait(&mut self) {
         self.standing = Standing::Early;
+    }
+
+    /// It cannot begin before an operator has decided.
+    pub fn wait_for_operator(&mut self) {
+        self.standing = Standing::Undecided;
     }
 
     /// What of it is to be committed, if anything is.
@@ -242,7 +249,7 @@ impl Partition {
         let goes_on = match self.standing {
             // Behind what stopped it nothing is planned any more, also when it is about to begin anew.
             Standing::Sound | Standing::Stopped | Standing::Adrift => self.stopped_at.is_none_or(|at| range.first < at),
-            Standing::Early | Standing::Leaving => false,
+            Standing::Early | Standing::Undecided | Standing::Leaving => false,
         };
         let Some(ledger) = self.ledger.as_mut().filter(|ledger| goes_on && !ledger.is_closing()) else { return };
         let fits = ledger.has_room(range.first, &verdicts);
@@ -345,7 +352,7 @@ impl Partition {
         match self.standing {
             Standing::Sound => self.is_done() && self.replays.is_empty() && self.has_drained(),
             Standing::Adrift => false,
-            Standing::Early | Standing::Stopped | Standing::Leaving => true,
+            Standing::Early | Standing::Undecided | Standing::Stopped | Standing::Leaving => true,
         }
     }
 
@@ -387,6 +394,16 @@ impl Partition {
         if self.standing == Standing::Stopped {
             self.standing = Standing::Adrift;
         }
+    }
+
+    /// Where it stopped, if it did at a range.
+    pub fn stopped_at(&self) -> Option<i64> {
+        self.stopped_at
+    }
+
+    /// Whether nothing of it goes on until somebody mends something or decides.
+    pub fn waits_for_people(&self) -> bool {
+        matches!(self.standing, Standing::Stopped | Standing::Undecided)
     }
 
     /// Whether it was stopped.

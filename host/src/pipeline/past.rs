@@ -11,6 +11,7 @@ use super::deployment::Deployment;
 use super::prepare::{Preparation, Prepared, open};
 use super::shared::Shared;
 use super::status::Status;
+use crate::config::PipelineSettings;
 use crate::sink::Backoff;
 
 /// What is told of a bundle that cannot be stored or read just now.
@@ -37,7 +38,7 @@ impl Past {
         let stored = version.stored.get_or_try_init(|| async {
             let mut backoff = Backoff::default();
             loop {
-                match self.shared.bundles.store(version.bundle.id(), &version.source, &version.settings).await {
+                match self.shared.bundles.store(&version.bundle, &version.source, &version.settings).await {
                     Ok(()) => {
                         status.solved(SUBJECT);
                         return Ok(());
@@ -52,18 +53,24 @@ impl Past {
         stored.await.copied()
     }
 
-    /// The version that a bundle makes. Waits until it can be read, and until its tables can be opened.
+    /// The version that a bundle makes, of a pipeline that otherwise is like another version. Waits until it can be read, and until its tables can
+    /// be opened.
     ///
     /// # Errors
     /// Where it is missing, or is not what it was.
-    pub async fn version(&self, bundle: BundleId, status: &Arc<Status>) -> Result<Arc<Deployment>, String> {
+    pub async fn version(
+        &self,
+        bundle: BundleId,
+        like: &PipelineSettings,
+        status: &Arc<Status>,
+    ) -> Result<Arc<Deployment>, String> {
         let mut made = self.made.lock().await;
         if let Some(version) = made.get(&bundle) {
             return Ok(version.clone());
         }
         let mut backoff = Backoff::default();
         let source = loop {
-            match self.shared.bundles.fetch(bundle, status.name(), status.file()).await {
+            match self.shared.bundles.fetch(bundle, like, status.file()).await {
                 Ok(Some(source)) => break Arc::new(source),
                 Ok(None) => return Err(format!("bundle {bundle} is not in topic {}", self.shared.bundles.topic())),
                 Err(fault) if fault.is_final() => return Err(fault.to_string()),

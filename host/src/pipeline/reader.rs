@@ -28,6 +28,7 @@ use super::pace::Pace;
 use super::park::Entrance;
 use super::partition::Partition;
 use super::status::{Phase, Status};
+use super::stop::Remedies;
 use super::versions::Versions;
 use crate::config::{BatchLimits, ByteSize};
 use crate::kafka::{Event, GroupOffsets, HasPlanned, Inquiry, Membership, TopicPartition};
@@ -76,6 +77,8 @@ pub struct Reader {
     pub versions: Arc<Versions>,
     /// Where troubles are told.
     pub status: Arc<Status>,
+    /// What operators are told to run.
+    pub remedies: Remedies,
     /// Cancelled when the pipeline shall drain and end.
     pub stop: CancellationToken,
     /// How long draining may take.

@@ -27,7 +27,7 @@ pub struct RunningVersion {
     pub name: String,
     /// And its version.
     pub version: String,
-    /// SHA-256 of the effective settings and lookups.
+    /// SHA-256 of what decides rows: settings, lookups, routes, limits.
     pub settings: String,
     /// When it took over.
     pub since: DateTime<Utc>,

@@ -292,7 +292,7 @@ impl Pipeline {
                     made = self.make(&source, &faults, Making::Swap) => match made {
                         // It was compared with what runs no more.
                         Ok(_) if !Arc::ptr_eq(&current, &versions.current()) => continue,
-                        Ok(version) if version.bundle == current.bundle => {
+                        Ok(version) if version.is_like(&current) => {
                             // Other words for the same: nothing takes over.
                             self.accept();
                             self.prove_in(&version, versions).await;

@@ -1,6 +1,7 @@
 //! What all pipelines of a gateway share.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ use crate::{LoadPlugin, StateFolder};
 /// What all pipelines of a gateway share.
 #[derive(Clone)]
 pub struct Shared {
+    /// The gateway's file, for the commands that operators are told.
+    pub config: PathBuf,
     /// The cluster.
     pub kafka: KafkaSettings,
     /// By the names of the gateway's file.
@@ -57,6 +60,7 @@ impl Shared {
         let bundles = Arc::new(Bundles::new(&kafka, &settings.bundles));
         let parking = Parking::new(settings.park_after, &kafka);
         Ok(Self {
+            config: settings.file.clone(),
             kafka,
             sinks,
             tenants: Arc::new(Tenants::new(settings.tenants.clone(), Workers::start(settings.workers)?)),

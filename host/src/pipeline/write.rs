@@ -133,8 +133,8 @@ impl Delivery {
             {
                 return Some(format!(
                     "table `{}` refuses all {} records of range {} that it was to get in one insert, and an insert of them may still be on its way, from a try \
-                     that was not answered. Look whether they are there; then `tidegate plan force` takes the range for written, and `tidegate plan \
-                     abandon` reads it again",
+                     that was not answered. All else of the range is written. Nothing more is read until an operator has looked whether they are \
+                     there",
                     target.table,
                     records.len(),
                     transformed.batch.range
@@ -153,8 +153,8 @@ impl Delivery {
             if altered {
                 return Some(format!(
                     "table `{}` refuses rows of {} records of range {}, and was altered since the range was planned: it may have taken them before, by a \
-                     try that was not answered. Look whether they are there; then `tidegate plan force` takes the range for written, and `tidegate \
-                     plan abandon` reads it again",
+                     try that was not answered. All else of the range is written. Nothing more is read until an operator has looked whether they are \
+                     there",
                     target.table,
                     records.len(),
                     transformed.batch.range
@@ -248,8 +248,7 @@ impl Delivery {
             if let Some(reason) = table.forgotten_since(doubt.planned_at).await? {
                 return Ok(Some(format!(
                     "{rows} rows of range {} may be in table `{}` since {}, by a try that was not answered, and it may not know them any more: \
-                     {reason}. Look whether they are there; then `tidegate plan force` takes the range for written, and `tidegate plan \
-                     abandon` reads it again",
+                     {reason}. Nothing more is read until an operator has looked whether they are there",
                     transformed.batch.range,
                     target.table,
                     moment(doubt.planned_at)

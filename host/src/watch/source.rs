@@ -89,6 +89,29 @@ impl Source {
         source
     }
 
+    /// Files that never lay in a folder, of a pipeline with these settings; `text` tells them from others.
+    pub fn made(
+        file: &Path,
+        text: String,
+        settings: PipelineSettings,
+        plugin: PluginFile,
+        lookups: BTreeMap<String, LookupFile>,
+    ) -> Self {
+        let mut source = Self {
+            name: settings.name.clone(),
+            file: file.to_owned(),
+            text,
+            draft: Draft::of(file, settings),
+            plugin: Some(Ok(plugin)),
+            lookups,
+            // They were met when it was deployed.
+            cases: None,
+            hash: PluginHash([0; 32]),
+        };
+        source.hash = source.hashed();
+        source
+    }
+
     /// The files that the pipeline file names.
     fn read_named(&mut self, read: &mut dyn FnMut(&Path) -> std::io::Result<Bytes>) {
         let Some(settings) = &self.draft.value else { return };

@@ -231,6 +231,24 @@ impl Kafka {
         self.consumer(group)?.commit(&list, CommitMode::Sync).context("commit an offset")
     }
 
+    /// The same, with what the commit says besides.
+    ///
+    /// # Errors
+    /// Where the broker refuses.
+    pub fn commit_saying(
+        &self,
+        group: &str,
+        (topic, partition): (&str, i32),
+        offset: i64,
+        metadata: &str,
+    ) -> anyhow::Result<()> {
+        let mut list = TopicPartitionList::new();
+        let mut element = list.add_partition(topic, partition);
+        element.set_offset(Offset::Offset(offset))?;
+        element.set_metadata(metadata);
+        self.consumer(group)?.commit(&list, CommitMode::Sync).context("commit an offset")
+    }
+
     /// The offsets of a group in one of its topics.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::{Partition, REVOKE_DEADLINE, Reader, Revocation, subject};
 use crate::kafka::{Inquiry, Positions, TopicPartition};
 use crate::pipeline::status::Phase;
+use crate::pipeline::stop::Stop;
 use crate::stop_points;
 
 /// How long to wait before Kafka is asked once more where partitions begin.
@@ -96,8 +97,17 @@ impl Reader {
                     }
                 }
                 Err(not_yet) => {
-                    partition.wait();
-                    self.status.problem(&subject(&key), &not_yet.to_string());
+                    let problem = match Stop::of(&not_yet) {
+                        Some(stop) => {
+                            partition.wait_for_operator();
+                            self.remedies.tell(&stop, &key)
+                        }
+                        None => {
+                            partition.wait();
+                            not_yet.to_string()
+                        }
+                    };
+                    self.status.problem(&subject(&key), &problem);
                 }
             }
         }

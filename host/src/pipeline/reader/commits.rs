@@ -10,6 +10,7 @@ use crate::metrics::Timed;
 use crate::pipeline::batch::Batch;
 use crate::pipeline::range::Range;
 use crate::pipeline::status::Phase;
+use crate::pipeline::stop::Stop;
 use crate::stop_points;
 
 /// How long commits may fail before somebody is told: in a rebalance one is refused now and then.
@@ -64,8 +65,11 @@ impl Reader {
                 partition.stop(Some(done.range.first));
                 partition.resume();
             }
-            Outcome::Stopped(reason) => self.stop(&key, done.range.first, &reason),
-            Outcome::Paused(reason) => self.pause(&reason),
+            Outcome::Stopped(stop) => self.stop(&key, done.range.first, &stop),
+            Outcome::Paused(reason) => {
+                let stop = Stop::mend(reason, done.range.first, done.range.next);
+                self.pause(&self.remedies.tell(&stop, &key));
+            }
         }
     }
 
@@ -74,11 +78,8 @@ impl Reader {
         let Batch { range, mut records, permit, .. } = batch;
         drop(permit);
         let Some(at) = records.offsets.get(records.len() / 2).copied().filter(|at| *at > range.first) else {
-            return self.stop(
-                key,
-                range.first,
-                &format!("record {} alone finds no room in a plan, which is a defect", range.first),
-            );
+            let reason = format!("record {} alone finds no room in a plan, which is a defect", range.first);
+            return self.stop(key, range.first, &Stop::mend(reason, range.first, range.next));
         };
         let Some(partition) = self.state.partitions.get_mut(key) else { return };
         partition.split(&range, at);
@@ -89,10 +90,12 @@ impl Reader {
     }
 
     /// Fetches nothing more of a partition, whose range at this offset cannot be completed.
-    fn stop(&mut self, key: &TopicPartition, at: i64, reason: &str) {
-        if let Some(partition) = self.state.partitions.get_mut(key) {
-            partition.stop(Some(at));
-            self.status.problem(&subject(key), reason);
+    fn stop(&mut self, key: &TopicPartition, at: i64, stop: &Stop) {
+        let Some(partition) = self.state.partitions.get_mut(key) else { return };
+        partition.stop(Some(at));
+        // Of several that have stopped, the first is to be decided first.
+        if partition.stopped_at() == Some(at) {
+            self.status.problem(&subject(key), &self.remedies.tell(stop, key));
         }
     }
 

@@ -151,7 +151,8 @@ impl Reader {
         self.state.questions.ends = Some(EndsAsked { inquiry, purpose });
     }
 
-    /// Whether the whole group has completed what there was when this pipeline started. What stopped here is not waited for.
+    /// Whether the whole group has completed what there was when this pipeline started. What stopped here, or cannot begin before somebody decides,
+    /// is not waited for.
     fn has_caught_up(&mut self, now: Instant) -> bool {
         let questions = &mut self.state.questions;
         let answer = questions.progress.as_ref().and_then(Inquiry::answer);
@@ -181,9 +182,9 @@ impl Reader {
             targets.ends = Some(progress.ends);
             return false;
         };
-        let stopped: BTreeSet<_> =
-            self.state.partitions.values().filter(|partition| partition.is_stopped()).map(Partition::key).collect();
-        let stopped: BTreeSet<TopicPartition> = stopped.into_iter().filter(|key| known.contains_key(key)).collect();
+        let stopped = self.state.partitions.values().filter(|partition| partition.waits_for_people());
+        let stopped: BTreeSet<TopicPartition> =
+            stopped.map(Partition::key).filter(|key| known.contains_key(key)).collect();
         let Some(behind) = targets.behind(&progress, &stopped) else { return false };
         if !behind.is_empty() {
             let (ours, others): (Vec<_>, Vec<_>) =
