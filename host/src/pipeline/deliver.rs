@@ -199,7 +199,7 @@ impl Delivery {
             }
         }
         self.pass(&range, "closed");
-        let planned_at = planned.as_ref().map(|planned| planned.at);
+        let before = planned.clone();
         // An operator has said that the version that is deployed is to make it, whatever was sent of it before.
         let made = match planned.filter(|planned| planned.bundle != BundleId::DEPLOYED) {
             Some(planned) => match self.make_again(batch, planned).await {
@@ -231,7 +231,7 @@ impl Delivery {
             return Outcome::Stopped(Stop::mend(reason, offset, offset + 1));
         }
         self.pass(&range, "made");
-        self.finish(by, transformed, planned_at, ask).await
+        self.finish(by, transformed, before, ask).await
     }
 
     /// Has a range planned, where it is to be, and brings its rows and letters where they belong.
@@ -239,11 +239,13 @@ impl Delivery {
         &self,
         by: Arc<Deployment>,
         mut transformed: Transformed,
-        planned_at: Option<u64>,
+        planned: Option<Planned>,
         ask: Ask<'_>,
     ) -> Outcome {
-        let must_plan = planned_at.is_some() || by.guarantee == Guarantee::ExactlyOnce;
-        let mut doubt = Doubt::of(planned_at, must_plan);
+        let must_plan = planned.is_some() || by.guarantee == Guarantee::ExactlyOnce;
+        // An operator who has it written anew knows that nothing of it is on its way.
+        let doubted = planned.filter(|planned| planned.bundle != BundleId::DEPLOYED);
+        let mut doubt = Doubt::of(doubted.map(|planned| planned.at), must_plan);
         let mut open: Vec<_> = by.outlets.iter().collect();
         loop {
             if must_plan {

@@ -133,8 +133,7 @@ impl Delivery {
             {
                 return Some(format!(
                     "table `{}` refuses all {} records of range {} that it was to get in one insert, and an insert of them may still be on its way, from a try \
-                     that was not answered. All else of the range is written. Nothing more is read until an operator has looked whether they are \
-                     there",
+                     that was not answered. Nothing more is read until an operator has looked whether they are there",
                     target.table,
                     records.len(),
                     transformed.batch.range

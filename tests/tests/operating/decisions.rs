@@ -83,6 +83,25 @@ fn what_is_forced_is_written_by_the_deployed_version_and_nothing_twice() -> anyh
 }
 
 #[test]
+fn what_a_table_refuses_wholly_becomes_letters_where_it_is_forced() -> anyhow::Result<()> {
+    let stand = Stand::new("refused", 1)?;
+    stand.write(0, 0..RANGE)?;
+    let table = format!("{}.sales", stand.tenant.name);
+    stand.tenant.clickhouse.run(&format!("ALTER TABLE {table} ADD CONSTRAINT c CHECK _offset < 0"))?;
+    stand.die_at("before-write")?;
+    let gateway = stand.start()?;
+    gateway.says(&["refuses all 4 records of range", "may still be on its way", "tidegate plan accept --config "])?;
+    gateway.kill()?;
+    stand.decide("force", &[])?.says(0, &["has the version that is deployed write  0 to before 4"])?;
+    let gateway = stand.start()?;
+    stand.commits_are(&[RANGE])?;
+    let letters = stand.tenant.kafka.read(&format!("{}.dead", stand.topic))?;
+    ensure!(letters.len() == 4 && stand.rows(0)?.is_empty(), "{} letters, rows of {:?}", letters.len(), stand.rows(0)?);
+    gateway.is_well()?;
+    gateway.stop()
+}
+
+#[test]
 fn what_is_abandoned_is_read_again_as_a_whole_and_only_where_that_is_said() -> anyhow::Result<()> {
     let (stand, gateway) = stopped("abandon")?;
     gateway.kill()?;

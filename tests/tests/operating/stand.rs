@@ -75,13 +75,19 @@ impl Stand {
 
     /// Lets a gateway die when it has planned the first ranges and sent nothing of them.
     pub fn die_planned(&self) -> anyhow::Result<String> {
-        let mut file = self.gateway_file();
-        file.environment.push(("FAILPOINTS", "planned=return".to_owned()));
-        let end = Gateway::run_to_its_end(&self.tenant, &file)?;
-        ensure!(end.code.is_none(), "it ended with {:?}", end.code);
+        self.die_at("planned")?;
         let metadata = self.metadata(0)?;
         ensure!(metadata.contains(" plan="), "nothing is planned: {metadata}");
         Ok(metadata)
+    }
+
+    /// Runs a gateway that dies when it comes to a stop point.
+    pub fn die_at(&self, point: &str) -> anyhow::Result<()> {
+        let mut file = self.gateway_file();
+        file.environment.push(("FAILPOINTS", format!("{point}=return")));
+        let end = Gateway::run_to_its_end(&self.tenant, &file)?;
+        ensure!(end.code.is_none(), "it ended with {:?}", end.code);
+        Ok(())
     }
 
     /// Three ranges of four records, of which nothing was sent, and the first of which names a bundle that is gone.
