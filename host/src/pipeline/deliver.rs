@@ -245,7 +245,7 @@ impl Delivery {
         let must_plan = planned.is_some() || by.guarantee == Guarantee::ExactlyOnce;
         // An operator who has it written anew knows that nothing of it is on its way.
         let doubted = planned.filter(|planned| planned.bundle != BundleId::DEPLOYED);
-        let mut doubt = Doubt::of(doubted.map(|planned| planned.at));
+        let mut doubt = Doubt::of(doubted.map(|planned| planned.at), must_plan);
         let mut open: Vec<_> = by.outlets.iter().collect();
         loop {
             if must_plan {
@@ -272,6 +272,9 @@ impl Delivery {
             for (outlet, written) in open.into_iter().zip(written) {
                 match written {
                     Written::Done => {}
+                    Written::Unknowable(reason) => {
+                        return Outcome::Stopped(Stop::undecided(reason, &transformed.batch.range));
+                    }
                     Written::Elsewhere => {
                         return Outcome::Stopped(Stop::again(
                             "its rows belong elsewhere since another version took over",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use chrono::Utc;
+use chrono::{SecondsFormat, Utc};
 
 use super::batch::{Batch, Token};
 use super::deliver::Delivery;
@@ -33,6 +33,8 @@ pub enum Written {
     Done,
     /// A version that has taken over writes these rows elsewhere, and they cannot be written here.
     Elsewhere,
+    /// Nobody can tell whether it is, and why.
+    Unknowable(String),
     /// The table refuses these rows of the route; nothing was written.
     Refused {
         /// The route's index.
@@ -80,6 +82,8 @@ impl Outlet {
 pub(super) struct Doubt {
     /// When the range was planned, in seconds since 1970.
     planned_at: u64,
+    /// Whether it is planned at all, so that it is to be there once.
+    is_planned: bool,
     is_there: AtomicBool,
     /// Nobody doubts, but some of a route's inserts are done, and others were refused.
     of_part: AtomicBool,
@@ -87,14 +91,21 @@ pub(super) struct Doubt {
 
 impl Doubt {
     /// There is none of a range that nobody has tried to write; one that was planned before may have been.
-    pub fn of(planned_at: Option<u64>) -> Self {
+    pub fn of(planned_at: Option<u64>, is_planned: bool) -> Self {
         let now = || u64::try_from(Utc::now().timestamp()).unwrap_or_default();
         Self {
             planned_at: planned_at.unwrap_or_else(now),
+            is_planned,
             is_there: AtomicBool::new(planned_at.is_some()),
             of_part: AtomicBool::new(false),
         }
     }
+}
+
+/// A time, in seconds since 1970, as an operator reads it.
+fn moment(at: u64) -> String {
+    let moment = i64::try_from(at).ok().and_then(|at| chrono::DateTime::from_timestamp(at, 0));
+    moment.map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true)).unwrap_or_default()
 }
 
 impl Delivery {
@@ -163,7 +174,15 @@ impl Delivery {
         let mut backoff = Backoff::of_sink();
         loop {
             let started = Instant::now();
-            let (written, cpu) = Metered::new(self.try_to_write(by, transformed, outlet)).await;
+            let remembered = self.is_remembered(by, transformed, outlet, doubt).await;
+            if let Ok(Some(reason)) = remembered {
+                return Written::Unknowable(reason);
+            }
+            let try_to_write = async {
+                remembered.map_err(|fault| (None, fault))?;
+                self.try_to_write(by, transformed, outlet).await
+            };
+            let (written, cpu) = Metered::new(try_to_write).await;
             self.status.metrics().spent(Timed::Sink, started.elapsed(), cpu);
             self.tenant.workers.charge(cpu);
             let problem = match written {
@@ -211,6 +230,31 @@ impl Delivery {
             let wait = backoff.next(&mut rand::rng());
             tokio::time::sleep(wait).await;
         }
+    }
+
+    /// Why tables of an outlet may not know any more what a try in doubt has brought them; none where they do.
+    async fn is_remembered(
+        &self,
+        by: &Deployment,
+        transformed: &Transformed,
+        outlet: &Outlet,
+        doubt: &Doubt,
+    ) -> Result<Option<String>, SinkFault> {
+        let asks = doubt.is_planned && doubt.is_there.load(Ordering::Relaxed) && outlet.transaction().is_none();
+        for route in outlet.routes.iter().filter(|_| asks) {
+            let rows = transformed.routes.get(*route).map_or(0, |rows| rows.rows);
+            let Some((target, table)) = by.tables.get(*route).filter(|_| rows > 0) else { continue };
+            if let Some(reason) = table.forgotten_since(doubt.planned_at).await? {
+                return Ok(Some(format!(
+                    "{rows} rows of range {} may be in table `{}` since {}, by a try that was not answered, and it may not know them any more: \
+                     {reason}. Nothing more is read until an operator has looked whether they are there",
+                    transformed.batch.range,
+                    target.table,
+                    moment(doubt.planned_at)
+                )));
+            }
+        }
+        Ok(None)
     }
 
     async fn try_to_write(

@@ -172,6 +172,16 @@ pub trait Table: Send + Sync {
         Box::pin(async { Ok(false) })
     }
 
+    /// Why it may not know any more that a write of a time, in seconds since 1970, was done, so that doing it again could double its rows; none
+    /// where it still does. To be asked before a write whose end nobody has heard is tried again.
+    ///
+    /// # Errors
+    /// Where it cannot be found out just now.
+    fn forgotten_since<'a>(&'a self, at: u64) -> BoxFuture<'a, Result<Option<String>, SinkFault>> {
+        let _ = at;
+        Box::pin(async { Ok(None) })
+    }
+
     /// About how long a write that came now would wait before it began, since the table gets only so many a second. Ranges that are left
     /// open so long become fewer and larger, and lose no time.
     fn delay(&self) -> Duration {

@@ -121,6 +121,10 @@ impl Stand {
         })
     }
 
+    pub fn forgotten_since(&self, table: &Arc<dyn Table>, at: u64) -> Result<Option<String>, SinkFault> {
+        self.runtime.block_on(table.forgotten_since(at))
+    }
+
     pub fn blame(&self, table: &Arc<dyn Table>, batch: &Batch) -> Result<Vec<Blamed>, SinkFault> {
         self.runtime.block_on(table.blame(batch.write()))
     }

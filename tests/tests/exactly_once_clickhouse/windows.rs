@@ -1,5 +1,7 @@
 //! What a table must remember: too little doubles, is refused before, and is mended by the statement that is told.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use anyhow::{Context, ensure};
 use tidegate::config::Guarantee;
 use tidegate::sink::SinkFault;
@@ -152,4 +154,48 @@ fn one_pace_holds_for_all_that_write_to_a_table() -> anyhow::Result<()> {
     }
     ensure!(other.delay().is_zero(), "another table has another pace");
     Ok(())
+}
+
+#[test]
+fn whether_inserts_are_forgotten_is_told_by_what_has_come_since() -> anyhow::Result<()> {
+    let stand = Stand::new()?;
+    let window = "SETTINGS non_replicated_deduplication_window = 31";
+    for name in ["t", "u"] {
+        stand.run(&format!("CREATE TABLE {{db}}.{name} (n UInt64) ENGINE = MergeTree ORDER BY n {window}"))?;
+        stand.run(&format!("SYSTEM STOP MERGES {{db}}.{name}"))?;
+    }
+    stand.run("CREATE MATERIALIZED VIEW {db}.v TO {db}.u AS SELECT n FROM {db}.t WHERE n % 2 = 0")?;
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).map(|now| now.as_secs());
+    let begun = now()? - 60;
+    let sink = stand.sink(&stand.url, "inserts_per_second = 1\noutage = \"1 ms\"\nparts_per_insert = 1")?;
+    let table = stand.open_in(&sink, "t", "n UInt64", Guarantee::ExactlyOnce)?;
+    let insert = |numbers: std::ops::Range<u64>| -> anyhow::Result<()> {
+        numbers.into_iter().try_for_each(|n| stand.run(&format!("INSERT INTO {{db}}.t VALUES ({n})")).map(|_| ()))
+    };
+    let says = |since, part: &str| -> anyhow::Result<()> {
+        let forgotten = stand.forgotten_since(&table, since)?;
+        ensure!(forgotten.as_ref().is_some_and(|reason| reason.contains(part)), "{forgotten:?}, not {part}");
+        Ok(())
+    };
+    says(begun, "has no parts that would tell")?;
+    insert(0..20)?;
+    ensure!(stand.forgotten_since(&table, begun)?.is_none());
+    insert(20..40)?;
+    says(begun, "it remembers 31 parts, and up to 40 have come since")?;
+    // Within the time that a window was made for nobody asks.
+    let long = stand.sink(&stand.url, "inserts_per_second = 1\noutage = \"2 m\"\nparts_per_insert = 1")?;
+    stand.run("CREATE TABLE {db}.w (n UInt64) ENGINE = MergeTree ORDER BY n SETTINGS non_replicated_deduplication_window = 150")?;
+    let other = stand.open_in(&long, "w", "n UInt64", Guarantee::ExactlyOnce)?;
+    ensure!(stand.forgotten_since(&other, begun)?.is_none());
+    // The server tells in whole seconds how old a part is.
+    let before = now()?;
+    while now()? <= before + 1 {
+        std::thread::yield_now();
+    }
+    let since = now()?;
+    insert(40..50)?;
+    ensure!(stand.forgotten_since(&table, since)?.is_none());
+    // What a view writes to may forget earlier.
+    stand.run("ALTER TABLE {db}.u MODIFY SETTING non_replicated_deduplication_window = 5")?;
+    says(since, &format!("`{0}.u`, which its view `{0}.v` writes to, remembers 5 parts", stand.database))
 }

@@ -14,6 +14,7 @@
 //! columns.rs    declared columns against live ones
 //! relations.rs  a table's views and their targets
 //! needs.rs      what they must remember
+//! memory.rs     whether they still do
 //! settings.rs   what is said with every insert
 //! table.rs      an open table: inserts, and tables that are altered meanwhile
 //! form.rs       how rows are sent to it
@@ -29,6 +30,7 @@ mod classify;
 mod columns;
 mod connect;
 mod form;
+mod memory;
 mod names;
 mod needs;
 mod reading;

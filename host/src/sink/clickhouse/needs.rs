@@ -68,6 +68,48 @@ pub(super) fn shortfalls(root: &Place, relations: &Relations, defaults: &Default
     problems
 }
 
+/// How many parts may have come to a table since some time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Came {
+    /// By the numbers of the table.
+    pub of_table: u64,
+    /// By those of each of its partitions.
+    pub of_partitions: u64,
+}
+
+/// What may have forgotten an insert of some time, by what has come since then; none where all still know it.
+pub(super) fn forgotten(
+    root: &Place,
+    relations: &Relations,
+    defaults: &Defaults,
+    came: &BTreeMap<Place, Came>,
+    ago: Duration,
+) -> Option<String> {
+    let mut search = Search { relations, reached: Vec::new(), problems: Vec::new() };
+    search.reach(root, Step::Named, &mut Vec::new());
+    if let Some(problem) = search.problems.first() {
+        return Some(problem.problem.clone());
+    }
+    search.reached.iter().find_map(|Reached { relation, by, .. }| {
+        let memory = memory(&relation.engine);
+        let Some(came) = came.get(&relation.place()) else {
+            return Some(format!("{by} has no parts that would tell how many have come since"));
+        };
+        let (name, parts) = match memory {
+            Memory::Log => (LOG, came.of_table),
+            Memory::Keeper => (KEEPER, came.of_partitions),
+            Memory::Nowhere => return Some(format!("{by} is a {}, {}", relation.engine, instead(relation))),
+        };
+        let remembered = setting(relation, defaults, name);
+        // Some more may come until the insert does.
+        if parts.saturating_add(parts / 10) >= remembered {
+            return Some(format!("{by} remembers {remembered} parts, and up to {parts} have come since"));
+        }
+        let seconds = setting(relation, defaults, KEEPER_SECONDS);
+        (memory == Memory::Keeper && ago.as_secs() >= seconds).then(|| format!("{by} remembers parts for {seconds} s"))
+    })
+}
+
 /// A table that an insert reaches.
 struct Reached<'r> {
     relation: &'r Relation,
@@ -150,10 +192,7 @@ fn shortfall(table: &Relation, by: &str, defaults: &Defaults, demand: Demand) ->
             return Some(Problem { column: None, problem, statement: None });
         }
     };
-    let has = |name: &str| {
-        let value = table.setting(name).or(defaults.get(name).map(String::as_str));
-        value.and_then(|value| value.parse::<u64>().ok()).unwrap_or_default()
-    };
+    let has = |name: &str| setting(table, defaults, name);
     let short: Vec<_> = needed.into_iter().filter(|(name, least)| has(name) < *least).collect();
     if short.is_empty() {
         return None;
@@ -169,6 +208,12 @@ fn shortfall(table: &Relation, by: &str, defaults: &Defaults, demand: Demand) ->
     let set: Vec<_> = short.iter().map(|(name, least)| format!("{name} = {least}")).collect();
     let statement = format!("ALTER TABLE {} MODIFY SETTING {}", table.place().quoted(), set.join(", "));
     Some(Problem { column: None, problem, statement: Some(statement) })
+}
+
+/// A number that is set for a table.
+fn setting(table: &Relation, defaults: &Defaults, name: &str) -> u64 {
+    let value = table.setting(name).or(defaults.get(name).map(String::as_str));
+    value.and_then(|value| value.parse().ok()).unwrap_or_default()
 }
 
 fn memory(engine: &str) -> Memory {

@@ -157,6 +157,11 @@ impl Relations {
         next
     }
 
+    /// The names of all of them.
+    pub fn places(&self) -> impl Iterator<Item = &Place> {
+        self.0.keys()
+    }
+
     pub fn get(&self, place: &Place) -> Option<&Relation> {
         self.0.get(place)
     }

@@ -6,7 +6,7 @@
 //! other values without a word, so there the table looks before every insert.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 
@@ -15,8 +15,10 @@ use super::chunks::bytes;
 use super::classify::classify_insert;
 use super::columns::{LiveTable, changed, object_columns};
 use super::form::{Declared, Form};
+use super::memory::forgotten_since;
 use super::names::qualified;
 use super::settings::TOKEN;
+use crate::config::Guarantee;
 use crate::pipeline::{Span, Token};
 use crate::plugin::BoxFuture;
 use crate::rows::ObjectColumns;
@@ -141,6 +143,21 @@ impl Table for ClickHouseTable {
         Box::pin(async move {
             let altered_at = self.declared.server.altered_at(&self.declared.name).await?;
             Ok(altered_at + CLOCKS >= at)
+        })
+    }
+
+    /// Within the time that its window was asked for there is nothing to ask.
+    fn forgotten_since<'a>(&'a self, at: u64) -> BoxFuture<'a, Result<Option<String>, SinkFault>> {
+        Box::pin(async move {
+            let server = &self.declared.server;
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            let ago = now.saturating_sub(Duration::from_secs(at));
+            match self.declared.guarantee {
+                Guarantee::ExactlyOnce if ago > server.settings.memory.outage => {
+                    forgotten_since(server, &self.declared.name, at, ago).await
+                }
+                _ => Ok(None),
+            }
         })
     }
 
