@@ -57,7 +57,10 @@ impl ClientContext for Context {
         if facility == BROKEN {
             self.broken.store(true, Ordering::Release);
         }
-        let _ = self.troubles.overhear(facility, message);
+        // At the level of debugging the same comes once more.
+        if (level as i32) < RDKafkaLogLevel::Debug as i32 {
+            let _ = self.troubles.overhear(facility, message);
+        }
     }
 
     fn error(&self, fault: KafkaError, reason: &str) {

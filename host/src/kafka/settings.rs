@@ -93,13 +93,7 @@ impl KafkaSettings {
             .set("partition.assignment.strategy", "cooperative-sticky")
             // Every partition is taken at an offset; one that is gone meanwhile is told, not skipped.
             .set("auto.offset.reset", "error");
-        // A connection that breaks as the one before did is told of at this level alone, and no commit's fate may go unnoticed. It is a few
-        // lines for each connection and each partition that is taken.
-        let debug = match self.get("debug").filter(|debug| !debug.is_empty()) {
-            Some(debug) => format!("{debug},broker"),
-            None => "broker".to_owned(),
-        };
-        config.set("debug", debug).set_log_level(RDKafkaLogLevel::Debug);
+        self.tell_breaks(&mut config);
         config
     }
 
@@ -141,7 +135,18 @@ impl KafkaSettings {
             Some(bytes) => _ = config.set("batch.size", bytes.to_string()),
             None => {}
         }
+        self.tell_breaks(&mut config);
         config
+    }
+
+    /// Has librdkafka tell of every connection that breaks: of one that breaks as it did before within half a minute it tells at this level
+    /// alone, and what was sent on it may come late. It is a few lines for each connection and each partition that is taken.
+    fn tell_breaks(&self, config: &mut ClientConfig) {
+        let debug = match self.get("debug").filter(|debug| !debug.is_empty()) {
+            Some(debug) => format!("{debug},broker"),
+            None => "broker".to_owned(),
+        };
+        config.set("debug", debug).set_log_level(RDKafkaLogLevel::Debug);
     }
 
     fn client(&self, defaults: &[(&str, &str)]) -> ClientConfig {
@@ -223,6 +228,21 @@ mod tests {
     }
 
     impl ConsumerContext for Lines {}
+
+    #[test]
+    fn whoever_commits_hears_of_every_connection_that_breaks() {
+        let subscription =
+            Subscription { group: "group".into(), topics: Vec::new(), start: Start::default(), bounded: false };
+        for (own, debug) in [("", "broker"), ("debug = \"security\"", "security,broker")] {
+            let settings = KafkaSettings::new(read(own, "")).unwrap();
+            for config in [settings.consumer(&subscription), settings.transactional_producer("id", None)] {
+                assert_eq!(
+                    (config.get("debug"), config.log_level as i32),
+                    (Some(debug), RDKafkaLogLevel::Debug as i32)
+                );
+            }
+        }
+    }
 
     #[test]
     fn the_machines_authorities_are_looked_for_where_the_file_names_none() {
