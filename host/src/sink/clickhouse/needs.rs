@@ -69,7 +69,7 @@ pub(super) fn shortfalls(root: &Place, relations: &Relations, defaults: &Default
 }
 
 /// How many parts may have come to a table since some time.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Came {
     /// By the numbers of the table.
     pub of_table: u64,
@@ -92,9 +92,8 @@ pub(super) fn forgotten(
     }
     search.reached.iter().find_map(|Reached { relation, by, .. }| {
         let memory = memory(&relation.engine);
-        let Some(came) = came.get(&relation.place()) else {
-            return Some(format!("{by} has no parts that would tell how many have come since"));
-        };
+        // Where there are no parts, none has come: or they were taken away, and what is remembered of them with them, on purpose.
+        let came = came.get(&relation.place()).copied().unwrap_or_default();
         let (name, parts) = match memory {
             Memory::Log => (LOG, came.of_table),
             Memory::Keeper => (KEEPER, came.of_partitions),
