@@ -167,7 +167,7 @@ impl Learned {
             let slot = *buckets.get((hash + probe) % BUCKETS)?;
             // Most keys are the first in their bucket.
             let Some(known) = self.keys.get(usize::from(slot.0)) else {
-                return self.add(shape, (hash + probe) % BUCKETS, key);
+                return self.add(shape, (hash + probe) % BUCKETS, source, at, key);
             };
             if source.has(at, &known.literal) {
                 return Some((slot, known.field));
@@ -178,8 +178,10 @@ impl Learned {
 
     #[cold]
     #[inline(never)]
-    fn add(&mut self, shape: usize, bucket: usize, key: &str) -> Option<(Slot, u16)> {
-        if key.len() + 2 > Literal::LONGEST || self.keys.len() >= usize::from(Slot::UNKNOWN.0) {
+    fn add(&mut self, shape: usize, bucket: usize, source: Source<'_>, at: usize, key: &str) -> Option<(Slot, u16)> {
+        let literal = Literal::new(source.text().as_bytes().get(at..at + key.len() + 2)?)?;
+        // Near the end of a batch a key that is known is not found, and must not be learned once more.
+        if self.keys.len() >= usize::from(Slot::UNKNOWN.0) || !source.has(at, &literal) {
             return None;
         }
         let shape = self.shapes.get_mut(shape).filter(|shape| shape.ignored < MOST_IGNORED)?;
@@ -196,7 +198,7 @@ impl Learned {
         };
         let slot = Slot(u8::try_from(self.keys.len()).ok()?);
         *shape.buckets.get_mut(bucket)? = slot;
-        self.keys.push(Key { literal: Literal::new(format!("\"{key}\"").as_bytes())?, field });
+        self.keys.push(Key { literal, field });
         Some((slot, field))
     }
 
@@ -240,5 +242,102 @@ fn hash(source: Source<'_>, at: usize, length: usize) -> usize {
 impl std::fmt::Debug for Learned {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Learned").field("structs", &self.shapes.len()).field("keys", &self.keys.len()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two fields, and nothing else that may be passed over.
+    fn resolve(key: &str) -> Meaning {
+        match key {
+            "a" => Meaning::Field(0),
+            "b" => Meaning::Field(1),
+            "denied" => Meaning::Text,
+            _ => Meaning::Ignored(u16::MAX),
+        }
+    }
+
+    /// The key in quotes at the front of a text that goes on.
+    fn find(learned: &mut Learned, shape: usize, key: &str) -> Option<(Slot, u16)> {
+        let text = format!("\"{key}\":{}", "1".repeat(Literal::LONGEST));
+        learned.find(shape, Source::new(&text), 0, key)
+    }
+
+    fn foresees(learned: &mut Learned, slot: Slot, text: &str) -> Option<u16> {
+        let text = text.to_owned() + &"1".repeat(Literal::LONGEST);
+        learned.foreseen(slot, Source::new(&text), 0).map(|(_, _, field)| field)
+    }
+
+    #[test]
+    fn a_literal_is_learned_at_once_and_replaced_when_it_is_wrong_three_times_in_a_row() {
+        let mut learned = Learned::new();
+        let Start { shape, slot } = learned.start(resolve);
+        let [a, b] = ["a", "b"].map(|key| find(&mut learned, shape, key).unwrap());
+        assert_eq!(foresees(&mut learned, slot, "\"a\":"), None);
+        learned.surprised(shape, slot, b"\"a\":", a);
+        for _ in 0..5 {
+            assert_eq!(foresees(&mut learned, slot, "\"a\":"), Some(0));
+            learned.surprised(shape, slot, b"\"b\":", b);
+            learned.surprised(shape, slot, b"\"b\":", b);
+            assert_eq!(foresees(&mut learned, slot, "\"b\":"), None);
+        }
+        learned.surprised(shape, slot, b"\"b\":", b);
+        assert_eq!(foresees(&mut learned, slot, "\"b\":"), Some(1));
+        assert_eq!(foresees(&mut learned, slot, "\"a\":"), None);
+    }
+
+    #[test]
+    fn nothing_is_foreseen_for_a_while_where_most_keys_are_a_surprise() {
+        let mut learned = Learned::new();
+        let Start { shape, slot } = learned.start(resolve);
+        let [a, b] = ["a", "b"].map(|key| find(&mut learned, shape, key).unwrap());
+        learned.surprised(shape, slot, b"\"a\":", a);
+        let objects = (0..1_000).take_while(|_| {
+            for _ in 0..4 {
+                learned.surprised(shape, slot, b"\"b\":", b);
+            }
+            learned.start(resolve).shape == shape
+        });
+        let objects = objects.count();
+        assert!((10..100).contains(&objects), "{objects}");
+        assert_eq!(foresees(&mut learned, slot, "\"b\":"), None);
+        let pause = (0..10_000).take_while(|_| learned.start(resolve).shape != shape).count();
+        assert!((4_000..4_200).contains(&pause), "{pause}");
+        // Two surprises an object are what two fields earn, once they have earned some.
+        learned.start(resolve);
+        for _ in 0..1_000 {
+            learned.surprised(shape, slot, b"\"a\":", a);
+            learned.surprised(shape, slot, b"\"b\":", b);
+            assert_eq!(learned.start(resolve).shape, shape);
+        }
+    }
+
+    #[test]
+    fn a_key_has_one_slot_and_keeps_it() {
+        let mut learned = Learned::new();
+        let shape = learned.start(resolve).shape;
+        for _ in 0..3 {
+            let keys = ["a", "b", "other", "longer than a block, which has sixteen bytes"];
+            let found = keys.map(|key| find(&mut learned, shape, key).unwrap());
+            assert_eq!(found.map(|(slot, _)| slot.0), [1, 2, 3, 4]);
+            assert_eq!(found.map(|(_, field)| field), [0, 1, u16::MAX, u16::MAX]);
+            assert_eq!(find(&mut learned, shape, "denied"), None);
+            assert_eq!(find(&mut learned, shape, &"x".repeat(Literal::LONGEST)), None);
+            // The end is so near that it cannot be compared.
+            assert_eq!(learned.find(shape, Source::new("\"a\":1}"), 0, "a"), None);
+            assert_eq!(learned.keys.len(), 5);
+        }
+    }
+
+    #[test]
+    fn keys_that_are_data_do_not_fill_the_table() {
+        let mut learned = Learned::new();
+        let shape = learned.start(resolve).shape;
+        for number in 0..1_000 {
+            find(&mut learned, shape, &format!("key {number}"));
+        }
+        assert!(learned.keys.len() <= 1 + MOST_IGNORED, "{}", learned.keys.len());
     }
 }
