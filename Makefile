@@ -21,13 +21,13 @@ toolchain:
 	  echo "the WebAssembly targets cannot be added; run: rustup target add wasm32-unknown-unknown wasm32-wasip2"; exit 1; }
 
 # As a module alone: cargo optimises a crate across its dependencies only where it is not also made a library for others.
-PLUGIN := cargo rustc --quiet --profile plugin --lib --crate-type cdylib
+MODULE := cargo rustc --quiet --profile plugin --lib --crate-type cdylib
 
 .PHONY: plugins
 plugins: toolchain ## build the shop's plugins into target/plugins, all other examples into target/examples
 	@set -e; for name in sales sensors syslog music people campaigns flights; do \
-	  $(PLUGIN) --target wasm32-unknown-unknown -p $$name; done
-	@$(PLUGIN) --target wasm32-wasip2 -p warehouse
+	  $(MODULE) --target wasm32-unknown-unknown -p $$name; done
+	@$(MODULE) --target wasm32-wasip2 -p warehouse
 	@mkdir -p $(PLUGINS)
 	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/sales.wasm plugins/sales/sales.toml plugins/sales/products.csv $(PLUGINS)/
 	@cp $(CARGO_TARGET_DIR)/wasm32-wasip2/plugin/warehouse.wasm plugins/warehouse/warehouse.toml $(PLUGINS)/
@@ -55,7 +55,7 @@ DATASET := $(CURDIR)/target/dataset
 
 .PHONY: dataset
 dataset: toolchain services-needed ## fetch a public data set, build its plugin, both into target/dataset; docs/examples.md goes on from there
-	@$(PLUGIN) --target wasm32-unknown-unknown -p flights
+	@$(MODULE) --target wasm32-unknown-unknown -p flights
 	@mkdir -p $(DATASET)/plugins
 	@cp $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/flights.wasm plugins/flights/flights.toml $(DATASET)/plugins/
 	@data=$$(python3 tests/datasets/flights.py) && cp $$data/airlines.csv $(DATASET)/plugins/ && cp $$data/flights.csv $(DATASET)/
@@ -120,14 +120,14 @@ bench-tenants: plugins test-guests services-needed ## what a tenant keeps of its
 	$(SERVICES) run kafka -- $(CARGO_TARGET_DIR)/release/bench-tenants --rounds $(ROUNDS)
 
 # The module has the rivals in it: a dependency of jiter's wants to be told that a guest has no random numbers. What is said
-# here is added to what `.cargo/config.toml` says. As a cdylib alone, for cargo optimises nothing across crates that are an rlib, too.
+# here is added to what `.cargo/config.toml` says.
 JSON_GUEST_FLAGS = --cfg getrandom_backend="custom"
 
 .PHONY: bench-json-built
 bench-json-built: toolchain
 	cargo build --quiet --profile plugin -p tidegate-json-bench --features rivals --bins
 	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS='$(JSON_GUEST_FLAGS)' \
-	  cargo rustc --quiet --profile plugin --target wasm32-unknown-unknown -p tidegate-json-bench --features rivals --lib --crate-type cdylib
+	  $(MODULE) --target wasm32-unknown-unknown -p tidegate-json-bench --features rivals
 	cargo build --quiet --release -p tidegate-json-runner --bin bench-json
 
 .PHONY: bench-json
@@ -148,8 +148,7 @@ fuzz-json-built: json-fuzz-guests
 	$(JSON_FUZZ) && cp $(CARGO_TARGET_DIR)/plugin/json-fuzz $(JSON_FUZZ_PLACE)/vectors
 	cargo build --quiet --release -p tidegate-json-runner --bin fuzz-json
 
-JSON_FUZZ_GUEST = cargo rustc --quiet --profile plugin --target wasm32-unknown-unknown -p tidegate-json-fuzz --features exact \
-  --lib --crate-type cdylib
+JSON_FUZZ_GUEST = $(MODULE) --target wasm32-unknown-unknown -p tidegate-json-fuzz --features exact
 JSON_FUZZ_MODULE = $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/plugin/tidegate_json_fuzz.wasm
 
 .PHONY: json-fuzz-guests

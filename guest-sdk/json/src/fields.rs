@@ -8,11 +8,11 @@ use std::any::type_name;
 use std::marker::PhantomData;
 use std::mem::discriminant;
 
-use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{Deserialize, DeserializeSeed, IntoDeserializer, MapAccess, Visitor};
 
 use crate::access::Members;
 use crate::error::Error;
+use crate::key;
 use crate::learned::{Meaning, Slot, Start};
 use crate::reader::Reader;
 use crate::string::Taken;
@@ -136,10 +136,7 @@ impl<'de> MapAccess<'de> for &mut Fields<'_, '_, 'de> {
 #[cold]
 #[inline(never)]
 fn key_of_text<'de, K: Deserialize<'de>>(reader: &Reader<'_, 'de>, taken: Taken<'de>) -> Result<K, Error> {
-    match taken {
-        Taken::Borrowed(text) => K::deserialize(BorrowedStrDeserializer::new(text)),
-        Taken::Made => K::deserialize(reader.scratch.as_str().into_deserializer()),
-    }
+    K::deserialize(key::Key::new(reader, taken))
 }
 
 impl<'de> Reader<'_, 'de> {

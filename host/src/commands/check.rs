@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::number;
 use super::test::Format;
+use super::{number, runtime};
 use crate::check::{Extent, Finding, PipelineReport, Reach, Report, check as look};
 use crate::config::parse_duration;
 use crate::logging;
@@ -36,8 +36,7 @@ pub fn check(arguments: &CheckArguments) -> ExitCode {
     logging::start();
     let reach = if arguments.offline { Reach::Files } else { Reach::Everything };
     let extent = Extent { reach, timeout: arguments.timeout };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("io").enable_all().build();
-    let report = runtime
+    let report = runtime()
         .map_err(anyhow::Error::from)
         .and_then(|runtime| runtime.block_on(look(&arguments.config, extent)).map_err(anyhow::Error::from));
     let report = match report {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::UNUSABLE;
+use super::{UNUSABLE, runtime};
 use crate::audit::{ColumnNames, SubjectFault};
 
 /// What a plugin calls the columns that tell where rows came from.
@@ -37,8 +37,7 @@ impl ColumnArguments {
 
 /// What was found out. Where nothing was, that is said, and the code is 64 where it cannot be done as it was asked, and 1 otherwise.
 pub(super) fn found<T>(look: impl Future<Output = Result<T, SubjectFault>>) -> Result<T, ExitCode> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("io").enable_all().build();
-    let found = runtime
+    let found = runtime()
         .map_err(|fault| SubjectFault::Failed(format!("start threads: {fault}")))
         .and_then(|runtime| runtime.block_on(look));
     found.map_err(|fault| {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::UNUSABLE;
+use super::{UNUSABLE, runtime};
 use crate::config::GatewaySettings;
 use crate::pipeline::Status;
 use crate::plugin::{EngineSettings, Profiling};
@@ -58,9 +58,7 @@ enum End {
 }
 
 fn serve(config: &Path, settings: GatewaySettings, profiling: Profiling, end: End) -> anyhow::Result<ExitCode> {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("io").enable_all().build()?;
-    runtime.block_on(async {
+    runtime()?.block_on(async {
         let stop = signal::stop_token()?;
         let gateway = Gateway::prepare(settings, EngineSettings { profiling, ..EngineSettings::default() }).await?;
         let http = gateway.address().map(|address| format!("http://{address}")).unwrap_or_default();

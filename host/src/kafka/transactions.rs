@@ -80,7 +80,7 @@ impl TransactionName {
 
 /// The transactions of a membership.
 pub struct Transactions {
-    tasks: Option<Sender<Task>>,
+    requests: Option<Sender<Request>>,
     answers: Receiver<Answer>,
     closing: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -97,12 +97,6 @@ pub struct Answer {
     pub cpu: Duration,
 }
 
-/// What the thread is asked for.
-enum Task {
-    Connect,
-    Commit(Request),
-}
-
 struct Request {
     commits: Vec<Commit>,
     offsets: TopicPartitionList,
@@ -110,22 +104,20 @@ struct Request {
 }
 
 impl Transactions {
-    /// Starts the thread, which connects to nothing yet.
+    /// Starts the thread, which connects at once: letters are on their way, and the first transaction need not wait for that.
     ///
     /// # Errors
     /// Where there is no thread to be had.
     pub fn start(settings: &KafkaSettings, id: String, wake: &Wake) -> Result<Self, String> {
-        let (tasks, received) = channel::<Task>();
+        let (requests, received) = channel::<Request>();
         let (answered, answers) = channel();
         let closing = Arc::new(AtomicBool::new(false));
         let (settings, wake, is_closing) = (settings.clone(), wake.clone(), closing.clone());
         let thread = std::thread::Builder::new().name("transactions".to_owned()).spawn(move || {
             let mut writer = Writer { settings, id, producer: None, largest: None, closing: is_closing };
-            for task in received {
-                let Task::Commit(request) = task else {
-                    writer.prepare();
-                    continue;
-                };
+            // Where that fails, the first commit tries again and says why.
+            writer.producer = writer.connect(Instant::now() + DEADLINE).ok();
+            for request in received {
                 let (started, before) = (Instant::now(), thread_time());
                 let result = writer.commit(&request);
                 let (elapsed, cpu) = (started.elapsed(), thread_time().saturating_sub(before));
@@ -135,13 +127,7 @@ impl Transactions {
             }
         });
         let thread = thread.map_err(|fault| format!("start a thread for transactions: {fault}"))?;
-        Ok(Self { tasks: Some(tasks), answers, closing, thread: Some(thread) })
-    }
-
-    /// Connects already, where nothing has: letters are on their way, and the first transaction need not wait for that.
-    pub fn connect(&self) {
-        // A thread that is gone says so when it is to commit.
-        let _ = self.tasks.as_ref().map(|tasks| tasks.send(Task::Connect));
+        Ok(Self { requests: Some(requests), answers, closing, thread: Some(thread) })
     }
 
     /// Begins a transaction of the commits' letters and the commits, whose offsets and metadata `offsets` holds. `member` says as which
@@ -150,8 +136,7 @@ impl Transactions {
     /// # Errors
     /// Where the thread is gone.
     pub fn commit(&self, commits: Vec<Commit>, offsets: TopicPartitionList, member: Member) -> Result<(), String> {
-        let request = Task::Commit(Request { commits, offsets, member });
-        let sent = self.tasks.as_ref().map(|tasks| tasks.send(request));
+        let sent = self.requests.as_ref().map(|requests| requests.send(Request { commits, offsets, member }));
         sent.and_then(Result::ok)
             .ok_or_else(|| "the thread of the transactions has ended, which is a defect".to_owned())
     }
@@ -165,7 +150,7 @@ impl Transactions {
 impl Drop for Transactions {
     fn drop(&mut self) {
         self.closing.store(true, Ordering::Release);
-        self.tasks = None;
+        self.requests = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -264,13 +249,6 @@ struct Writer {
 }
 
 impl Writer {
-    /// Connects. Where that fails, the first commit tries again and says why.
-    fn prepare(&mut self) {
-        if self.producer.is_none() {
-            self.producer = self.connect(Instant::now() + DEADLINE).ok();
-        }
-    }
-
     fn commit(&mut self, request: &Request) -> Result<(), CommitFault> {
         let deadline = Instant::now() + DEADLINE;
         let largest = self.largest;

@@ -26,7 +26,7 @@ use super::versions::Versions;
 use super::write::{Doubt, Written};
 use crate::config::{Guarantee, OnReject, PluginState};
 use crate::cpu::{Metered, thread_time};
-use crate::kafka::{DeadLetter, Letters, Wake};
+use crate::kafka::{DeadLetter, DeadLetters, Letters, Wake};
 use crate::metrics::Timed;
 use crate::plugin::PluginHash;
 use crate::sink::Backoff;
@@ -181,7 +181,6 @@ impl Delivery {
 
     async fn complete(&self, batch: Batch, mut place: Option<Turn>, planned: Option<Planned>, ask: Ask<'_>) -> Outcome {
         let range = batch.range.clone();
-        self.passed(&range, "closed");
         if let Some(place) = &mut place
             && place.comes().await
         {
@@ -189,7 +188,7 @@ impl Delivery {
                 version.plugin.forget(&range);
             }
         }
-        stop_points::pass("closed");
+        self.pass(&range, "closed");
         let planned_at = planned.as_ref().map(|planned| planned.at);
         let made = match planned {
             Some(planned) => match self.make_again(batch, planned).await {
@@ -216,8 +215,7 @@ impl Delivery {
             let reason = &reject.reason;
             return Outcome::Stopped(format!("record {offset} is rejected, and on_reject is \"stop\": {reason}"));
         }
-        stop_points::pass("made");
-        self.passed(&range, "made");
+        self.pass(&range, "made");
         self.finish(by, transformed, planned_at, ask).await
     }
 
@@ -238,10 +236,7 @@ impl Delivery {
                     return Outcome::Stopped(reason);
                 }
                 match ask.plan(&by, &transformed).await {
-                    Some(Go::Send) => {
-                        stop_points::pass("planned");
-                        self.passed(&transformed.batch.range, "planned");
-                    }
+                    Some(Go::Send) => self.pass(&transformed.batch.range, "planned"),
                     Some(Go::Smaller) => return Outcome::TooLarge(Box::new(transformed.into_batch())),
                     Some(Go::NoRoom) => {
                         return Outcome::Stopped(format!(
@@ -252,9 +247,9 @@ impl Delivery {
                     None => return Outcome::Abandoned,
                 }
             }
-            stop_points::pass("before-write");
+            self.pass(&transformed.batch.range, "before-write");
             let written = join_all(open.iter().map(|outlet| self.write(&by, &transformed, outlet, &doubt))).await;
-            stop_points::pass("after-write");
+            self.pass(&transformed.batch.range, "after-write");
             let mut refused_by = Vec::new();
             for (outlet, written) in open.into_iter().zip(written) {
                 match written {
@@ -289,8 +284,7 @@ impl Delivery {
             }
         };
         self.count(&by, &transformed);
-        self.passed(&transformed.batch.range, "written");
-        stop_points::pass("before-complete");
+        self.pass(&transformed.batch.range, "before-complete");
         Outcome::Complete(letters.map(|letters| {
             let Batch { mut permit, .. } = transformed.batch;
             permit.shrink_to(letters.bytes());
@@ -300,7 +294,7 @@ impl Delivery {
 
     /// Runs a batch as it was planned.
     async fn make_again(&self, mut batch: Batch, planned: Planned) -> Result<Made, String> {
-        stop_points::pass("before-replay");
+        self.pass(&batch.range, "before-replay");
         let in_doubt = |problem: String| {
             format!(
                 "range {}-{} was planned with bundle {}, and may have been written, in part or wholly; it cannot be processed again: {problem}. \
@@ -326,7 +320,7 @@ impl Delivery {
     }
 
     fn keep_dead_letters(&self, by: &Deployment, transformed: &Transformed) -> Option<Letters> {
-        let topic = by.dead_letters.as_ref().filter(|_| !transformed.rejects.is_empty())?.topic().into();
+        let topic = dead_letters(by, transformed)?.topic().into();
         let (plugin, before) = (by.plugin.hash(), thread_time());
         let kept = transformed.rejects.iter().map(|reject| {
             let offset = transformed.batch.records.offsets.get(reject.record).copied().unwrap_or_default();
@@ -338,10 +332,7 @@ impl Delivery {
     }
 
     async fn write_dead_letters(&self, by: &Deployment, transformed: &Transformed) {
-        let Some(dead_letters) = &by.dead_letters else { return };
-        if transformed.rejects.is_empty() {
-            return;
-        }
+        let Some(dead_letters) = dead_letters(by, transformed) else { return };
         let plugin = by.plugin.hash();
         let before = thread_time();
         let mut letters: Vec<_> =
@@ -368,9 +359,10 @@ impl Delivery {
         }
     }
 
-    /// For whoever wonders where a range spends its time.
-    fn passed(&self, range: &Range, stage: &str) {
-        tracing::debug!(pipeline = %self.status.name(), %range, "{stage}");
+    /// A range comes to a point of its way: for whoever wonders where it spends its time, and for tests that stop it there.
+    fn pass(&self, range: &Range, point: &'static str) {
+        tracing::debug!(pipeline = %self.status.name(), %range, "{point}");
+        stop_points::pass(point);
     }
 
     /// Shows whoever taps the pipeline what came of a range, where anybody does, on the workers: it takes CPU time.
@@ -425,11 +417,16 @@ impl Ask<'_> {
             assignment: self.assignment,
             bundle: by.bundle.id(),
             verdicts: transformed.verdicts(),
-            has_letters: by.dead_letters.is_some() && !transformed.rejects.is_empty(),
+            has_letters: dead_letters(by, transformed).is_some(),
             go,
         }));
         answer.await.ok()
     }
+}
+
+/// Where dead letters of a range go, where it has any that go anywhere.
+fn dead_letters<'d>(by: &'d Deployment, transformed: &Transformed) -> Option<&'d DeadLetters> {
+    by.dead_letters.as_ref().filter(|_| !transformed.rejects.is_empty())
 }
 
 /// A letter: the record as it came, and headers that say where from, by which plugin, at which stage and why.

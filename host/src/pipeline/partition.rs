@@ -508,15 +508,17 @@ impl Partition {
     /// When the open range has waited long enough; never where what is to come is known to be there already. Nor while another of its ranges
     /// is under way: where a table takes so many inserts and no more, ranges grow instead of queueing up.
     pub fn deadline(&self, limits: &BatchLimits) -> Option<Instant> {
-        let waits = self.bound.is_none() && self.in_flight == 0 && self.replays.is_empty();
-        self.open.as_ref().filter(|_| waits).map(|open| open.deadline(limits))
+        self.lingers_until(limits).filter(|_| self.in_flight == 0)
     }
 
     /// Whether the open range has waited as long as it does where no other is under way.
     pub fn has_lingered(&self, limits: &BatchLimits, now: Instant) -> bool {
-        self.replays.is_empty()
-            && self.bound.is_none()
-            && self.open.as_ref().is_some_and(|open| now >= open.deadline(limits))
+        self.lingers_until(limits).is_some_and(|deadline| now >= deadline)
+    }
+
+    fn lingers_until(&self, limits: &BatchLimits) -> Option<Instant> {
+        let lingers = self.bound.is_none() && self.replays.is_empty();
+        self.open.as_ref().filter(|_| lingers).map(|open| open.deadline(limits))
     }
 
     /// Closes the open range, or the next that is to be replayed; it is under way from now on.

@@ -1,16 +1,15 @@
 //! Faults as they happen.
 
-use std::os::unix::process::ExitStatusExt;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
-use super::member::{Member, SESSION};
+use super::member::{Member, SESSION, STOP_PATIENCE};
 use super::pipelines::Base;
 use super::plan::Fault;
 use super::proxy::{Blow, FaultProxy};
-use super::run::{ABORTED, Run, STOP_PATIENCE};
+use super::run::Run;
 use super::stand::{DEAD, Service};
 use crate::harness::eventually;
 
@@ -182,21 +181,12 @@ impl Run {
     fn dies(&mut self, name: &'static str, member: usize, passes: u32) -> anyhow::Result<bool> {
         let passed = if passes > 0 { format!("{passes}*off->") } else { String::new() };
         let point = self.points(&format!("{name}={passed}return"));
-        let gateway = self.member(member)?;
-        gateway.start(&point)?;
-        match gateway.wait_for_end(STOP_PATIENCE)? {
-            Some(status) if status.signal() == Some(ABORTED) => {
-                self.happened.stop_points.entry(name).or_default().under_load += 1;
-                Ok(true)
-            }
-            Some(status) => bail!("it ended with {status} where it was to die at {name}; see its log"),
-            None => {
-                gateway.kill()?;
-                self.happened.missed.push(format!("died at {name}, under load"));
-                self.say(&format!("did not get to {name}, under load"));
-                Ok(false)
-            }
+        let died = self.member(member)?.dies(&point)?;
+        match died {
+            true => self.happened.stop_points.entry(name).or_default().under_load += 1,
+            false => self.did_not_die(name, "under load"),
         }
+        Ok(died)
     }
 }
 

@@ -1,6 +1,7 @@
 //! A gateway of a run: a process with its own folder, which is killed, frozen and started again, and whose log outlives it.
 
 use std::fs::File;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -26,6 +27,12 @@ pub struct Member {
 
 /// After so long without a word of it, the group does without a member.
 pub const SESSION: Duration = Duration::from_secs(3);
+
+/// How long a gateway that is to come to a stop point may take to get there.
+pub const STOP_PATIENCE: Duration = Duration::from_secs(15);
+
+/// The signal of a process that aborts.
+const ABORTED: i32 = 6;
 
 /// How long a write may take before it is tried again.
 pub const DEADLINE: Duration = Duration::from_secs(3);
@@ -97,7 +104,7 @@ impl Member {
     ///
     /// # Errors
     /// Where it does not run.
-    pub fn wait_for_end(&mut self, patience: Duration) -> anyhow::Result<Option<ExitStatus>> {
+    fn wait_for_end(&mut self, patience: Duration) -> anyhow::Result<Option<ExitStatus>> {
         let deadline = Instant::now() + patience;
         let child = self.child.as_mut().context("no gateway runs")?;
         loop {
@@ -109,6 +116,19 @@ impl Member {
                 return Ok(None);
             }
             std::thread::sleep(LOOK);
+        }
+    }
+
+    /// Starts a process that is to die at a stop point. False where it does not get there in time; it is killed then.
+    ///
+    /// # Errors
+    /// Where it ends in another way.
+    pub fn dies(&mut self, points: &str) -> anyhow::Result<bool> {
+        self.start(points)?;
+        match self.wait_for_end(STOP_PATIENCE)? {
+            Some(status) if status.signal() == Some(ABORTED) => Ok(true),
+            Some(status) => bail!("it ended with {status} where it was to die by {points}; see its log"),
+            None => self.kill().map(|()| false),
         }
     }
 

@@ -1,11 +1,10 @@
 //! A run from its start to its summary: first a gateway that dies at each stop point and finds nothing else wrong, then two gateways
 //! under load to which everything of the plan happens, and at last the count.
 
-use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 
 use super::account::Account;
 use super::member::{Member, SESSION};
@@ -74,9 +73,6 @@ const LAID_OUT: f64 = 220.0;
 /// The most that is written a second, which leaves the machine room for everything else.
 const HIGHEST_RATE: f64 = 8_000.0;
 
-/// How long a gateway that is to die at a stop point may take to get there.
-pub(super) const STOP_PATIENCE: Duration = Duration::from_secs(15);
-
 /// The session of the gateway that dies alone: its successor waits for nothing else.
 const SHORT_SESSION: Duration = Duration::from_millis(1_500);
 
@@ -122,18 +118,12 @@ impl Run {
     /// One gateway dies at each point of a range's way, one after the other; the next one goes on from there.
     fn die_alone(&mut self, alone: &mut Member) -> anyhow::Result<()> {
         for name in STOP_POINTS {
-            alone.start(&self.points(&format!("{name}=return")))?;
-            match alone.wait_for_end(STOP_PATIENCE)? {
-                Some(status) if status.signal() == Some(ABORTED) => {
+            match alone.dies(&self.points(&format!("{name}=return")))? {
+                true => {
                     self.happened.stop_points.entry(name).or_default().alone += 1;
                     self.say(&format!("died at {name}, alone"));
                 }
-                Some(status) => bail!("it ended with {status} where it was to die at {name}; see its log"),
-                None => {
-                    self.happened.missed.push(format!("died at {name}, alone"));
-                    self.say(&format!("did not get to {name}, alone"));
-                    alone.kill()?;
-                }
+                false => self.did_not_die(name, "alone"),
             }
         }
         alone.start(&self.points(""))?;
@@ -252,13 +242,16 @@ impl Run {
         Ok(over.elapsed())
     }
 
+    /// A gateway that was to die at a stop point has not come there.
+    pub(super) fn did_not_die(&mut self, name: &str, how: &str) {
+        self.happened.missed.push(format!("died at {name}, {how}"));
+        self.say(&format!("did not get to {name}, {how}"));
+    }
+
     pub(super) fn say(&self, what: &str) {
         println!("[{:6.1} s] {what}", self.began.elapsed().as_secs_f64());
     }
 }
-
-/// The signal of a process that aborts.
-pub(super) const ABORTED: i32 = 6;
 
 /// How long rows may stand still after a fault is over before the run fails.
 const FLOW_PATIENCE: Duration = Duration::from_secs(60);

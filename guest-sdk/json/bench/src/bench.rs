@@ -14,6 +14,9 @@ pub const BATCH: usize = 4_096;
 /// How often a pass goes over the set: enough for a clock to see tiny records.
 pub const PASSES: usize = 4;
 
+/// What is answered in place of a number where there is no such set or parser.
+pub const NOT_HERE: u64 = u64::MAX;
+
 /// A set that is ready to be read.
 #[derive(Debug)]
 pub struct Bench {

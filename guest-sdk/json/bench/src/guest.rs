@@ -3,16 +3,13 @@
 
 use std::cell::RefCell;
 
-use crate::Bench;
 use crate::data::DataSet;
 use crate::parsers::ParserKind;
+use crate::{Bench, NOT_HERE};
 
 thread_local! {
     static BENCH: RefCell<Option<Bench>> = const { RefCell::new(None) };
 }
-
-/// What `run`, `refused` and `digest` answer where there is no such parser, or no set.
-const NOT_HERE: u64 = u64::MAX;
 
 /// Makes the records of the set of this number, and answers the bytes of one in the mean.
 #[unsafe(no_mangle)]

@@ -13,6 +13,6 @@ mod json;
 pub mod parsers;
 mod row;
 
-pub use bench::{BATCH, Bench, PASSES, RECORDS, Tally};
+pub use bench::{BATCH, Bench, NOT_HERE, PASSES, RECORDS, Tally};
 pub use dice::Dice;
 pub use row::Row;

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use rustix::time::{ClockId, clock_gettime};
-use tidegate_json_bench::Bench;
 use tidegate_json_bench::data::DataSet;
 use tidegate_json_bench::parsers::ParserKind;
+use tidegate_json_bench::{Bench, NOT_HERE};
 
 fn main() -> anyhow::Result<()> {
     let mut bench = Bench::new(DataSet::Sales);
@@ -41,7 +41,7 @@ fn answer(bench: &mut Bench, command: &str, number: usize) -> anyhow::Result<u64
         "digest" => bench.tally(parser).map(|tally| tally.digest),
         _ => bail!("`{command}` is not prepare, run or digest"),
     };
-    Ok(answer.unwrap_or(u64::MAX))
+    Ok(answer.unwrap_or(NOT_HERE))
 }
 
 /// The CPU time that this thread has used.

@@ -10,6 +10,7 @@ mod floats;
 #[cfg(target_family = "wasm")]
 mod guest;
 mod kinds;
+mod pieces;
 mod seen;
 mod stream;
 mod tamper;

@@ -11,14 +11,12 @@ use anyhow::Context;
 use serde::Serialize;
 use tidegate::cpu::thread_time;
 use tidegate::plugin::Profiling;
+use tidegate_json_bench::NOT_HERE;
 use tidegate_json_bench::data::DataSet;
 use tidegate_json_bench::parsers::ParserKind;
 use wasmtime::TypedFunc;
 
 use crate::guest::Guest;
-
-/// What a side answers where a parser was not compiled in.
-const NOT_HERE: u64 = u64::MAX;
 
 /// Where parsers run: natively or in a guest.
 pub trait Side {
