@@ -46,7 +46,7 @@ impl Uuid {
 impl FromStr for Uuid {
     type Err = InvalidValue;
 
-    #[inline]
+    #[inline(always)]
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         match hyphenated(text.as_bytes()) {
             Some(uuid) => Ok(uuid),
@@ -63,7 +63,7 @@ fn other_notation(text: &str) -> Result<Uuid, InvalidValue> {
 }
 
 /// The usual notation: 8, 4, 4, 4 and 12 digits with hyphens between.
-#[inline]
+#[inline(always)]
 fn hyphenated(text: &[u8]) -> Option<Uuid> {
     let text: &[u8; 36] = text.try_into().ok()?;
     let [a0, a1, a2, a3, a4, a5, a6, a7, h1, b0, b1, b2, b3, h2, b4, b5, b6, b7, h3, rest @ ..] = *text;
@@ -81,7 +81,7 @@ impl fmt::Display for Uuid {
 }
 
 impl<'de> Deserialize<'de> for Uuid {
-    #[inline]
+    #[inline(always)]
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         text::parsed(deserializer, "a UUID as text")
     }

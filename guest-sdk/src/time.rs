@@ -137,7 +137,7 @@ macro_rules! time {
         impl<$($generics)*> FromStr for $type {
             type Err = InvalidValue;
 
-            #[inline]
+            #[inline(always)]
             fn from_str(text: &str) -> Result<Self, InvalidValue> {
                 Moment::parse(text.as_bytes())
                     .and_then(Self::from_moment)
@@ -174,7 +174,7 @@ macro_rules! time {
         }
 
         impl<'de, $($generics)*> Deserialize<'de> for $type {
-            #[inline]
+            #[inline(always)]
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 deserializer.deserialize_any($visitor)
             }
@@ -187,7 +187,7 @@ macro_rules! time {
                 formatter.write_str("a time")
             }
 
-            #[inline]
+            #[inline(always)]
             fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
                 text.parse().map_err(E::custom)
             }

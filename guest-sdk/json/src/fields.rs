@@ -41,7 +41,14 @@ impl<'d, 's, 'de> Fields<'d, 's, 'de> {
         Self { reader, place: Start::NOWHERE, first: true, ended: false }
     }
 
+    /// Whether the closing bracket was taken.
     #[inline(always)]
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// The closing bracket must follow: a visitor may stop before it.
+    #[cold]
     pub fn end(self) -> Result<(), Error> {
         Members { reader: self.reader, first: self.first, ended: self.ended }.end()
     }
@@ -145,8 +152,20 @@ impl<'de> Reader<'_, 'de> {
     pub(crate) fn unforeseen(&mut self, place: Start, first: bool) -> Result<Key<'de>, Error> {
         let start = self.at;
         let Some(key_at) = self.next_key(first)? else { return Ok(Key::End) };
+        let expected = self.learned.as_deref().and_then(|learned| learned.expected(place.slot, self.source, key_at));
+        if let Some((slot, field, behind)) = expected {
+            self.at = behind;
+            self.colon()?;
+            self.peek();
+            let literal = self.source.text().as_bytes().get(start..self.at).unwrap_or_default();
+            if let Some(learned) = self.learned.as_deref_mut() {
+                learned.rewritten(place.slot, literal);
+            }
+            return Ok(Key::Field(slot, field));
+        }
         let taken = self.string()?;
         self.colon()?;
+        self.peek();
         let (Some(learned), Taken::Borrowed(text)) = (self.learned.as_deref_mut(), taken) else {
             return Ok(Key::Text(taken));
         };

@@ -76,7 +76,7 @@ const STEPS: usize = 256;
 
 /// A literal is replaced when so often in a row something else stood in its place: a record that is unlike the others should
 /// not make the next ones slow.
-const PATIENCE: u8 = 3;
+const PATIENCE: u8 = 8;
 
 /// An object of a struct earns the surprise of every second field: prediction still pays when more than every second is right.
 const FIELDS_A_SURPRISE: i32 = 2;
@@ -156,6 +156,26 @@ impl Learned {
         let buckets = [Slot::UNKNOWN; BUCKETS];
         self.shapes.push(Shape { resolve, start: slot, buckets, fields: 0, ignored: 0, credit: MOST_CREDIT });
         Start { shape: self.shapes.len() - 1, slot }
+    }
+
+    /// The key that mostly follows `slot`, where it stands in quotes at `at`: its slot, its field, and the place behind it.
+    #[inline]
+    pub fn expected(&self, slot: Slot, source: Source<'_>, at: usize) -> Option<(Slot, u16, usize)> {
+        let next = self.steps.get(usize::from(slot.0))?.next;
+        let key = self.keys.get(usize::from(next.0))?;
+        source.has(at, &key.literal).then(|| (next, key.field, at + key.literal.length()))
+    }
+
+    /// The key behind `from` was the one that mostly follows, but it was written in another way: as `literal`.
+    #[inline]
+    pub fn rewritten(&mut self, from: Slot, literal: &[u8]) {
+        let Some(step) = self.steps.get_mut(usize::from(from.0)) else { return };
+        step.surprises = step.surprises.saturating_add(1);
+        if step.surprises >= PATIENCE
+            && let Some(literal) = Literal::new(literal)
+        {
+            *step = Step { literal, surprises: 0, ..*step };
+        }
     }
 
     /// The slot and the field of the key that stands in quotes at `at`; `None` where only the key itself will do.
@@ -271,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_literal_is_learned_at_once_and_replaced_when_it_is_wrong_three_times_in_a_row() {
+    fn a_literal_is_learned_at_once_and_replaced_when_it_is_wrong_often_in_a_row() {
         let mut learned = Learned::new();
         let Start { shape, slot } = learned.start(resolve);
         let [a, b] = ["a", "b"].map(|key| find(&mut learned, shape, key).unwrap());
@@ -279,13 +299,31 @@ mod tests {
         learned.surprised(shape, slot, b"\"a\":", a);
         for _ in 0..5 {
             assert_eq!(foresees(&mut learned, slot, "\"a\":"), Some(0));
-            learned.surprised(shape, slot, b"\"b\":", b);
-            learned.surprised(shape, slot, b"\"b\":", b);
+            for _ in 1..PATIENCE {
+                learned.surprised(shape, slot, b"\"b\":", b);
+            }
             assert_eq!(foresees(&mut learned, slot, "\"b\":"), None);
         }
         learned.surprised(shape, slot, b"\"b\":", b);
         assert_eq!(foresees(&mut learned, slot, "\"b\":"), Some(1));
         assert_eq!(foresees(&mut learned, slot, "\"a\":"), None);
+    }
+
+    #[test]
+    fn a_key_that_is_written_in_another_way_is_known_and_its_way_is_learned_when_it_lasts() {
+        let mut learned = Learned::new();
+        let Start { shape, slot } = learned.start(resolve);
+        let a = find(&mut learned, shape, "a").unwrap();
+        learned.surprised(shape, slot, b"\"a\":", a);
+        let spaced = format!("\"a\" : {}", "1".repeat(Literal::LONGEST));
+        assert_eq!(learned.expected(slot, Source::new(&spaced), 0), Some((a.0, 0, 3)));
+        assert_eq!(learned.expected(slot, Source::new(&spaced), 1), None);
+        assert_eq!(learned.expected(a.0, Source::new(&spaced), 0), None);
+        for _ in 0..PATIENCE {
+            assert_eq!(foresees(&mut learned, slot, "\"a\" : "), None);
+            learned.rewritten(slot, b"\"a\" : ");
+        }
+        assert_eq!(foresees(&mut learned, slot, "\"a\" : "), Some(0));
     }
 
     #[test]

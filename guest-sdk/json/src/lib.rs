@@ -51,14 +51,15 @@ mod string;
 mod text;
 mod variant;
 mod vector;
+mod written;
 
 use serde::Deserialize;
 
-pub use deserializer::NUMBER;
 pub use error::Error;
 use reader::Reader;
 pub use stream::Stream;
 pub use text::{Batch, Text};
+pub use written::{NUMBER, Written};
 
 /// How deep objects and arrays may stand in each other.
 pub const DEPTH: u8 = 127;
@@ -71,6 +72,9 @@ pub const DEPTH: u8 = 127;
 #[inline]
 pub fn from_str<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, Error> {
     let mut reader = Reader::new(Text::from(text), None);
-    let result = T::deserialize(&mut reader);
-    reader.finish(result)
+    let mut result = T::deserialize(&mut reader);
+    if result.is_err() || !reader.is_done() {
+        result = Err(reader.failed(result.err()));
+    }
+    result
 }

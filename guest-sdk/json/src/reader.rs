@@ -26,28 +26,32 @@ impl<'s, 'de> Reader<'s, 'de> {
     pub(crate) fn new(text: Text<'de>, learned: Option<&'s mut Learned>) -> Self {
         // An object or array ends with its bracket, so what lies behind it is never taken for a part of it. A number alone goes
         // on as far as there are digits.
-        let readable = match text.as_str().as_bytes().first() {
-            Some(b'{' | b'[') => text.readable(),
+        let readable = match text.first() {
+            b'{' | b'[' => text.readable(),
             _ => text.as_str(),
         };
         Self {
             source: Source::new(readable),
             at: 0,
             depth: 0,
-            length: text.as_str().len(),
+            length: text.len(),
             scratch: String::new(),
             learned,
         }
     }
 
-    /// The value, if it is one and nothing but white space stands behind it.
-    #[inline]
-    pub(crate) fn finish<T>(mut self, result: Result<T, Error>) -> Result<T, Error> {
-        match result {
-            Ok(value) if self.at == self.length || self.is_at_end() => Ok(value),
-            Ok(_) => Err(self.explain(Error::expected("the end of the text"))),
-            Err(error) => Err(self.explain(error)),
-        }
+    /// Whether nothing but white space stands behind the value that was read.
+    #[inline(always)]
+    pub(crate) fn is_done(&mut self) -> bool {
+        self.at == self.length || self.is_at_end()
+    }
+
+    /// The error with its place; without one, that there is more behind the value.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn failed(&self, error: Option<Error>) -> Error {
+        let text = self.source.text().get(..self.length).unwrap_or_default();
+        locate::explain(text, error.unwrap_or_else(|| Error::expected("the end of the text")), self.at)
     }
 
     /// Whether nothing but white space is left of the text, and nothing beyond it was taken.
@@ -61,13 +65,6 @@ impl<'s, 'de> Reader<'s, 'de> {
         }
     }
 
-    #[cold]
-    #[inline(never)]
-    fn explain(&self, error: Error) -> Error {
-        let text = self.source.text().get(..self.length).unwrap_or_default();
-        locate::explain(text, error, self.at)
-    }
-
     /// The next byte that is not white space, without taking it; 0 at the end.
     #[inline(always)]
     pub(crate) fn peek(&mut self) -> u8 {
@@ -78,13 +75,8 @@ impl<'s, 'de> Reader<'s, 'de> {
 
     #[inline(never)]
     fn peek_behind_space(&mut self) -> u8 {
-        loop {
-            let byte = self.source.byte(self.at);
-            if !matches!(byte, b' ' | b'\n' | b'\t' | b'\r') {
-                return byte;
-            }
-            self.at += 1;
-        }
+        self.at = self.source.space_end(self.at);
+        self.source.byte(self.at)
     }
 
     #[inline(always)]

@@ -164,6 +164,23 @@ impl<'de> Source<'de> {
         }
     }
 
+    /// Where the white space that begins at `at` ends.
+    #[inline(always)]
+    pub fn space_end(&self, at: usize) -> usize {
+        match self.chunk(at).map(|chunk| Block::load(chunk).first_that_is_no_space()) {
+            Some(found) if found < WIDTH => at + found,
+            _ => self.space_end_one_by_one(at),
+        }
+    }
+
+    #[inline(never)]
+    fn space_end_one_by_one(self, mut at: usize) -> usize {
+        while matches!(self.byte(at), b' ' | b'\n' | b'\t' | b'\r') {
+            at += 1;
+        }
+        at
+    }
+
     #[inline(never)]
     fn plain_end_of_longer(self, mut at: usize) -> usize {
         loop {

@@ -32,8 +32,11 @@ impl Stream {
         // Taken already where a type reads from the stream that it is read from itself; that one learns nothing.
         let mut learned = self.learned.try_borrow_mut().ok();
         let mut reader = Reader::new(text, learned.as_deref_mut());
-        let result = T::deserialize(&mut reader);
-        reader.finish(result)
+        let mut result = T::deserialize(&mut reader);
+        if result.is_err() || !reader.is_done() {
+            result = Err(reader.failed(result.err()));
+        }
+        result
     }
 }
 

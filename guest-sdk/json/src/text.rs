@@ -50,6 +50,17 @@ impl<'a> Text<'a> {
     }
 
     #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.length
+    }
+
+    /// The first byte; 0 where the text is empty.
+    #[inline]
+    pub(crate) fn first(&self) -> u8 {
+        if self.length == 0 { 0 } else { self.readable.as_bytes().first().copied().unwrap_or(0) }
+    }
+
+    #[inline]
     pub(crate) fn readable(&self) -> &'a str {
         self.readable
     }
