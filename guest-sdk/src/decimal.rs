@@ -108,14 +108,21 @@ impl<const P: u32, const S: u32> Decimal<P, S> {
         table
     };
 
+    /// From the digits of a number as an integer, of which some stand behind the point. `None` where it is not worth a way of its own,
+    /// or does not fit.
+    #[inline(always)]
+    pub(crate) fn from_short(digits: u64, fraction: u32) -> Option<Self> {
+        let &(most, one) = const { Self::SHORT }.get(fraction as usize)?;
+        (digits <= most).then(|| Self { units: (digits * one).into() })
+    }
+
     /// From a number of JSON as tidegate-json hands it over.
     #[inline(always)]
     fn from_written(written: Written<'_>) -> Result<Self, InvalidValue> {
         if let Written::Short { digits, fraction } = written
-            && let Some(&(most, one)) = const { Self::SHORT }.get(fraction as usize)
-            && digits <= most
+            && let Some(value) = Self::from_short(digits, fraction)
         {
-            return Ok(Self { units: (digits * one).into() });
+            return Ok(value);
         }
         Self::parse_number(&written.to_string())
     }

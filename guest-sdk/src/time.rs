@@ -155,6 +155,12 @@ macro_rules! time {
                 Self::from_moment(Moment::from_epoch(value)).map_err(|fault| Self::invalid(value, fault))
             }
 
+            /// From a notation of text, of which no byte is any that JSON would write in another way.
+            #[inline(always)]
+            pub(crate) fn from_notation(text: &[u8; 24]) -> Option<Self> {
+                Moment::parse(text).and_then(Self::from_moment).ok()
+            }
+
             /// The time this many seconds after 1970-01-01 UTC, to the nearest microsecond.
             ///
             /// # Errors

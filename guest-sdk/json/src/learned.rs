@@ -103,6 +103,12 @@ pub struct Start {
 impl Start {
     /// Where nothing is foreseen.
     pub const NOWHERE: Self = Self { shape: usize::MAX, slot: Slot::UNKNOWN };
+
+    /// A key was read of which nothing is known.
+    #[inline]
+    pub fn forget(&mut self) {
+        self.slot = Slot::UNKNOWN;
+    }
 }
 
 impl Step {

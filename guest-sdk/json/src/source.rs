@@ -143,6 +143,16 @@ impl<'de> Source<'de> {
         self.between_quotes(at + 1, self.plain_end(at + 1))
     }
 
+    /// The `N` bytes between a quote at `at` and one behind them, whatever they are.
+    #[inline(always)]
+    pub fn quoted<const N: usize>(&self, at: usize) -> Option<&'de [u8; N]> {
+        let inner = self.text.as_bytes().get(at..)?.get(..N + 2)?;
+        match inner {
+            [b'"', inner @ .., b'"'] => inner.first_chunk(),
+            _ => None,
+        }
+    }
+
     #[inline(always)]
     #[allow(unsafe_code)]
     fn between_quotes(&self, start: usize, end: usize) -> Option<&'de str> {

@@ -1,20 +1,21 @@
 //! Objects in objects in objects, half of them read and half passed over.
 
 use serde::Deserialize;
+use tidegate_json::Record;
 
 use super::{Data, Source};
 use crate::json::{self, Object, Spacing};
 use crate::row::{self, Row};
 
 /// A chain, and another that nobody reads.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Record)]
 pub struct Deep {
     id: u32,
     chain: Node,
 }
 
 /// A link of the chain and those within it.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Record)]
 pub struct Node {
     value: u16,
     next: Option<Box<Self>>,

@@ -1,13 +1,14 @@
 //! Measurements: arrays of floats and of integers.
 
 use serde::Deserialize;
+use tidegate_json::Record;
 
 use super::{Data, Source};
 use crate::json::{self, Spacing, put};
 use crate::row::{self, Row};
 
 /// What a sensor measured since it was last heard of.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Record)]
 pub struct Numbers {
     sensor: u32,
     values: Vec<f64>,

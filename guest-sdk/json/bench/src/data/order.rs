@@ -3,6 +3,7 @@
 use std::ops::Deref;
 
 use serde::Deserialize;
+use tidegate_json::Record;
 use tidegate_plugin::{DateTime64, Decimal, Text};
 
 use super::sale::clock;
@@ -11,7 +12,7 @@ use crate::json::{self, Spacing, put};
 use crate::row::{self, Row};
 
 /// An order; `S` is its text.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Record)]
 pub struct Order<S> {
     order_id: u64,
     placed: DateTime64<3>,
@@ -22,7 +23,7 @@ pub struct Order<S> {
 }
 
 /// Who ordered.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Record)]
 pub struct Customer<S> {
     id: u32,
     name: S,
@@ -30,7 +31,7 @@ pub struct Customer<S> {
 }
 
 /// Where to.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Record)]
 pub struct Address<S> {
     city: S,
     zip: S,
@@ -38,14 +39,14 @@ pub struct Address<S> {
 }
 
 /// In degrees.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Record)]
 pub struct Geo {
     lat: f64,
     lon: f64,
 }
 
 /// A line of the order.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Record)]
 pub struct Item<S> {
     sku: S,
     quantity: u16,
@@ -53,7 +54,7 @@ pub struct Item<S> {
 }
 
 /// How it is paid.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Record)]
 pub struct Payment<S> {
     method: S,
     paid: bool,

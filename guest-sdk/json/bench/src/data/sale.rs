@@ -3,6 +3,7 @@
 use std::ops::Deref;
 
 use serde::Deserialize;
+use tidegate_json::Record;
 use tidegate_plugin::{DateTime64, Decimal, Text, Uuid};
 
 use super::{Data, Source};
@@ -11,7 +12,7 @@ use crate::json::{self, Object, Spacing, put};
 use crate::row::{self, Row};
 
 /// A sale as the shop's plugin reads it; `S` is its text.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Record)]
 pub struct Sale<S> {
     event_id: Uuid,
     event_time: DateTime64<3>,

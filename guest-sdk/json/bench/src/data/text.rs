@@ -3,6 +3,7 @@
 use std::ops::Deref;
 
 use serde::Deserialize;
+use tidegate_json::Record;
 use tidegate_plugin::Text;
 
 use super::{Data, Source};
@@ -11,7 +12,7 @@ use crate::json::{self, Spacing, put};
 use crate::row::{self, Row};
 
 /// An article; `S` is its text.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Record)]
 pub struct Article<S> {
     id: u32,
     author: S,

@@ -1,13 +1,14 @@
 //! Records of 30 bytes, where what is not the fields themselves costs most.
 
 use serde::Deserialize;
+use tidegate_json::Record;
 
 use super::{Data, Source};
 use crate::json::{self, Spacing};
 use crate::row::{self, Row};
 
 /// A state of something.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Record)]
 pub struct Tiny {
     id: u32,
     v: i16,

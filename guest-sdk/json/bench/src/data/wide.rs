@@ -3,6 +3,7 @@
 use std::ops::Deref;
 
 use serde::Deserialize;
+use tidegate_json::Record;
 use tidegate_plugin::Text;
 
 use super::{Data, Source};
@@ -10,7 +11,7 @@ use crate::json::{self, Spacing, put};
 use crate::row::{self, Row};
 
 /// What is needed of a request; `S` is its text.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Record)]
 pub struct Request<S> {
     id: u64,
     path: S,

@@ -45,6 +45,7 @@ pub struct Out {
 #[allow(missing_docs)]
 pub enum ParserKind {
     Tidegate,
+    TidegateRecord,
     TidegateFromStr,
     SerdeJsonBorrowed,
     SerdeJsonOwned,
@@ -55,8 +56,9 @@ pub enum ParserKind {
 
 impl ParserKind {
     /// Every one, in the order of the figures.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Tidegate,
+        Self::TidegateRecord,
         Self::TidegateFromStr,
         Self::SerdeJsonBorrowed,
         Self::SerdeJsonOwned,
@@ -69,6 +71,7 @@ impl ParserKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Tidegate => "tidegate-json",
+            Self::TidegateRecord => "tidegate-json Record",
             Self::TidegateFromStr => "tidegate-json from_str",
             Self::SerdeJsonBorrowed => "serde_json borrowed",
             Self::SerdeJsonOwned => "serde_json owned",
@@ -88,6 +91,7 @@ impl ParserKind {
     pub fn visit<V: VisitParser>(self, visitor: V) -> Option<V::Answer> {
         Some(match self {
             Self::Tidegate => visitor.visit(&mut own::Stream::default()),
+            Self::TidegateRecord => visitor.visit(&mut own::Record::default()),
             Self::TidegateFromStr => visitor.visit(&mut own::FromStr),
             Self::SerdeJsonBorrowed => visitor.visit(&mut serde_json::Borrowed),
             Self::SerdeJsonOwned => visitor.visit(&mut serde_json::Owned),
