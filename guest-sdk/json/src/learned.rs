@@ -5,6 +5,8 @@
 //! same place, three comparisons replace the reading of the key and the search for its field. Where it has not, the key is
 //! read and looked up as ever.
 
+use std::ops::Range;
+
 use crate::source::{Literal, Source};
 
 /// What a key means to a struct.
@@ -39,6 +41,17 @@ pub struct Slot(u8);
 impl Slot {
     /// Keys that nothing is known of: too many, or too long.
     pub const UNKNOWN: Self = Self(u8::MAX);
+
+    #[inline(always)]
+    pub fn number(self) -> u8 {
+        self.0
+    }
+
+    /// The slot of this number.
+    #[inline(always)]
+    pub fn of(number: u8) -> Self {
+        Self(number)
+    }
 }
 
 /// A key that was looked up, so that it will be found quickly.
@@ -103,12 +116,6 @@ pub struct Start {
 impl Start {
     /// Where nothing is foreseen.
     pub const NOWHERE: Self = Self { shape: usize::MAX, slot: Slot::UNKNOWN };
-
-    /// A key was read of which nothing is known.
-    #[inline]
-    pub fn forget(&mut self) {
-        self.slot = Slot::UNKNOWN;
-    }
 }
 
 impl Step {
@@ -165,27 +172,25 @@ impl Learned {
     }
 
     /// The key that mostly follows `slot`, where it stands in quotes at `at`: its slot, its field, and the place behind it.
-    #[inline]
+    #[inline(always)]
     pub fn expected(&self, slot: Slot, source: Source<'_>, at: usize) -> Option<(Slot, u16, usize)> {
         let next = self.steps.get(usize::from(slot.0))?.next;
         let key = self.keys.get(usize::from(next.0))?;
         source.has(at, &key.literal).then(|| (next, key.field, at + key.literal.length()))
     }
 
-    /// The key behind `from` was the one that mostly follows, but it was written in another way: as `literal`.
-    #[inline]
-    pub fn rewritten(&mut self, from: Slot, literal: &[u8]) {
+    /// The key behind `from` was the one that mostly follows, but it was written in another way, as `range` of the source.
+    #[inline(always)]
+    pub fn rewritten(&mut self, from: Slot, source: Source<'_>, range: Range<usize>) {
         let Some(step) = self.steps.get_mut(usize::from(from.0)) else { return };
         step.surprises = step.surprises.saturating_add(1);
-        if step.surprises >= PATIENCE
-            && let Some(literal) = Literal::new(literal)
-        {
-            *step = Step { literal, surprises: 0, ..*step };
+        if step.surprises >= PATIENCE {
+            step.learn(source, range, (step.next, step.field));
         }
     }
 
     /// The slot and the field of the key that stands in quotes at `at`; `None` where only the key itself will do.
-    #[inline]
+    #[inline(always)]
     pub fn find(&mut self, shape: usize, source: Source<'_>, at: usize, key: &str) -> Option<(Slot, u16)> {
         let buckets = &self.shapes.get(shape)?.buckets;
         let hash = hash(source, at + 1, key.len());
@@ -228,8 +233,16 @@ impl Learned {
         Some((slot, field))
     }
 
-    /// Something else stood behind `from` than its step says: `literal`, which leads to `next`.
-    pub fn surprised(&mut self, shape: usize, from: Slot, literal: &[u8], (next, field): (Slot, u16)) {
+    /// Something else stood behind `from` than its step says: `range` of the source, which leads to `next`.
+    #[inline(always)]
+    pub fn surprised(
+        &mut self,
+        shape: usize,
+        from: Slot,
+        source: Source<'_>,
+        range: Range<usize>,
+        (next, field): (Slot, u16),
+    ) {
         let Some(shape) = self.shapes.get_mut(shape).filter(|shape| shape.credit >= 0 && from != Slot::UNKNOWN) else {
             return;
         };
@@ -237,18 +250,36 @@ impl Learned {
         if step.next != Slot::UNKNOWN {
             shape.credit -= 1;
             if shape.credit < 0 {
-                shape.credit = -PAUSE * (1 + shape.fields / FIELDS_A_SURPRISE);
-                for slot in shape.buckets.iter().chain([&shape.start]) {
-                    self.steps.get_mut(usize::from(slot.0)).into_iter().for_each(|step| *step = Step::NONE);
-                }
+                shape.give_up(&mut self.steps);
                 return;
             }
         }
         step.surprises = step.surprises.saturating_add(1);
-        if step.surprises >= PATIENCE
-            && let Some(literal) = Literal::new(literal)
-        {
-            *step = Step { literal, next, field, surprises: 0 };
+        if step.surprises >= PATIENCE {
+            step.learn(source, range, (next, field));
+        }
+    }
+}
+
+impl Shape {
+    /// Most keys came as a surprise.
+    #[cold]
+    #[inline(never)]
+    fn give_up(&mut self, steps: &mut [Step; STEPS]) {
+        self.credit = -PAUSE * (1 + self.fields / FIELDS_A_SURPRISE);
+        for slot in self.buckets.iter().chain([&self.start]) {
+            steps.get_mut(usize::from(slot.0)).into_iter().for_each(|step| *step = Step::NONE);
+        }
+    }
+}
+
+impl Step {
+    #[cold]
+    #[inline(never)]
+    fn learn(&mut self, source: Source<'_>, range: Range<usize>, (next, field): (Slot, u16)) {
+        let literal = source.text().as_bytes().get(range).and_then(Literal::new);
+        if let Some(literal) = literal {
+            *self = Self { literal, next, field, surprises: 0 };
         }
     }
 }
@@ -291,6 +322,11 @@ mod tests {
         learned.find(shape, Source::new(&text), 0, key)
     }
 
+    fn surprised(learned: &mut Learned, shape: usize, from: Slot, literal: &[u8], next: (Slot, u16)) {
+        let text = std::str::from_utf8(literal).unwrap();
+        learned.surprised(shape, from, Source::new(text), 0..text.len(), next);
+    }
+
     fn foresees(learned: &mut Learned, slot: Slot, text: &str) -> Option<u16> {
         let text = text.to_owned() + &"1".repeat(Literal::LONGEST);
         learned.foreseen(slot, Source::new(&text), 0).map(|(_, _, field)| field)
@@ -302,15 +338,15 @@ mod tests {
         let Start { shape, slot } = learned.start(resolve);
         let [a, b] = ["a", "b"].map(|key| find(&mut learned, shape, key).unwrap());
         assert_eq!(foresees(&mut learned, slot, "\"a\":"), None);
-        learned.surprised(shape, slot, b"\"a\":", a);
+        surprised(&mut learned, shape, slot, b"\"a\":", a);
         for _ in 0..5 {
             assert_eq!(foresees(&mut learned, slot, "\"a\":"), Some(0));
             for _ in 1..PATIENCE {
-                learned.surprised(shape, slot, b"\"b\":", b);
+                surprised(&mut learned, shape, slot, b"\"b\":", b);
             }
             assert_eq!(foresees(&mut learned, slot, "\"b\":"), None);
         }
-        learned.surprised(shape, slot, b"\"b\":", b);
+        surprised(&mut learned, shape, slot, b"\"b\":", b);
         assert_eq!(foresees(&mut learned, slot, "\"b\":"), Some(1));
         assert_eq!(foresees(&mut learned, slot, "\"a\":"), None);
     }
@@ -320,14 +356,14 @@ mod tests {
         let mut learned = Learned::new();
         let Start { shape, slot } = learned.start(resolve);
         let a = find(&mut learned, shape, "a").unwrap();
-        learned.surprised(shape, slot, b"\"a\":", a);
+        surprised(&mut learned, shape, slot, b"\"a\":", a);
         let spaced = format!("\"a\" : {}", "1".repeat(Literal::LONGEST));
         assert_eq!(learned.expected(slot, Source::new(&spaced), 0), Some((a.0, 0, 3)));
         assert_eq!(learned.expected(slot, Source::new(&spaced), 1), None);
         assert_eq!(learned.expected(a.0, Source::new(&spaced), 0), None);
         for _ in 0..PATIENCE {
             assert_eq!(foresees(&mut learned, slot, "\"a\" : "), None);
-            learned.rewritten(slot, b"\"a\" : ");
+            learned.rewritten(slot, Source::new(std::str::from_utf8(b"\"a\" : ").unwrap()), 0..b"\"a\" : ".len());
         }
         assert_eq!(foresees(&mut learned, slot, "\"a\" : "), Some(0));
     }
@@ -337,10 +373,10 @@ mod tests {
         let mut learned = Learned::new();
         let Start { shape, slot } = learned.start(resolve);
         let [a, b] = ["a", "b"].map(|key| find(&mut learned, shape, key).unwrap());
-        learned.surprised(shape, slot, b"\"a\":", a);
+        surprised(&mut learned, shape, slot, b"\"a\":", a);
         let objects = (0..1_000).take_while(|_| {
             for _ in 0..4 {
-                learned.surprised(shape, slot, b"\"b\":", b);
+                surprised(&mut learned, shape, slot, b"\"b\":", b);
             }
             learned.start(resolve).shape == shape
         });
@@ -352,8 +388,8 @@ mod tests {
         // Two surprises an object are what two fields earn, once they have earned some.
         learned.start(resolve);
         for _ in 0..1_000 {
-            learned.surprised(shape, slot, b"\"a\":", a);
-            learned.surprised(shape, slot, b"\"b\":", b);
+            surprised(&mut learned, shape, slot, b"\"a\":", a);
+            surprised(&mut learned, shape, slot, b"\"b\":", b);
             assert_eq!(learned.start(resolve).shape, shape);
         }
     }

@@ -102,7 +102,7 @@ pub fn record<'de, T: FromJson<'de>>(text: &'de str) -> Result<T, Error> {
 pub mod expansion {
     pub use crate::learned::Meaning;
     pub use crate::record::{
-        END, Elements, IGNORED, Keys, Shape, absent, absent_for_serde, apart, duplicate,
+        END, Elements, FAILED, IGNORED, Keys, Shape, absent, absent_for_serde, apart, duplicate, failure,
     };
     pub use crate::{Error, FromJson, Reader};
 }

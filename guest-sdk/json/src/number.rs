@@ -51,13 +51,33 @@ impl<'de> Reader<'_, 'de> {
             let is_whole = !matches!(behind, b'e' | b'E');
             return is_whole.then(|| (eight_digits(word, whole), 0, at + whole));
         }
+        // Mostly all of it is among the eight bytes, and what follows.
+        let moved = word >> (8 * (whole as u32 + 1) & 63);
+        let count = leading_digits(moved);
+        let length = whole + 1 + count;
+        if length < 8 && count > 0 {
+            let behind = (word >> (8 * length as u32)) as u8;
+            if matches!(behind, b'e' | b'E') {
+                return None;
+            }
+            let before = u64::MAX >> (64 - 8 * whole as u32);
+            return Some((eight_digits(word & before | word >> 8 & !before, whole + count), count, at + length));
+        }
+        self.longer_decimal(at, word, whole)
+    }
+
+    /// The same with a fraction that ends farther behind.
+    #[inline(always)]
+    fn longer_decimal(&self, at: usize, word: u64, whole: usize) -> Option<(u64, usize, usize)> {
         let fraction = self.source.whole_eight(at + whole + 1)?;
         let count = leading_digits(fraction);
         let behind = (fraction >> ((8 * count as u32) & 63)) as u8;
         if count.wrapping_sub(1) >= 7 || matches!(behind, b'e' | b'E') {
             return None;
         }
-        let digits = eight_digits(word, whole) * SHIFTS.get(count)? + eight_digits(fraction, count);
+        // Kept apart: in a guest the compiler would make vectors of the two, whose products are slow.
+        let before = std::hint::black_box(eight_digits(word, whole));
+        let digits = before * SHIFTS.get(count)? + eight_digits(fraction, count);
         Some((digits, count, at + whole + 1 + count))
     }
 

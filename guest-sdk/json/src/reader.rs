@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::learned::Learned;
 use crate::locate;
 use crate::source::Source;
+use crate::string::Taken;
 use crate::text::Text;
 
 /// Reads a text, front to back.
@@ -15,10 +16,20 @@ pub struct Reader<'s, 'de> {
     pub(crate) depth: u8,
     /// How long the text is; what can be read may be longer.
     length: usize,
-    /// Strings with escapes are put together here.
-    pub(crate) scratch: String,
+    /// A key that is to be looked up as text.
+    pub(crate) key: Taken<'de>,
+    /// What few texts need. One pointer, so that it costs little where it is not.
+    aside: Option<Box<Aside>>,
     /// What is known of texts that came before.
     pub(crate) learned: Option<&'s mut Learned>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Aside {
+    /// Strings with escapes are put together here.
+    pub(crate) scratch: String,
+    /// Why a key could not be read, until somebody asks.
+    pub(crate) failure: Option<Error>,
 }
 
 impl<'s, 'de> Reader<'s, 'de> {
@@ -35,9 +46,18 @@ impl<'s, 'de> Reader<'s, 'de> {
             at: 0,
             depth: 0,
             length: text.len(),
-            scratch: String::new(),
+            key: Taken::Made,
+            aside: None,
             learned,
         }
+    }
+
+    pub(crate) fn aside(&mut self) -> &mut Aside {
+        self.aside.get_or_insert_default()
+    }
+
+    pub(crate) fn scratch(&self) -> &str {
+        self.aside.as_ref().map_or("", |aside| &aside.scratch)
     }
 
     /// Whether nothing but white space stands behind the value that was read.
@@ -68,14 +88,13 @@ impl<'s, 'de> Reader<'s, 'de> {
     /// The next byte that is not white space, without taking it; 0 at the end.
     #[inline(always)]
     pub(crate) fn peek(&mut self) -> u8 {
-        // Outside of the loop: every turn of a loop in a guest is a look at the clock of its time slice.
         let byte = self.source.byte(self.at);
         if byte > b' ' { byte } else { self.peek_behind_space() }
     }
 
     #[inline(never)]
     fn peek_behind_space(&mut self) -> u8 {
-        self.at = self.source.space_end(self.at);
+        self.at = self.source.behind_space(self.at);
         self.source.byte(self.at)
     }
 

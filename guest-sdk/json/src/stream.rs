@@ -28,7 +28,7 @@ impl Stream {
     ///
     /// # Errors
     /// Where the text is not JSON, or is JSON that does not fit `T`.
-    #[inline]
+    #[inline(always)]
     pub fn read<'de, T: Deserialize<'de>>(&self, text: Text<'de>) -> Result<T, Error> {
         // Taken already where a type reads from the stream that it is read from itself; that one learns nothing.
         let mut learned = self.learned.try_borrow_mut().ok();
@@ -44,7 +44,7 @@ impl Stream {
     ///
     /// # Errors
     /// Where the text is not JSON, or is JSON that does not fit `T`.
-    #[inline]
+    #[inline(always)]
     pub fn record<'de, T: FromJson<'de>>(&self, text: Text<'de>) -> Result<T, Error> {
         let mut learned = self.learned.try_borrow_mut().ok();
         let mut reader = Reader::new(text, learned.as_deref_mut());

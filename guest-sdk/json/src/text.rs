@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::source;
+
 /// Many texts end to end. It is checked once whether all of them together are UTF-8: text by text costs more than reading the
 /// JSON's numbers does.
 #[derive(Debug, Clone, Copy)]
@@ -13,7 +15,7 @@ pub struct Batch<'a> {
 impl<'a> Batch<'a> {
     /// A batch of these bytes, whatever they are.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, text: simdutf8::basic::from_utf8(bytes).ok() }
+        Self { bytes, text: source::text_of(bytes) }
     }
 
     /// The text in this range of bytes. `None` where they are not UTF-8 by themselves, or not in the batch.

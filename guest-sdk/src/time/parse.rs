@@ -65,18 +65,34 @@ impl Moment {
     }
 }
 
+/// A date as it is written, in two parts, and its days since 1970-01-01.
+struct LastDate {
+    front: Cell<u64>,
+    back: Cell<u16>,
+    days: Cell<i64>,
+}
+
 thread_local! {
-    /// A date and its days since 1970-01-01: that of the time read last, for most times that follow are of the same day.
-    static LAST_DATE: Cell<([u8; 10], i64)> = const { Cell::new((*b"1970-01-01", 0)) };
+    /// The date that was read last: most times that follow are of the same day.
+    static LAST_DATE: LastDate = const {
+        LastDate {
+            front: Cell::new(u64::from_le_bytes(*b"1970-01-")),
+            back: Cell::new(u16::from_le_bytes(*b"01")),
+            days: Cell::new(0),
+        }
+    };
 }
 
 /// `2026-11-20T10:15:00` and what follows: a fraction of any length, then `Z`, an offset or nothing.
 #[inline(always)]
 fn parse_civil(civil: &[u8; 19], rest: &[u8]) -> Result<Moment, Fault> {
     let &[y1, y2, y3, y4, a, m1, m2, b, d1, d2, separator, h1, h2, c, n1, n2, d, s1, s2] = civil;
-    let (last, days) = LAST_DATE.get();
-    let date = [y1, y2, y3, y4, a, m1, m2, b, d1, d2];
-    let days = if date == last { Ok(days) } else { parse_day(date) };
+    let (front, back) = (u64::from_le_bytes([y1, y2, y3, y4, a, m1, m2, b]), u16::from_le_bytes([d1, d2]));
+    let known = LAST_DATE.with(|last| (last.front.get() == front && last.back.get() == back).then(|| last.days.get()));
+    let days = match known {
+        Some(days) => Ok(days),
+        None => parse_day([y1, y2, y3, y4, a, m1, m2, b, d1, d2]),
+    };
     // What looks like a time, but is of no day, may still not look like one.
     if days == Err(Fault::Shape) || !matches!(separator, b'T' | b' ' | b't') {
         return Err(Fault::Shape);
@@ -109,7 +125,12 @@ fn parse_day(date: [u8; 10]) -> Result<i64, Fault> {
         return Err(Fault::Calendar);
     }
     let days = days_from_civil(year, month, day);
-    LAST_DATE.set((date, days));
+    let [y1, y2, y3, y4, a, m1, m2, b, d1, d2] = date;
+    LAST_DATE.with(|last| {
+        last.front.set(u64::from_le_bytes([y1, y2, y3, y4, a, m1, m2, b]));
+        last.back.set(u16::from_le_bytes([d1, d2]));
+        last.days.set(days);
+    });
     Ok(days)
 }
 

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use tidegate_json::Record;
+use tidegate_plugin::Room;
 
 use super::{Data, Source};
 use crate::json::{self, Object, Spacing};
@@ -22,8 +23,8 @@ pub struct Node {
 }
 
 impl Row for Deep {
-    #[inline]
-    fn write(&self, out: &mut Vec<u8>) {
+    #[inline(always)]
+    fn write(&self, out: &mut Room<'_>) {
         row::bytes(out, self.id.to_le_bytes());
         let mut node = Some(&self.chain);
         while let Some(Node { value, next }) = node {

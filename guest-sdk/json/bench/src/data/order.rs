@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use serde::Deserialize;
 use tidegate_json::Record;
-use tidegate_plugin::{DateTime64, Decimal, Text};
+use tidegate_plugin::{DateTime64, Decimal, Room, Text};
 
 use super::sale::clock;
 use super::{Data, Source};
@@ -61,8 +61,8 @@ pub struct Payment<S> {
 }
 
 impl<S: Deref<Target = str>> Row for Order<S> {
-    #[inline]
-    fn write(&self, out: &mut Vec<u8>) {
+    #[inline(always)]
+    fn write(&self, out: &mut Room<'_>) {
         row::bytes(out, self.order_id.to_le_bytes());
         row::bytes(out, self.placed.ticks().to_le_bytes());
         let Customer { id, name, address } = &self.customer;
@@ -72,7 +72,7 @@ impl<S: Deref<Target = str>> Row for Order<S> {
         row::text(out, &address.zip);
         row::bytes(out, address.geo.lat.to_le_bytes());
         row::bytes(out, address.geo.lon.to_le_bytes());
-        out.push(self.items.len() as u8);
+        out.put([self.items.len() as u8]);
         for Item { sku, quantity, price } in &self.items {
             row::text(out, sku);
             row::bytes(out, quantity.to_le_bytes());

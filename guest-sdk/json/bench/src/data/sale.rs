@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use serde::Deserialize;
 use tidegate_json::Record;
-use tidegate_plugin::{DateTime64, Decimal, Text, Uuid};
+use tidegate_plugin::{DateTime64, Decimal, Room, Text, Uuid};
 
 use super::{Data, Source};
 use crate::dice::Dice;
@@ -20,13 +20,13 @@ pub struct Sale<S> {
     quantity: u16,
     price: Decimal<18, 4>,
     channel: S,
-    currency: Option<S>,
     customer_id: Option<u64>,
+    currency: Option<S>,
 }
 
 impl<S: Deref<Target = str>> Row for Sale<S> {
-    #[inline]
-    fn write(&self, out: &mut Vec<u8>) {
+    #[inline(always)]
+    fn write(&self, out: &mut Room<'_>) {
         if &*self.channel == "test" {
             return;
         }

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use tidegate_json::Record;
+use tidegate_plugin::Room;
 
 use super::{Data, Source};
 use crate::json::{self, Spacing};
@@ -16,8 +17,8 @@ pub struct Tiny {
 }
 
 impl Row for Tiny {
-    #[inline]
-    fn write(&self, out: &mut Vec<u8>) {
+    #[inline(always)]
+    fn write(&self, out: &mut Room<'_>) {
         row::bytes(out, self.id.to_le_bytes());
         row::bytes(out, self.v.to_le_bytes());
         row::bytes(out, [u8::from(self.ok)]);

@@ -12,6 +12,8 @@ use std::io::Write;
 use std::ops::Range;
 use std::str::Utf8Error;
 
+use tidegate_plugin::expansion::append_with;
+
 use crate::data::{Data, Records};
 use crate::row::Row;
 
@@ -164,10 +166,10 @@ impl Out {
     }
 
     /// Writes a record's row, or why there is none.
-    #[inline]
+    #[inline(always)]
     pub fn take<R: Row, E: Display>(&mut self, record: Result<R, E>) {
         match record {
-            Ok(record) => record.write(&mut self.rows),
+            Ok(record) => append_with(&mut self.rows, |room| record.write(room)),
             Err(error) => self.refuse(&error),
         }
     }
