@@ -126,6 +126,6 @@ pub mod contract {
 pub mod expansion {
     pub use crate::composed::{Order, enumeration, no_name, tuple, variant};
     pub use crate::plugin::{Start, describe, keep_silent, plain, stateful, stateless};
-    pub use crate::room::append_with;
+    pub use crate::room::append;
     pub use crate::row::{column, low_cardinality, nested, object, zoned};
 }

@@ -17,27 +17,21 @@ pub struct Room<'a> {
 
 /// Appends a row.
 #[inline(always)]
-pub(crate) fn append(buffer: &mut Vec<u8>, row: &impl Row, source: &Provenance<'_>) {
-    append_with(buffer, |room| row.encode(room, source));
-}
-
-/// Appends what `write` writes, which is called once more where there was not enough room.
-#[inline(always)]
-pub fn append_with(buffer: &mut Vec<u8>, write: impl Fn(&mut Room<'_>)) {
+pub fn append(buffer: &mut Vec<u8>, row: &impl Row, source: &Provenance<'_>) {
     // No loop: the compiler would work out the addresses of all values before it, more than there are registers.
-    if let Err(missing) = attempt(buffer, &write) {
-        append_with_more_room(buffer, missing, write);
+    if let Err(missing) = attempt(buffer, row, source) {
+        append_with_more_room(buffer, missing, row, source);
     }
 }
 
 /// Appends a row where it fits; says how many bytes did not.
 #[inline(always)]
-fn attempt(buffer: &mut Vec<u8>, write: &impl Fn(&mut Room<'_>)) -> Result<(), usize> {
+fn attempt(buffer: &mut Vec<u8>, row: &impl Row, source: &Provenance<'_>) -> Result<(), usize> {
     let before = buffer.len();
     let spare = buffer.spare_capacity_mut();
     let available = spare.len();
     let mut room = Room { rest: spare, missing: 0 };
-    write(&mut room);
+    row.encode(&mut room, source);
     let Room { rest, missing } = room;
     if missing > 0 {
         return Err(missing);
@@ -55,11 +49,11 @@ fn attempt(buffer: &mut Vec<u8>, write: &impl Fn(&mut Room<'_>)) -> Result<(), u
 
 #[cold]
 #[inline(never)]
-fn append_with_more_room(buffer: &mut Vec<u8>, mut missing: usize, write: impl Fn(&mut Room<'_>)) {
+fn append_with_more_room(buffer: &mut Vec<u8>, mut missing: usize, row: &impl Row, source: &Provenance<'_>) {
     loop {
         // What was written before something was missing is not more than there was room.
         buffer.reserve((buffer.capacity() - buffer.len()).saturating_add(missing));
-        match attempt(buffer, &write) {
+        match attempt(buffer, row, source) {
             Ok(()) => return,
             Err(more) => missing = more,
         }

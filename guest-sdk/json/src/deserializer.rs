@@ -6,9 +6,9 @@ use crate::access::{Elements, Members};
 use crate::error::Error;
 use crate::fields::Fields;
 use crate::number::Number;
-use crate::written::{NUMBER, Written};
 use crate::reader::Reader;
 use crate::variant::{UnitVariant, Variant};
+use crate::written::{NUMBER, Written};
 
 impl<'de> Reader<'_, 'de> {
     #[inline]

@@ -1,12 +1,35 @@
 //! Rows as a plugin would write them, so that every field of a record is used for something.
 
-use tidegate_plugin::Room;
+use tidegate_plugin::contract::Column;
+use tidegate_plugin::expansion::append;
+use tidegate_plugin::{Provenance, Room};
 
 /// A record that becomes a row.
 pub trait Row {
     /// Appends the row in the manner of RowBinary: little-endian numbers, texts behind their lengths. A record that is to be
     /// dropped appends nothing.
     fn write(&self, out: &mut Room<'_>);
+}
+
+/// Appends the row of a record as the SDK does with those of a plugin.
+#[inline(never)]
+pub fn write<R: Row>(record: &R, out: &mut Vec<u8>) {
+    append(out, &Encoded(record), &NOWHERE);
+}
+
+struct Encoded<'a, R>(&'a R);
+
+const NOWHERE: Provenance<'static> = Provenance { topic: "", partition: 0, offset: 0, ordinal: 0 };
+
+impl<R: Row> tidegate_plugin::Row for Encoded<'_, R> {
+    fn columns() -> Vec<Column> {
+        Vec::new()
+    }
+
+    #[inline(always)]
+    fn encode(&self, room: &mut Room<'_>, _: &Provenance<'_>) {
+        self.0.write(room);
+    }
 }
 
 /// Appends a number's bytes.

@@ -7,7 +7,9 @@ use proc_macro2::{Ident, Span, TokenStream as Tokens};
 use quote::{format_ident, quote};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Data, DeriveInput, Error, Fields, GenericParam, Generics, Lifetime, LifetimeParam, Result, Type, parse_quote};
+use syn::{
+    Data, DeriveInput, Error, Fields, GenericParam, Generics, Lifetime, LifetimeParam, Result, Type, parse_quote,
+};
 
 use crate::attributes::{Container, FieldDefault, Named};
 
@@ -61,7 +63,10 @@ pub(super) fn expand(input: &DeriveInput, json: &Tokens) -> Result<Tokens> {
 
 fn members<'a>(input: &'a DeriveInput, container: &Container) -> Result<Vec<Member<'a>>> {
     let wrong = || {
-        Error::new(input.ident.span(), "a Record is a struct with named fields; derive `Deserialize` and let serde read this type")
+        Error::new(
+            input.ident.span(),
+            "a Record is a struct with named fields; derive `Deserialize` and let serde read this type",
+        )
     };
     let Data::Struct(data) = &input.data else { return Err(wrong()) };
     let Fields::Named(fields) = &data.fields else { return Err(wrong()) };

@@ -12,10 +12,8 @@ use std::io::Write;
 use std::ops::Range;
 use std::str::Utf8Error;
 
-use tidegate_plugin::expansion::append_with;
-
 use crate::data::{Data, Records};
-use crate::row::Row;
+use crate::row::{self, Row};
 
 /// A way to read records.
 pub trait Parser {
@@ -169,7 +167,7 @@ impl Out {
     #[inline(always)]
     pub fn take<R: Row, E: Display>(&mut self, record: Result<R, E>) {
         match record {
-            Ok(record) => append_with(&mut self.rows, |room| record.write(room)),
+            Ok(record) => row::write(&record, &mut self.rows),
             Err(error) => self.refuse(&error),
         }
     }
