@@ -52,7 +52,7 @@ impl<'de> Reader<'_, 'de> {
             return is_whole.then(|| (eight_digits(word, whole), 0, at + whole));
         }
         // Mostly all of it is among the eight bytes, and what follows.
-        let moved = word >> (8 * (whole as u32 + 1) & 63);
+        let moved = word >> ((8 * (whole as u32 + 1)) & 63);
         let count = leading_digits(moved);
         let length = whole + 1 + count;
         if length < 8 && count > 0 {
@@ -61,7 +61,7 @@ impl<'de> Reader<'_, 'de> {
                 return None;
             }
             let before = u64::MAX >> (64 - 8 * whole as u32);
-            return Some((eight_digits(word & before | word >> 8 & !before, whole + count), count, at + length));
+            return Some((eight_digits((word & before) | ((word >> 8) & !before), whole + count), count, at + length));
         }
         self.longer_decimal(at, word, whole)
     }

@@ -6,7 +6,7 @@ use syn::ext::IdentExt;
 use syn::meta::ParseNestedMeta;
 use syn::{Attribute, DeriveInput, Error, Expr, ExprPath, Field, LitStr, Result, Token};
 
-use crate::case::CASES;
+use crate::case::{CASES, Rename};
 
 /// What stands on the struct.
 pub(super) struct Container {
@@ -14,7 +14,7 @@ pub(super) struct Container {
     pub(super) default: bool,
     /// Whether keys that mean no field are refused.
     pub(super) deny_unknown: bool,
-    rename: fn(&str) -> String,
+    rename: Rename,
 }
 
 /// What stands on a field.

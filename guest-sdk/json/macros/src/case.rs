@@ -1,7 +1,10 @@
 //! The cases that `rename_all` knows, from names as fields have them.
 
-/// A case by the name that serde gives it.
-pub(super) const CASES: [(&str, fn(&str) -> String); 8] = [
+/// Writes a field's name in a case.
+pub(super) type Rename = fn(&str) -> String;
+
+/// The cases by the names that serde gives them.
+pub(super) const CASES: [(&str, Rename); 8] = [
     ("lowercase", str::to_owned),
     ("UPPERCASE", str::to_ascii_uppercase),
     ("PascalCase", pascal),

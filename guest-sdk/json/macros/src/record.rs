@@ -150,7 +150,7 @@ fn from_json(members: &[Member<'_>], container: &Container) -> Tokens {
             }
         }
     });
-    let made = made(members, container, |member| member.absent());
+    let made = made(members, container);
     quote! {
         let ::core::option::Option::Some(mut keys) = __json::Keys::begin(reader, &SHAPE)? else {
             return <Self as __json::FromJson<'__de>>::from_array(reader);
@@ -191,7 +191,7 @@ fn from_array(members: &[Member<'_>], container: &Container) -> Tokens {
             #check
         }
     });
-    let made = made(members, container, |member| member.absent());
+    let made = made(members, container);
     quote! {
         let mut elements = __json::Elements::begin(reader, &SHAPE)?;
         #(#read)*
@@ -201,14 +201,14 @@ fn from_array(members: &[Member<'_>], container: &Container) -> Tokens {
 }
 
 /// The struct of what was read, and of what is had in place of the rest.
-fn made(members: &[Member<'_>], container: &Container, absent: impl Fn(&Member<'_>) -> Tokens) -> Tokens {
+fn made(members: &[Member<'_>], container: &Container) -> Tokens {
     let fields = members.iter().map(|member| {
         let Member { ident, variable, named, .. } = member;
         let otherwise = match &named.default {
             Some(FieldDefault::OfType) => quote!(::core::default::Default::default()),
             Some(FieldDefault::Path(path)) => quote!(#path()),
             None if container.default => quote!(default.#ident),
-            None => absent(member),
+            None => member.absent(),
         };
         quote! {
             #ident: match #variable {
@@ -249,5 +249,113 @@ impl Member<'_> {
             true => quote!(__json::absent_for_serde(#name)?),
             false => quote!(__json::absent(#name)?),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn refused(input: DeriveInput) -> String {
+        expand(&input, &quote!(::tidegate_json)).map(|tokens| tokens.to_string()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused_by_name() {
+        for (attribute, name) in [
+            (quote!(flatten), "flatten"),
+            (quote!(deserialize_with = "f"), "deserialize_with"),
+            (quote!(skip), "skip"),
+            (quote!(rename(deserialize = "a")), "rename"),
+        ] {
+            assert_eq!(
+                refused(parse_quote!(
+                    struct A {
+                        #[serde(#attribute)]
+                        a: u8,
+                    }
+                )),
+                format!(
+                    "`Record` does not know `#[serde({name})]` as it stands here; derive `Deserialize` and let serde read this struct"
+                )
+            );
+        }
+        assert!(
+            refused(parse_quote!(
+                #[serde(transparent)]
+                struct A {
+                    a: u8,
+                }
+            ))
+            .contains("`#[serde(transparent)]`")
+        );
+        assert!(
+            refused(parse_quote!(
+                #[serde(default = "f")]
+                struct A {
+                    a: u8,
+                }
+            ))
+            .contains("`#[serde(default)]`")
+        );
+    }
+
+    #[test]
+    fn what_is_no_struct_with_named_fields_is_refused() {
+        for input in [
+            parse_quote!(
+                enum A {
+                    B,
+                }
+            ),
+            parse_quote!(
+                struct A(u8);
+            ),
+            parse_quote!(
+                struct A;
+            ),
+        ] {
+            assert!(refused(input).starts_with("a Record is a struct with named fields; derive `Deserialize`"));
+        }
+    }
+
+    #[test]
+    fn mistakes_are_refused() {
+        let twice = refused(parse_quote!(
+            struct A {
+                a: u8,
+                #[serde(alias = "a")]
+                b: u8,
+            }
+        ));
+        assert_eq!(twice, "a field before this one is called `a`, too");
+        let case = refused(parse_quote!(
+            #[serde(rename_all = "Camel")]
+            struct A {
+                a: u8,
+            }
+        ));
+        assert!(case.starts_with("there is no such case, there are \"lowercase\", "), "{case}");
+        assert_eq!(
+            refused(parse_quote!(
+                struct A {
+                    #[record(serde)]
+                    a: u8,
+                }
+            )),
+            "here there is: deserialize"
+        );
+    }
+
+    #[test]
+    fn what_is_said_about_writing_and_borrowing_is_passed_over() {
+        let input = parse_quote! {
+            struct A<'a> {
+                #[serde(borrow, skip_serializing_if = "Option::is_none", serialize_with = "f")]
+                a: Option<&'a str>,
+            }
+        };
+        assert!(expand(&input, &quote!(::tidegate_json)).is_ok());
     }
 }
