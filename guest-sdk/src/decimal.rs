@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
-use tidegate_json::NUMBER;
+use tidegate_json::{NUMBER, Written};
 
 use crate::invalid::InvalidValue;
 use read::Fault;
@@ -86,6 +86,45 @@ impl<const P: u32, const S: u32> Decimal<P, S> {
     #[inline]
     pub fn parse_number(number: &str) -> Result<Self, InvalidValue> {
         Self::checked(read::number(number.as_bytes(), S)).map_err(|fault| Self::invalid(number, fault))
+    }
+
+    /// By how many digits stand behind the point: the largest digits as an integer that are few enough for 64 bits and for the type,
+    /// and what an integer is multiplied with to become units. Zeros where only zero is.
+    const SHORT: [(u64, u64); 8] = {
+        let mut table = [(0, 0); 8];
+        let mut fraction = 0;
+        while fraction < table.len() as u32 {
+            if fraction <= S && S - fraction <= 18 {
+                let one = 10u64.pow(S - fraction);
+                let most = Self::LARGEST / one as i128;
+                let fits = i64::MAX as u64 / one;
+                #[expect(clippy::indexing_slicing, reason = "checked by the loop's condition, when this is compiled")]
+                {
+                    table[fraction as usize] = (if most < fits as i128 { most as u64 } else { fits }, one);
+                }
+            }
+            fraction += 1;
+        }
+        table
+    };
+
+    /// From the digits of a number as an integer, of which some stand behind the point. `None` where it is not worth a way of its own,
+    /// or does not fit.
+    #[inline(always)]
+    pub(crate) fn from_short(digits: u64, fraction: u32) -> Option<Self> {
+        let &(most, one) = const { Self::SHORT }.get(fraction as usize)?;
+        (digits <= most).then(|| Self { units: (digits * one).into() })
+    }
+
+    /// From a number of JSON as tidegate-json hands it over.
+    #[inline(always)]
+    fn from_written(written: Written<'_>) -> Result<Self, InvalidValue> {
+        if let Written::Short { digits, fraction } = written
+            && let Some(value) = Self::from_short(digits, fraction)
+        {
+            return Ok(value);
+        }
+        Self::parse_number(&written.to_string())
     }
 
     #[inline]
@@ -168,7 +207,7 @@ fn write(units: i128, scale: u32, to: &mut impl fmt::Write) -> fmt::Result {
 }
 
 impl<'de, const P: u32, const S: u32> Deserialize<'de> for Decimal<P, S> {
-    #[inline]
+    #[inline(always)]
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_newtype_struct(NUMBER, DecimalVisitor)
     }
@@ -183,16 +222,18 @@ impl<'de, const P: u32, const S: u32> Visitor<'de> for DecimalVisitor<P, S> {
         write!(formatter, "a decimal number")
     }
 
-    #[inline]
+    #[inline(always)]
     fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
         text.parse().map_err(E::custom)
     }
 
     /// A number as it is written.
-    #[inline]
+    #[inline(always)]
     fn visit_bytes<E: Error>(self, number: &[u8]) -> Result<Self::Value, E> {
-        let number = str::from_utf8(number).map_err(E::custom)?;
-        Decimal::parse_number(number).map_err(E::custom)
+        match Written::from_bytes(number) {
+            Some(written) => Decimal::from_written(written).map_err(E::custom),
+            None => Err(E::invalid_type(Unexpected::Bytes(number), &self)),
+        }
     }
 
     /// What does not know [`NUMBER`].

@@ -37,6 +37,17 @@ impl Uuid {
         Self::of(uuid::Uuid::from_bytes(bytes))
     }
 
+    /// From the usual notation: 8, 4, 4, 4 and 12 digits with hyphens between.
+    #[inline(always)]
+    pub(crate) fn hyphenated(text: &[u8; 36]) -> Option<Self> {
+        let [a0, a1, a2, a3, a4, a5, a6, a7, h1, b0, b1, b2, b3, h2, b4, b5, b6, b7, h3, rest @ ..] = *text;
+        let [c0, c1, c2, c3, h4, c4, c5, c6, c7, d0, d1, d2, d3, d4, d5, d6, d7] = rest;
+        let high = [[a0, a1, a2, a3, a4, a5, a6, a7], [b0, b1, b2, b3, b4, b5, b6, b7]];
+        let low = [[c0, c1, c2, c3, c4, c5, c6, c7], [d0, d1, d2, d3, d4, d5, d6, d7]];
+        let (high, low) = (hexadecimal::sixteen(high)?, hexadecimal::sixteen(low)?);
+        ([h1, h2, h3, h4] == [b'-'; 4]).then_some(Self { high, low })
+    }
+
     fn of(uuid: uuid::Uuid) -> Self {
         let (high, low) = uuid.as_u64_pair();
         Self { high, low }
@@ -46,9 +57,9 @@ impl Uuid {
 impl FromStr for Uuid {
     type Err = InvalidValue;
 
-    #[inline]
+    #[inline(always)]
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        match hyphenated(text.as_bytes()) {
+        match text.as_bytes().try_into().ok().and_then(Self::hyphenated) {
             Some(uuid) => Ok(uuid),
             None => other_notation(text),
         }
@@ -62,18 +73,6 @@ fn other_notation(text: &str) -> Result<Uuid, InvalidValue> {
     })
 }
 
-/// The usual notation: 8, 4, 4, 4 and 12 digits with hyphens between.
-#[inline]
-fn hyphenated(text: &[u8]) -> Option<Uuid> {
-    let text: &[u8; 36] = text.try_into().ok()?;
-    let [a0, a1, a2, a3, a4, a5, a6, a7, h1, b0, b1, b2, b3, h2, b4, b5, b6, b7, h3, rest @ ..] = *text;
-    let [c0, c1, c2, c3, h4, c4, c5, c6, c7, d0, d1, d2, d3, d4, d5, d6, d7] = rest;
-    let high = [[a0, a1, a2, a3, a4, a5, a6, a7], [b0, b1, b2, b3, b4, b5, b6, b7]];
-    let low = [[c0, c1, c2, c3, c4, c5, c6, c7], [d0, d1, d2, d3, d4, d5, d6, d7]];
-    let (high, low) = (hexadecimal::sixteen(high)?, hexadecimal::sixteen(low)?);
-    ([h1, h2, h3, h4] == [b'-'; 4]).then_some(Uuid { high, low })
-}
-
 impl fmt::Display for Uuid {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         uuid::Uuid::from_u64_pair(self.high, self.low).fmt(formatter)
@@ -81,7 +80,7 @@ impl fmt::Display for Uuid {
 }
 
 impl<'de> Deserialize<'de> for Uuid {
-    #[inline]
+    #[inline(always)]
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         text::parsed(deserializer, "a UUID as text")
     }
@@ -116,7 +115,8 @@ mod tests {
                     *place = byte;
                 }
                 let theirs = uuid::Uuid::try_parse_ascii(&bytes).ok().map(Uuid::of);
-                assert_eq!(hyphenated(&bytes), theirs, "{bytes:?}");
+                let ours = bytes.as_slice().try_into().ok().and_then(Uuid::hyphenated);
+                assert_eq!(ours, theirs, "{bytes:?}");
             }
         }
     }

@@ -72,6 +72,8 @@ mod decimal;
 mod environment;
 mod id;
 mod invalid;
+#[doc(hidden)]
+pub mod json;
 pub mod log;
 #[cfg(not(target_family = "wasm"))]
 pub mod native;
@@ -100,6 +102,7 @@ pub use row::{Provenance, Row};
 pub use setup::{Setup, SetupError};
 pub use table::{Table, TableRow};
 pub use text::Text;
+pub use tidegate_json_macros::PluginRecord as Record;
 pub use tidegate_plugin_macros::{Enum, Row, Tuple, Variant};
 pub use time::{Date, Date32, DateTime, DateTime64, Time, Time64};
 
@@ -123,5 +126,6 @@ pub mod contract {
 pub mod expansion {
     pub use crate::composed::{Order, enumeration, no_name, tuple, variant};
     pub use crate::plugin::{Start, describe, keep_silent, plain, stateful, stateless};
+    pub use crate::room::append;
     pub use crate::row::{column, low_cardinality, nested, object, zoned};
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::str;
 
 use serde::Deserialize;
-use tidegate_json::Stream;
+use tidegate_json::{FromJson, Stream};
 
 use crate::contract::{Batch, Strings};
 use crate::reject::Reject;
@@ -68,6 +68,13 @@ impl<'a> Record<'a> {
     pub fn json<T: Deserialize<'a>>(&self) -> Result<T, Reject> {
         let Some(text) = self.json_text() else { return Err(self.no_text().err().unwrap_or_else(not_there)) };
         self.records.stream.read(text).map_err(|error| self.not_json(&error))
+    }
+
+    /// The same without serde in between, which is quicker: for types that derive [`Record`](derive@crate::Record).
+    #[inline]
+    pub fn json_record<T: FromJson<'a>>(&self) -> Result<T, Reject> {
+        let Some(text) = self.json_text() else { return Err(self.no_text().err().unwrap_or_else(not_there)) };
+        self.records.stream.record(text).map_err(|error| self.not_json(&error))
     }
 
     #[inline]

@@ -17,7 +17,7 @@ pub struct Room<'a> {
 
 /// Appends a row.
 #[inline(always)]
-pub(crate) fn append(buffer: &mut Vec<u8>, row: &impl Row, source: &Provenance<'_>) {
+pub fn append(buffer: &mut Vec<u8>, row: &impl Row, source: &Provenance<'_>) {
     // No loop: the compiler would work out the addresses of all values before it, more than there are registers.
     if let Err(missing) = attempt(buffer, row, source) {
         append_with_more_room(buffer, missing, row, source);

@@ -57,7 +57,7 @@ impl fmt::Display for Text<'_> {
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    #[inline]
+    #[inline(always)]
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_str(TextVisitor)
     }
@@ -72,7 +72,7 @@ impl<'de> Visitor<'de> for TextVisitor {
         formatter.write_str("a string")
     }
 
-    #[inline]
+    #[inline(always)]
     fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Text<'de>, E> {
         Ok(Text(Cow::Borrowed(text)))
     }
@@ -87,7 +87,7 @@ impl<'de> Visitor<'de> for TextVisitor {
 }
 
 /// Reads a value from a string where the string lies, without a copy of it; `expected` is what a reason calls it.
-#[inline]
+#[inline(always)]
 pub(crate) fn parsed<'de, D, T>(deserializer: D, expected: &'static str) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -108,7 +108,7 @@ impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for ParsedVisitor<T> {
         formatter.write_str(self.expected)
     }
 
-    #[inline]
+    #[inline(always)]
     fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
         text.parse().map_err(E::custom)
     }

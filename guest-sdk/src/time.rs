@@ -137,7 +137,7 @@ macro_rules! time {
         impl<$($generics)*> FromStr for $type {
             type Err = InvalidValue;
 
-            #[inline]
+            #[inline(always)]
             fn from_str(text: &str) -> Result<Self, InvalidValue> {
                 Moment::parse(text.as_bytes())
                     .and_then(Self::from_moment)
@@ -153,6 +153,12 @@ macro_rules! time {
             #[inline]
             pub fn from_epoch(value: i64) -> Result<Self, InvalidValue> {
                 Self::from_moment(Moment::from_epoch(value)).map_err(|fault| Self::invalid(value, fault))
+            }
+
+            /// From a notation of text, of which no byte is any that JSON would write in another way.
+            #[inline(always)]
+            pub(crate) fn from_notation(text: &[u8; 24]) -> Option<Self> {
+                Moment::parse(text).and_then(Self::from_moment).ok()
             }
 
             /// The time this many seconds after 1970-01-01 UTC, to the nearest microsecond.
@@ -174,7 +180,7 @@ macro_rules! time {
         }
 
         impl<'de, $($generics)*> Deserialize<'de> for $type {
-            #[inline]
+            #[inline(always)]
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 deserializer.deserialize_any($visitor)
             }
@@ -187,7 +193,7 @@ macro_rules! time {
                 formatter.write_str("a time")
             }
 
-            #[inline]
+            #[inline(always)]
             fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
                 text.parse().map_err(E::custom)
             }

@@ -108,6 +108,31 @@ impl<'d, 's, 'de> Elements<'d, 's, 'de> {
         Self { reader, first: true, ended: false }
     }
 
+    /// The next element, read by `read`.
+    #[inline(always)]
+    pub fn next_with<T>(
+        &mut self,
+        read: impl FnOnce(&mut Reader<'s, 'de>) -> Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
+        if self.ended {
+            return Ok(None);
+        }
+        if !self.reader.next_element(self.first)? {
+            self.ended = true;
+            return Ok(None);
+        }
+        self.first = false;
+        read(self.reader).map(Some)
+    }
+
+    /// The same as [`end`](Self::end), and the level is left.
+    pub fn end_and_leave(self) -> Result<(), Error> {
+        let Self { reader, first, ended } = self;
+        Elements { reader: &mut *reader, first, ended }.end()?;
+        reader.leave();
+        Ok(())
+    }
+
     /// The closing bracket must follow: a visitor may stop before it.
     #[inline]
     pub fn end(self) -> Result<(), Error> {
@@ -120,14 +145,6 @@ impl<'de> SeqAccess<'de> for &mut Elements<'_, '_, 'de> {
 
     #[inline]
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
-        if self.ended {
-            return Ok(None);
-        }
-        if !self.reader.next_element(self.first)? {
-            self.ended = true;
-            return Ok(None);
-        }
-        self.first = false;
-        seed.deserialize(&mut *self.reader).map(Some)
+        self.next_with(|reader| seed.deserialize(reader))
     }
 }

@@ -8,10 +8,7 @@ use crate::fields::Fields;
 use crate::number::Number;
 use crate::reader::Reader;
 use crate::variant::{UnitVariant, Variant};
-
-/// A newtype of this name asks for a JSON number's own text: its visitor gets it by `visit_borrowed_bytes`, checked by the
-/// grammar and not rounded. Strings and everything else come as `deserialize_any` gives them.
-pub const NUMBER: &str = "$tidegate_json::Number";
+use crate::written::{NUMBER, Written};
 
 impl<'de> Reader<'_, 'de> {
     #[inline]
@@ -28,10 +25,16 @@ impl<'de> Reader<'_, 'de> {
     fn record<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
         self.enter()?;
         let mut fields = Fields::new(self);
-        let value = visitor.visit_map(&mut fields)?;
-        fields.end()?;
+        // The value is left where it was put: it is moved nowhere on its way out.
+        let mut result = visitor.visit_map(&mut fields);
+        if !fields.has_ended()
+            && result.is_ok()
+            && let Err(more) = fields.end()
+        {
+            result = Err(more);
+        }
         self.leave();
-        Ok(value)
+        result
     }
 
     #[inline]
@@ -65,6 +68,15 @@ impl<'de> Reader<'_, 'de> {
             Number::Unsigned(value) => visitor.visit_u64(value),
             Number::Signed(value) => visitor.visit_i64(value),
             Number::Float(value) => visitor.visit_f64(value),
+        }
+    }
+
+    /// Visits a number as it is written, or whatever else stands here.
+    #[inline(never)]
+    fn visit_written<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
+        match self.peek() {
+            b'0'..=b'9' | b'-' => visitor.visit_borrowed_bytes(self.number_text()?.as_bytes()),
+            _ => self.deserialize_any(visitor),
         }
     }
 
@@ -268,9 +280,12 @@ impl<'de> Deserializer<'de> for &mut Reader<'_, 'de> {
         if name != NUMBER {
             return visitor.visit_newtype_struct(self);
         }
-        match self.peek() {
-            b'0'..=b'9' | b'-' => visitor.visit_borrowed_bytes(self.number_text()?.as_bytes()),
-            _ => self.deserialize_any(visitor),
+        match self.short_decimal(self.at) {
+            Some((digits, fraction, end)) => {
+                self.at = end;
+                visitor.visit_bytes(&Written::short(digits, fraction))
+            }
+            None => self.visit_written(visitor),
         }
     }
 

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use serde::de::{Expected, Unexpected};
+
 use crate::locate::Place;
 
 /// Why a text could not be read: what was expected, what was found, at which byte and where in the value.
@@ -93,9 +95,41 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+// Every one of them apart and cold: what serde would write in place of its own takes room where values are read.
 impl serde::de::Error for Error {
     #[cold]
+    #[inline(never)]
     fn custom<T: fmt::Display>(message: T) -> Self {
         Self::new(Message::Fit(message.to_string()))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::custom(format_args!("invalid type: {unexpected}, expected {expected}"))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::custom(format_args!("invalid value: {unexpected}, expected {expected}"))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn invalid_length(length: usize, expected: &dyn Expected) -> Self {
+        Self::custom(format_args!("invalid length {length}, expected {expected}"))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn missing_field(field: &'static str) -> Self {
+        Self::custom(format_args!("missing field `{field}`"))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn duplicate_field(field: &'static str) -> Self {
+        Self::custom(format_args!("duplicate field `{field}`"))
     }
 }

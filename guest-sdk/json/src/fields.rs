@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::key;
 use crate::learned::{Meaning, Slot, Start};
 use crate::reader::Reader;
-use crate::string::Taken;
+use crate::source::Source;
 
 /// The members of an object whose opening bracket was taken.
 pub struct Fields<'d, 's, 'de> {
@@ -27,12 +27,33 @@ pub struct Fields<'d, 's, 'de> {
     ended: bool,
 }
 
-/// A key that was not foreseen.
-pub(crate) enum Key<'de> {
+/// A key that was not foreseen, in one number: what has two words goes through memory, and a surprise should cost little.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Key(u32);
+
+impl Key {
     /// There was none; the closing bracket was taken.
-    End,
-    Field(Slot, u16),
-    Text(Taken<'de>),
+    pub(crate) const END: Self = Self(u32::MAX);
+    /// It is known as text only: the reader's `key`.
+    pub(crate) const TEXT: Self = Self(u32::MAX - 1);
+    /// It could not be read; the reader has the error.
+    pub(crate) const FAILED: Self = Self(u32::MAX - 2);
+
+    #[inline(always)]
+    pub(crate) fn of(slot: Slot, field: u16) -> Self {
+        // No key that is known has the number of the unknown slot, as those above have.
+        Self(u32::from(slot.number()) << 16 | u32::from(field))
+    }
+
+    #[inline(always)]
+    pub(crate) fn slot(self) -> Slot {
+        Slot::of((self.0 >> 16) as u8)
+    }
+
+    #[inline(always)]
+    pub(crate) fn field(self) -> u16 {
+        self.0 as u16
+    }
 }
 
 impl<'d, 's, 'de> Fields<'d, 's, 'de> {
@@ -41,7 +62,14 @@ impl<'d, 's, 'de> Fields<'d, 's, 'de> {
         Self { reader, place: Start::NOWHERE, first: true, ended: false }
     }
 
+    /// Whether the closing bracket was taken.
     #[inline(always)]
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// The closing bracket must follow: a visitor may stop before it.
+    #[cold]
     pub fn end(self) -> Result<(), Error> {
         Members { reader: self.reader, first: self.first, ended: self.ended }.end()
     }
@@ -100,17 +128,18 @@ impl<'de> MapAccess<'de> for &mut Fields<'_, '_, 'de> {
                 self.end_here();
                 return Ok(None);
             }
-            None => match reader.unforeseen(self.place, self.first)? {
-                Key::Field(slot, field) => (slot, field),
-                Key::Text(taken) => {
-                    self.place.slot = Slot::UNKNOWN;
-                    self.first = false;
-                    return key_of_text(reader, taken).map(Some);
-                }
-                Key::End => {
+            None => match reader.unforeseen_of_serde(self.place, self.first) {
+                Key::END => {
                     self.end_here();
                     return Ok(None);
                 }
+                Key::TEXT => {
+                    self.place.slot = Slot::UNKNOWN;
+                    self.first = false;
+                    return key_of_text(reader).map(Some);
+                }
+                Key::FAILED => return Err(reader.failure()),
+                key => (key.slot(), key.field()),
             },
         };
         self.place.slot = slot;
@@ -135,28 +164,77 @@ impl<'de> MapAccess<'de> for &mut Fields<'_, '_, 'de> {
 
 #[cold]
 #[inline(never)]
-fn key_of_text<'de, K: Deserialize<'de>>(reader: &Reader<'_, 'de>, taken: Taken<'de>) -> Result<K, Error> {
-    K::deserialize(key::Key::new(reader, taken))
+fn key_of_text<'de, K: Deserialize<'de>>(reader: &Reader<'_, 'de>) -> Result<K, Error> {
+    K::deserialize(key::Key::new(reader, reader.key))
 }
 
 impl<'de> Reader<'_, 'de> {
-    /// Reads the next key with its colon and learns what it was.
     #[inline(never)]
-    pub(crate) fn unforeseen(&mut self, place: Start, first: bool) -> Result<Key<'de>, Error> {
-        let start = self.at;
-        let Some(key_at) = self.next_key(first)? else { return Ok(Key::End) };
-        let taken = self.string()?;
-        self.colon()?;
-        let (Some(learned), Taken::Borrowed(text)) = (self.learned.as_deref_mut(), taken) else {
-            return Ok(Key::Text(taken));
-        };
-        let Some((slot, field)) = learned.find(place.shape, self.source, key_at, text) else {
-            return Ok(Key::Text(taken));
-        };
-        let literal = self.source.text().as_bytes().get(start..self.at).unwrap_or_default();
-        learned.surprised(place.shape, place.slot, literal, (slot, field));
-        Ok(Key::Field(slot, field))
+    fn unforeseen_of_serde(&mut self, place: Start, first: bool) -> Key {
+        self.unforeseen(place, first)
     }
+
+    /// Takes the next key with its colon and learns what it was.
+    #[inline(always)]
+    pub(crate) fn unforeseen(&mut self, place: Start, first: bool) -> Key {
+        match self.known_key(place, first) {
+            Some(key) => key,
+            None => self.unknown_key(first).unwrap_or_else(|error| {
+                self.aside().failure = Some(error);
+                Key::FAILED
+            }),
+        }
+    }
+
+    /// Takes a key that is known to the stream. `None` for all else, right or wrong; then nothing was taken.
+    #[inline(always)]
+    fn known_key(&mut self, place: Start, first: bool) -> Option<Key> {
+        let learned = self.learned.as_deref_mut()?;
+        let source = self.source;
+        let mut at = source.behind_space(self.at);
+        if !first {
+            if source.byte(at) != b',' {
+                return None;
+            }
+            at = source.behind_space(at + 1);
+        }
+        // Mostly it is the one that was foreseen, only that it is written in another way.
+        if let Some((slot, field, behind)) = learned.expected(place.slot, source, at) {
+            let begin = value_behind(source, behind)?;
+            learned.rewritten(place.slot, source, self.at..begin);
+            self.at = begin;
+            return Some(Key::of(slot, field));
+        }
+        let key = source.plain_string(at)?;
+        let (slot, field) = learned.find(place.shape, source, at, key)?;
+        let begin = value_behind(source, at + key.len() + 2)?;
+        learned.surprised(place.shape, place.slot, source, self.at..begin, (slot, field));
+        self.at = begin;
+        Some(Key::of(slot, field))
+    }
+
+    #[inline(never)]
+    fn unknown_key(&mut self, first: bool) -> Result<Key, Error> {
+        if self.next_key(first)?.is_none() {
+            return Ok(Key::END);
+        }
+        self.key = self.string()?;
+        self.colon()?;
+        Ok(Key::TEXT)
+    }
+
+    /// The error of a key that could not be read.
+    #[cold]
+    pub(crate) fn failure(&mut self) -> Error {
+        self.aside().failure.take().unwrap_or_else(|| Error::expected("a key"))
+    }
+}
+
+/// Where the value begins whose colon stands at `at`, behind white space if need be.
+#[inline(always)]
+fn value_behind(source: Source<'_>, at: usize) -> Option<usize> {
+    let colon = source.behind_space(at);
+    (source.byte(colon) == b':').then(|| source.behind_space(colon + 1))
 }
 
 /// Whether the type is one of those that serde's derive makes for the keys of a struct. The name alone would not be enough:

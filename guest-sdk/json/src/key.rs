@@ -66,9 +66,10 @@ impl<'de> Deserializer<'de> for Key<'_, '_, 'de> {
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match self.text() {
-            "true" => visitor.visit_bool(true),
-            "false" => visitor.visit_bool(false),
+        // As it is written, as numbers are.
+        match self.taken {
+            Taken::Borrowed("true") => visitor.visit_bool(true),
+            Taken::Borrowed("false") => visitor.visit_bool(false),
             _ => Err(self.unfit(&visitor)),
         }
     }

@@ -5,6 +5,8 @@
 //! same place, three comparisons replace the reading of the key and the search for its field. Where it has not, the key is
 //! read and looked up as ever.
 
+use std::ops::Range;
+
 use crate::source::{Literal, Source};
 
 /// What a key means to a struct.
@@ -39,6 +41,17 @@ pub struct Slot(u8);
 impl Slot {
     /// Keys that nothing is known of: too many, or too long.
     pub const UNKNOWN: Self = Self(u8::MAX);
+
+    #[inline(always)]
+    pub fn number(self) -> u8 {
+        self.0
+    }
+
+    /// The slot of this number.
+    #[inline(always)]
+    pub fn of(number: u8) -> Self {
+        Self(number)
+    }
 }
 
 /// A key that was looked up, so that it will be found quickly.
@@ -76,7 +89,7 @@ const STEPS: usize = 256;
 
 /// A literal is replaced when so often in a row something else stood in its place: a record that is unlike the others should
 /// not make the next ones slow.
-const PATIENCE: u8 = 3;
+const PATIENCE: u8 = 8;
 
 /// An object of a struct earns the surprise of every second field: prediction still pays when more than every second is right.
 const FIELDS_A_SURPRISE: i32 = 2;
@@ -158,8 +171,26 @@ impl Learned {
         Start { shape: self.shapes.len() - 1, slot }
     }
 
+    /// The key that mostly follows `slot`, where it stands in quotes at `at`: its slot, its field, and the place behind it.
+    #[inline(always)]
+    pub fn expected(&self, slot: Slot, source: Source<'_>, at: usize) -> Option<(Slot, u16, usize)> {
+        let next = self.steps.get(usize::from(slot.0))?.next;
+        let key = self.keys.get(usize::from(next.0))?;
+        source.has(at, &key.literal).then(|| (next, key.field, at + key.literal.length()))
+    }
+
+    /// The key behind `from` was the one that mostly follows, but it was written in another way, as `range` of the source.
+    #[inline(always)]
+    pub fn rewritten(&mut self, from: Slot, source: Source<'_>, range: Range<usize>) {
+        let Some(step) = self.steps.get_mut(usize::from(from.0)) else { return };
+        step.surprises = step.surprises.saturating_add(1);
+        if step.surprises >= PATIENCE {
+            step.learn(source, range, (step.next, step.field));
+        }
+    }
+
     /// The slot and the field of the key that stands in quotes at `at`; `None` where only the key itself will do.
-    #[inline]
+    #[inline(always)]
     pub fn find(&mut self, shape: usize, source: Source<'_>, at: usize, key: &str) -> Option<(Slot, u16)> {
         let buckets = &self.shapes.get(shape)?.buckets;
         let hash = hash(source, at + 1, key.len());
@@ -167,7 +198,7 @@ impl Learned {
             let slot = *buckets.get((hash + probe) % BUCKETS)?;
             // Most keys are the first in their bucket.
             let Some(known) = self.keys.get(usize::from(slot.0)) else {
-                return self.add(shape, (hash + probe) % BUCKETS, key);
+                return self.add(shape, (hash + probe) % BUCKETS, source, at, key);
             };
             if source.has(at, &known.literal) {
                 return Some((slot, known.field));
@@ -178,8 +209,10 @@ impl Learned {
 
     #[cold]
     #[inline(never)]
-    fn add(&mut self, shape: usize, bucket: usize, key: &str) -> Option<(Slot, u16)> {
-        if key.len() + 2 > Literal::LONGEST || self.keys.len() >= usize::from(Slot::UNKNOWN.0) {
+    fn add(&mut self, shape: usize, bucket: usize, source: Source<'_>, at: usize, key: &str) -> Option<(Slot, u16)> {
+        let literal = Literal::new(source.text().as_bytes().get(at..at + key.len() + 2)?)?;
+        // Near the end of a batch a key that is known is not found, and must not be learned once more.
+        if self.keys.len() >= usize::from(Slot::UNKNOWN.0) || !source.has(at, &literal) {
             return None;
         }
         let shape = self.shapes.get_mut(shape).filter(|shape| shape.ignored < MOST_IGNORED)?;
@@ -196,12 +229,20 @@ impl Learned {
         };
         let slot = Slot(u8::try_from(self.keys.len()).ok()?);
         *shape.buckets.get_mut(bucket)? = slot;
-        self.keys.push(Key { literal: Literal::new(format!("\"{key}\"").as_bytes())?, field });
+        self.keys.push(Key { literal, field });
         Some((slot, field))
     }
 
-    /// Something else stood behind `from` than its step says: `literal`, which leads to `next`.
-    pub fn surprised(&mut self, shape: usize, from: Slot, literal: &[u8], (next, field): (Slot, u16)) {
+    /// Something else stood behind `from` than its step says: `range` of the source, which leads to `next`.
+    #[inline(always)]
+    pub fn surprised(
+        &mut self,
+        shape: usize,
+        from: Slot,
+        source: Source<'_>,
+        range: Range<usize>,
+        (next, field): (Slot, u16),
+    ) {
         let Some(shape) = self.shapes.get_mut(shape).filter(|shape| shape.credit >= 0 && from != Slot::UNKNOWN) else {
             return;
         };
@@ -209,18 +250,36 @@ impl Learned {
         if step.next != Slot::UNKNOWN {
             shape.credit -= 1;
             if shape.credit < 0 {
-                shape.credit = -PAUSE * (1 + shape.fields / FIELDS_A_SURPRISE);
-                for slot in shape.buckets.iter().chain([&shape.start]) {
-                    self.steps.get_mut(usize::from(slot.0)).into_iter().for_each(|step| *step = Step::NONE);
-                }
+                shape.give_up(&mut self.steps);
                 return;
             }
         }
         step.surprises = step.surprises.saturating_add(1);
-        if step.surprises >= PATIENCE
-            && let Some(literal) = Literal::new(literal)
-        {
-            *step = Step { literal, next, field, surprises: 0 };
+        if step.surprises >= PATIENCE {
+            step.learn(source, range, (next, field));
+        }
+    }
+}
+
+impl Shape {
+    /// Most keys came as a surprise.
+    #[cold]
+    #[inline(never)]
+    fn give_up(&mut self, steps: &mut [Step; STEPS]) {
+        self.credit = -PAUSE * (1 + self.fields / FIELDS_A_SURPRISE);
+        for slot in self.buckets.iter().chain([&self.start]) {
+            steps.get_mut(usize::from(slot.0)).into_iter().for_each(|step| *step = Step::NONE);
+        }
+    }
+}
+
+impl Step {
+    #[cold]
+    #[inline(never)]
+    fn learn(&mut self, source: Source<'_>, range: Range<usize>, (next, field): (Slot, u16)) {
+        let literal = source.text().as_bytes().get(range).and_then(Literal::new);
+        if let Some(literal) = literal {
+            *self = Self { literal, next, field, surprises: 0 };
         }
     }
 }
@@ -240,5 +299,125 @@ fn hash(source: Source<'_>, at: usize, length: usize) -> usize {
 impl std::fmt::Debug for Learned {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Learned").field("structs", &self.shapes.len()).field("keys", &self.keys.len()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two fields, and nothing else that may be passed over.
+    fn resolve(key: &str) -> Meaning {
+        match key {
+            "a" => Meaning::Field(0),
+            "b" => Meaning::Field(1),
+            "denied" => Meaning::Text,
+            _ => Meaning::Ignored(u16::MAX),
+        }
+    }
+
+    /// The key in quotes at the front of a text that goes on.
+    fn find(learned: &mut Learned, shape: usize, key: &str) -> Option<(Slot, u16)> {
+        let text = format!("\"{key}\":{}", "1".repeat(Literal::LONGEST));
+        learned.find(shape, Source::new(&text), 0, key)
+    }
+
+    fn surprised(learned: &mut Learned, shape: usize, from: Slot, literal: &[u8], next: (Slot, u16)) {
+        let text = std::str::from_utf8(literal).unwrap();
+        learned.surprised(shape, from, Source::new(text), 0..text.len(), next);
+    }
+
+    fn foresees(learned: &mut Learned, slot: Slot, text: &str) -> Option<u16> {
+        let text = text.to_owned() + &"1".repeat(Literal::LONGEST);
+        learned.foreseen(slot, Source::new(&text), 0).map(|(_, _, field)| field)
+    }
+
+    #[test]
+    fn a_literal_is_learned_at_once_and_replaced_when_it_is_wrong_often_in_a_row() {
+        let mut learned = Learned::new();
+        let Start { shape, slot } = learned.start(resolve);
+        let [a, b] = ["a", "b"].map(|key| find(&mut learned, shape, key).unwrap());
+        assert_eq!(foresees(&mut learned, slot, "\"a\":"), None);
+        surprised(&mut learned, shape, slot, b"\"a\":", a);
+        for _ in 0..5 {
+            assert_eq!(foresees(&mut learned, slot, "\"a\":"), Some(0));
+            for _ in 1..PATIENCE {
+                surprised(&mut learned, shape, slot, b"\"b\":", b);
+            }
+            assert_eq!(foresees(&mut learned, slot, "\"b\":"), None);
+        }
+        surprised(&mut learned, shape, slot, b"\"b\":", b);
+        assert_eq!(foresees(&mut learned, slot, "\"b\":"), Some(1));
+        assert_eq!(foresees(&mut learned, slot, "\"a\":"), None);
+    }
+
+    #[test]
+    fn a_key_that_is_written_in_another_way_is_known_and_its_way_is_learned_when_it_lasts() {
+        let mut learned = Learned::new();
+        let Start { shape, slot } = learned.start(resolve);
+        let a = find(&mut learned, shape, "a").unwrap();
+        surprised(&mut learned, shape, slot, b"\"a\":", a);
+        let spaced = format!("\"a\" : {}", "1".repeat(Literal::LONGEST));
+        assert_eq!(learned.expected(slot, Source::new(&spaced), 0), Some((a.0, 0, 3)));
+        assert_eq!(learned.expected(slot, Source::new(&spaced), 1), None);
+        assert_eq!(learned.expected(a.0, Source::new(&spaced), 0), None);
+        for _ in 0..PATIENCE {
+            assert_eq!(foresees(&mut learned, slot, "\"a\" : "), None);
+            learned.rewritten(slot, Source::new(std::str::from_utf8(b"\"a\" : ").unwrap()), 0..b"\"a\" : ".len());
+        }
+        assert_eq!(foresees(&mut learned, slot, "\"a\" : "), Some(0));
+    }
+
+    #[test]
+    fn nothing_is_foreseen_for_a_while_where_most_keys_are_a_surprise() {
+        let mut learned = Learned::new();
+        let Start { shape, slot } = learned.start(resolve);
+        let [a, b] = ["a", "b"].map(|key| find(&mut learned, shape, key).unwrap());
+        surprised(&mut learned, shape, slot, b"\"a\":", a);
+        let objects = (0..1_000).take_while(|_| {
+            for _ in 0..4 {
+                surprised(&mut learned, shape, slot, b"\"b\":", b);
+            }
+            learned.start(resolve).shape == shape
+        });
+        let objects = objects.count();
+        assert!((10..100).contains(&objects), "{objects}");
+        assert_eq!(foresees(&mut learned, slot, "\"b\":"), None);
+        let pause = (0..10_000).take_while(|_| learned.start(resolve).shape != shape).count();
+        assert!((4_000..4_200).contains(&pause), "{pause}");
+        // Two surprises an object are what two fields earn, once they have earned some.
+        learned.start(resolve);
+        for _ in 0..1_000 {
+            surprised(&mut learned, shape, slot, b"\"a\":", a);
+            surprised(&mut learned, shape, slot, b"\"b\":", b);
+            assert_eq!(learned.start(resolve).shape, shape);
+        }
+    }
+
+    #[test]
+    fn a_key_has_one_slot_and_keeps_it() {
+        let mut learned = Learned::new();
+        let shape = learned.start(resolve).shape;
+        for _ in 0..3 {
+            let keys = ["a", "b", "other", "longer than a block, which has sixteen bytes"];
+            let found = keys.map(|key| find(&mut learned, shape, key).unwrap());
+            assert_eq!(found.map(|(slot, _)| slot.0), [1, 2, 3, 4]);
+            assert_eq!(found.map(|(_, field)| field), [0, 1, u16::MAX, u16::MAX]);
+            assert_eq!(find(&mut learned, shape, "denied"), None);
+            assert_eq!(find(&mut learned, shape, &"x".repeat(Literal::LONGEST)), None);
+            // The end is so near that it cannot be compared.
+            assert_eq!(learned.find(shape, Source::new("\"a\":1}"), 0, "a"), None);
+            assert_eq!(learned.keys.len(), 5);
+        }
+    }
+
+    #[test]
+    fn keys_that_are_data_do_not_fill_the_table() {
+        let mut learned = Learned::new();
+        let shape = learned.start(resolve).shape;
+        for number in 0..1_000 {
+            find(&mut learned, shape, &format!("key {number}"));
+        }
+        assert!(learned.keys.len() <= 1 + MOST_IGNORED, "{}", learned.keys.len());
     }
 }

@@ -44,21 +44,26 @@ mod learned;
 mod locate;
 mod number;
 mod reader;
+mod record;
 mod skip;
 mod source;
 mod stream;
 mod string;
 mod text;
+mod values;
 mod variant;
 mod vector;
+mod written;
 
 use serde::Deserialize;
 
-pub use deserializer::NUMBER;
 pub use error::Error;
-use reader::Reader;
+pub use reader::Reader;
+pub use record::FromJson;
 pub use stream::Stream;
 pub use text::{Batch, Text};
+pub use tidegate_json_macros::Record;
+pub use written::{NUMBER, Written};
 
 /// How deep objects and arrays may stand in each other.
 pub const DEPTH: u8 = 127;
@@ -71,6 +76,33 @@ pub const DEPTH: u8 = 127;
 #[inline]
 pub fn from_str<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, Error> {
     let mut reader = Reader::new(Text::from(text), None);
-    let result = T::deserialize(&mut reader);
-    reader.finish(result)
+    let mut result = T::deserialize(&mut reader);
+    if result.is_err() || !reader.is_done() {
+        result = Err(reader.failed(result.err()));
+    }
+    result
+}
+
+/// The same as [`from_str`] without serde.
+///
+/// # Errors
+/// As [`from_str`].
+#[inline]
+pub fn record<'de, T: FromJson<'de>>(text: &'de str) -> Result<T, Error> {
+    let mut reader = Reader::new(Text::from(text), None);
+    let mut result = T::from_json(&mut reader);
+    if result.is_err() || !reader.is_done() {
+        result = Err(reader.failed(result.err()));
+    }
+    result
+}
+
+/// What the expansion of the derive calls. Not for authors; it changes without notice.
+#[doc(hidden)]
+pub mod expansion {
+    pub use crate::learned::Meaning;
+    pub use crate::record::{
+        END, Elements, FAILED, IGNORED, Keys, Shape, absent, absent_for_serde, apart, duplicate, failure,
+    };
+    pub use crate::{Error, FromJson, Reader};
 }

@@ -37,35 +37,58 @@ impl<'de> Reader<'_, 'de> {
         }
     }
 
-    /// The number at `at` if it is one of up to seven digits with at most seven behind the point, as most are.
+    /// The number at `at` if it has no sign, no exponent, one to seven digits and at most seven behind a point, as most have: its
+    /// digits as an integer, how many of them stand behind the point, and the place behind it.
     #[inline(always)]
-    pub(crate) fn short_float(&self, at: usize) -> Option<(f64, usize)> {
-        let negative = self.source.byte(at) == b'-';
-        let at = at + usize::from(negative);
+    pub(crate) fn short_decimal(&self, at: usize) -> Option<(u64, usize, usize)> {
         let word = self.source.whole_eight(at)?;
         let whole = leading_digits(word);
         if whole.wrapping_sub(1) >= 7 || word as u8 == b'0' && whole > 1 {
             return None;
         }
-        let mut mantissa = eight_digits(word, whole);
-        let mut at = at + whole;
-        let mut power = 1.0;
-        if (word >> (8 * whole as u32)) as u8 == b'.' {
-            let word = self.source.whole_eight(at + 1)?;
-            let count = leading_digits(word);
-            if count.wrapping_sub(1) >= 7 {
+        let behind = (word >> ((8 * whole as u32) & 63)) as u8;
+        if behind != b'.' {
+            let is_whole = !matches!(behind, b'e' | b'E');
+            return is_whole.then(|| (eight_digits(word, whole), 0, at + whole));
+        }
+        // Mostly all of it is among the eight bytes, and what follows.
+        let moved = word >> ((8 * (whole as u32 + 1)) & 63);
+        let count = leading_digits(moved);
+        let length = whole + 1 + count;
+        if length < 8 && count > 0 {
+            let behind = (word >> (8 * length as u32)) as u8;
+            if matches!(behind, b'e' | b'E') {
                 return None;
             }
-            mantissa = mantissa * SHIFTS.get(count)? + eight_digits(word, count);
-            power = *POWERS.get(count)?;
-            at += 1 + count;
+            let before = u64::MAX >> (64 - 8 * whole as u32);
+            return Some((eight_digits((word & before) | ((word >> 8) & !before), whole + count), count, at + length));
         }
-        if matches!(self.source.byte(at), b'e' | b'E') {
+        self.longer_decimal(at, word, whole)
+    }
+
+    /// The same with a fraction that ends farther behind.
+    #[inline(always)]
+    fn longer_decimal(&self, at: usize, word: u64, whole: usize) -> Option<(u64, usize, usize)> {
+        let fraction = self.source.whole_eight(at + whole + 1)?;
+        let count = leading_digits(fraction);
+        let behind = (fraction >> ((8 * count as u32) & 63)) as u8;
+        if count.wrapping_sub(1) >= 7 || matches!(behind, b'e' | b'E') {
             return None;
         }
+        // Kept apart: in a guest the compiler would make vectors of the two, whose products are slow.
+        let before = std::hint::black_box(eight_digits(word, whole));
+        let digits = before * SHIFTS.get(count)? + eight_digits(fraction, count);
+        Some((digits, count, at + whole + 1 + count))
+    }
+
+    /// The number at `at` if it is one of up to seven digits with at most seven behind the point, as most are.
+    #[inline(always)]
+    pub(crate) fn short_float(&self, at: usize) -> Option<(f64, usize)> {
+        let negative = self.source.byte(at) == b'-';
+        let (digits, fraction, end) = self.short_decimal(at + usize::from(negative))?;
         // Both are exact in a double, so that one division rounds correctly (Clinger, 1990).
-        let value = mantissa as f64 / power;
-        Some((if negative { -value } else { value }, at))
+        let value = digits as f64 / POWERS.get(fraction)?;
+        Some((if negative { -value } else { value }, end))
     }
 
     /// Takes any number; its first byte is a digit or a minus sign.

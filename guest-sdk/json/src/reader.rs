@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::learned::Learned;
 use crate::locate;
 use crate::source::Source;
+use crate::string::Taken;
 use crate::text::Text;
 
 /// Reads a text, front to back.
@@ -15,10 +16,20 @@ pub struct Reader<'s, 'de> {
     pub(crate) depth: u8,
     /// How long the text is; what can be read may be longer.
     length: usize,
-    /// Strings with escapes are put together here.
-    pub(crate) scratch: String,
+    /// A key that is to be looked up as text.
+    pub(crate) key: Taken<'de>,
+    /// What few texts need. One pointer, so that it costs little where it is not.
+    aside: Option<Box<Aside>>,
     /// What is known of texts that came before.
     pub(crate) learned: Option<&'s mut Learned>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Aside {
+    /// Strings with escapes are put together here.
+    pub(crate) scratch: String,
+    /// Why a key could not be read, until somebody asks.
+    pub(crate) failure: Option<Error>,
 }
 
 impl<'s, 'de> Reader<'s, 'de> {
@@ -26,28 +37,41 @@ impl<'s, 'de> Reader<'s, 'de> {
     pub(crate) fn new(text: Text<'de>, learned: Option<&'s mut Learned>) -> Self {
         // An object or array ends with its bracket, so what lies behind it is never taken for a part of it. A number alone goes
         // on as far as there are digits.
-        let readable = match text.as_str().as_bytes().first() {
-            Some(b'{' | b'[') => text.readable(),
+        let readable = match text.first() {
+            b'{' | b'[' => text.readable(),
             _ => text.as_str(),
         };
         Self {
             source: Source::new(readable),
             at: 0,
             depth: 0,
-            length: text.as_str().len(),
-            scratch: String::new(),
+            length: text.len(),
+            key: Taken::Made,
+            aside: None,
             learned,
         }
     }
 
-    /// The value, if it is one and nothing but white space stands behind it.
-    #[inline]
-    pub(crate) fn finish<T>(mut self, result: Result<T, Error>) -> Result<T, Error> {
-        match result {
-            Ok(value) if self.at == self.length || self.is_at_end() => Ok(value),
-            Ok(_) => Err(self.explain(Error::expected("the end of the text"))),
-            Err(error) => Err(self.explain(error)),
-        }
+    pub(crate) fn aside(&mut self) -> &mut Aside {
+        self.aside.get_or_insert_default()
+    }
+
+    pub(crate) fn scratch(&self) -> &str {
+        self.aside.as_ref().map_or("", |aside| &aside.scratch)
+    }
+
+    /// Whether nothing but white space stands behind the value that was read.
+    #[inline(always)]
+    pub(crate) fn is_done(&mut self) -> bool {
+        self.at == self.length || self.is_at_end()
+    }
+
+    /// The error with its place; without one, that there is more behind the value.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn failed(&self, error: Option<Error>) -> Error {
+        let text = self.source.text().get(..self.length).unwrap_or_default();
+        locate::explain(text, error.unwrap_or_else(|| Error::expected("the end of the text")), self.at)
     }
 
     /// Whether nothing but white space is left of the text, and nothing beyond it was taken.
@@ -61,30 +85,17 @@ impl<'s, 'de> Reader<'s, 'de> {
         }
     }
 
-    #[cold]
-    #[inline(never)]
-    fn explain(&self, error: Error) -> Error {
-        let text = self.source.text().get(..self.length).unwrap_or_default();
-        locate::explain(text, error, self.at)
-    }
-
     /// The next byte that is not white space, without taking it; 0 at the end.
     #[inline(always)]
     pub(crate) fn peek(&mut self) -> u8 {
-        // Outside of the loop: every turn of a loop in a guest is a look at the clock of its time slice.
         let byte = self.source.byte(self.at);
         if byte > b' ' { byte } else { self.peek_behind_space() }
     }
 
     #[inline(never)]
     fn peek_behind_space(&mut self) -> u8 {
-        loop {
-            let byte = self.source.byte(self.at);
-            if !matches!(byte, b' ' | b'\n' | b'\t' | b'\r') {
-                return byte;
-            }
-            self.at += 1;
-        }
+        self.at = self.source.behind_space(self.at);
+        self.source.byte(self.at)
     }
 
     #[inline(always)]

@@ -27,9 +27,12 @@ impl Open {
 }
 
 impl Reader<'_, '_> {
-    /// Passes over the next value.
+    /// Passes over the next value, whatever it is.
+    ///
+    /// # Errors
+    /// Where it is not JSON.
     #[inline]
-    pub(crate) fn skip_value(&mut self) -> Result<(), Error> {
+    pub fn skip_value(&mut self) -> Result<(), Error> {
         match self.peek() {
             b'{' | b'[' => self.skip_within_brackets(),
             byte => self.skip_scalar(byte),

@@ -52,6 +52,25 @@ impl Literal {
     }
 }
 
+/// The text that these bytes are, if they are one.
+///
+/// In pieces: the check is quick as long as there is nothing but ASCII, and slow from there on to its end.
+#[allow(unsafe_code)]
+pub fn text_of(bytes: &[u8]) -> Option<&str> {
+    let mut rest = bytes;
+    while let Some(cut) = (PIECE..rest.len()).find(|&at| rest.get(at).is_some_and(|byte| byte & 0xc0 != 0x80)) {
+        let (piece, behind) = rest.split_at_checked(cut)?;
+        simdutf8::basic::from_utf8(piece).ok()?;
+        rest = behind;
+    }
+    simdutf8::basic::from_utf8(rest).ok()?;
+    // SAFETY: each piece is UTF-8, and texts one behind the other are one.
+    Some(unsafe { str::from_utf8_unchecked(bytes) })
+}
+
+/// Longer than most records, and so long that what a piece costs besides does not count.
+const PIECE: usize = 1 << 10;
+
 impl<'de> Source<'de> {
     #[inline(always)]
     pub fn new(text: &'de str) -> Self {
@@ -125,11 +144,14 @@ impl<'de> Source<'de> {
     /// Whether `literal` stands at `at`. False also where the end is too near to compare sixteen bytes.
     #[inline(always)]
     pub fn has(&self, at: usize, literal: &Literal) -> bool {
-        let [front, middle, back] = &literal.parts;
-        self.has_part(at, front)
-            && (literal.length <= WIDTH
-                || self.has_part(at + WIDTH, middle)
-                    && (literal.length <= 2 * WIDTH || self.has_part(at + 2 * WIDTH, back)))
+        let [front, ..] = &literal.parts;
+        self.has_part(at, front) && (literal.length <= WIDTH || self.has_rest(at, literal))
+    }
+
+    #[inline(never)]
+    fn has_rest(self, at: usize, literal: &Literal) -> bool {
+        let [_, middle, back] = &literal.parts;
+        self.has_part(at + WIDTH, middle) && (literal.length <= 2 * WIDTH || self.has_part(at + 2 * WIDTH, back))
     }
 
     #[inline(always)]
@@ -141,6 +163,16 @@ impl<'de> Source<'de> {
     #[inline(always)]
     pub fn plain_string(&self, at: usize) -> Option<&'de str> {
         self.between_quotes(at + 1, self.plain_end(at + 1))
+    }
+
+    /// The `N` bytes between a quote at `at` and one behind them, whatever they are.
+    #[inline(always)]
+    pub fn quoted<const N: usize>(&self, at: usize) -> Option<&'de [u8; N]> {
+        let inner = self.text.as_bytes().get(at..)?.get(..N + 2)?;
+        match inner {
+            [b'"', inner @ .., b'"'] => inner.first_chunk(),
+            _ => None,
+        }
     }
 
     #[inline(always)]
@@ -162,6 +194,31 @@ impl<'de> Source<'de> {
             Some(found) if found < WIDTH => at + found,
             _ => self.plain_end_of_longer(at),
         }
+    }
+
+    /// Where the white space ends that may begin at `at`.
+    #[inline(always)]
+    pub fn behind_space(&self, at: usize) -> usize {
+        match self.byte(at) {
+            b' ' if self.byte(at + 1) > b' ' => at + 1,
+            0..=b' ' => self.behind_longer_space(at),
+            _ => at,
+        }
+    }
+
+    #[inline(never)]
+    fn behind_longer_space(self, at: usize) -> usize {
+        match self.chunk(at).map(|chunk| Block::load(chunk).first_that_is_no_space()) {
+            Some(found) if found < WIDTH => at + found,
+            _ => self.behind_space_one_by_one(at),
+        }
+    }
+
+    fn behind_space_one_by_one(self, mut at: usize) -> usize {
+        while matches!(self.byte(at), b' ' | b'\n' | b'\t' | b'\r') {
+            at += 1;
+        }
+        at
     }
 
     #[inline(never)]

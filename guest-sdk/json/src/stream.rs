@@ -7,6 +7,7 @@ use serde::Deserialize;
 use crate::error::Error;
 use crate::learned::Learned;
 use crate::reader::Reader;
+use crate::record::FromJson;
 use crate::text::Text;
 
 /// Reads many texts that are alike, each the quicker for those before it.
@@ -27,13 +28,31 @@ impl Stream {
     ///
     /// # Errors
     /// Where the text is not JSON, or is JSON that does not fit `T`.
-    #[inline]
+    #[inline(always)]
     pub fn read<'de, T: Deserialize<'de>>(&self, text: Text<'de>) -> Result<T, Error> {
         // Taken already where a type reads from the stream that it is read from itself; that one learns nothing.
         let mut learned = self.learned.try_borrow_mut().ok();
         let mut reader = Reader::new(text, learned.as_deref_mut());
-        let result = T::deserialize(&mut reader);
-        reader.finish(result)
+        let mut result = T::deserialize(&mut reader);
+        if result.is_err() || !reader.is_done() {
+            result = Err(reader.failed(result.err()));
+        }
+        result
+    }
+
+    /// The same without serde: for types that derive [`Record`](crate::Record).
+    ///
+    /// # Errors
+    /// Where the text is not JSON, or is JSON that does not fit `T`.
+    #[inline(always)]
+    pub fn record<'de, T: FromJson<'de>>(&self, text: Text<'de>) -> Result<T, Error> {
+        let mut learned = self.learned.try_borrow_mut().ok();
+        let mut reader = Reader::new(text, learned.as_deref_mut());
+        let mut result = T::from_json(&mut reader);
+        if result.is_err() || !reader.is_done() {
+            result = Err(reader.failed(result.err()));
+        }
+        result
     }
 }
 

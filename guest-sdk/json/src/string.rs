@@ -45,21 +45,21 @@ impl<'de> Reader<'_, 'de> {
         }
         match self.string()? {
             Taken::Borrowed(text) => visitor.visit_borrowed_str(text),
-            Taken::Made => visitor.visit_str(&self.scratch),
+            Taken::Made => visitor.visit_str(self.scratch()),
         }
     }
 
     pub(crate) fn visit_string_as_bytes<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
         match self.string()? {
             Taken::Borrowed(text) => visitor.visit_borrowed_bytes(text.as_bytes()),
-            Taken::Made => visitor.visit_bytes(self.scratch.as_bytes()),
+            Taken::Made => visitor.visit_bytes(self.scratch().as_bytes()),
         }
     }
 
     pub(crate) fn taken<'t>(&'t self, taken: Taken<'t>) -> &'t str {
         match taken {
             Taken::Borrowed(text) => text,
-            Taken::Made => &self.scratch,
+            Taken::Made => self.scratch(),
         }
     }
 
@@ -67,12 +67,20 @@ impl<'de> Reader<'_, 'de> {
     #[cold]
     #[inline(never)]
     fn escaped(&mut self) -> Result<(), Error> {
-        self.scratch.clear();
+        // Taken out meanwhile, for what follows needs the reader.
+        let mut scratch = std::mem::take(&mut self.aside().scratch);
+        scratch.clear();
         self.at += 1;
+        let result = self.put_together(&mut scratch);
+        self.aside().scratch = scratch;
+        result
+    }
+
+    fn put_together(&mut self, scratch: &mut String) -> Result<(), Error> {
         loop {
             let start = self.at;
             self.at = self.source.plain_end(start);
-            self.scratch.push_str(self.source.text().get(start..self.at).unwrap_or_default());
+            scratch.push_str(self.source.text().get(start..self.at).unwrap_or_default());
             match self.source.byte(self.at) {
                 b'"' => {
                     self.at += 1;
@@ -81,7 +89,7 @@ impl<'de> Reader<'_, 'de> {
                 b'\\' => {
                     self.at += 1;
                     let letter = self.escape()?;
-                    self.scratch.push(letter);
+                    scratch.push(letter);
                 }
                 _ => return Err(self.control()),
             }

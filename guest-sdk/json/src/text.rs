@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::source;
+
 /// Many texts end to end. It is checked once whether all of them together are UTF-8: text by text costs more than reading the
 /// JSON's numbers does.
 #[derive(Debug, Clone, Copy)]
@@ -13,7 +15,7 @@ pub struct Batch<'a> {
 impl<'a> Batch<'a> {
     /// A batch of these bytes, whatever they are.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, text: simdutf8::basic::from_utf8(bytes).ok() }
+        Self { bytes, text: source::text_of(bytes) }
     }
 
     /// The text in this range of bytes. `None` where they are not UTF-8 by themselves, or not in the batch.
@@ -47,6 +49,17 @@ impl<'a> Text<'a> {
     #[inline]
     pub fn as_str(&self) -> &'a str {
         self.readable.get(..self.length).unwrap_or_default()
+    }
+
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.length
+    }
+
+    /// The first byte; 0 where the text is empty.
+    #[inline]
+    pub(crate) fn first(&self) -> u8 {
+        if self.length == 0 { 0 } else { self.readable.as_bytes().first().copied().unwrap_or(0) }
     }
 
     #[inline]

@@ -20,6 +20,12 @@ impl Block {
         imp::first_special(self.0) as usize
     }
 
+    /// Where the first byte stands that is no white space; 16 where there is none.
+    #[inline(always)]
+    pub fn first_that_is_no_space(self) -> usize {
+        imp::first_that_is_no_space(self.0) as usize
+    }
+
     /// Whether the bytes are those of `text` wherever `mask` is set.
     #[inline(always)]
     pub fn matches(self, text: &[u8; WIDTH], mask: &[u8; WIDTH]) -> bool {
@@ -47,6 +53,13 @@ mod imp {
         let control = u8x16_lt(block, u8x16_splat(0x20));
         let special = v128_or(v128_or(quote, backslash), control);
         (u32::from(u8x16_bitmask(special)) | 1 << 16).trailing_zeros()
+    }
+
+    #[inline(always)]
+    pub fn first_that_is_no_space(block: Vector) -> u32 {
+        let one = |space: u8| u8x16_eq(block, u8x16_splat(space));
+        let space = v128_or(v128_or(one(b' '), one(b'\n')), v128_or(one(b'\t'), one(b'\r')));
+        (!u32::from(u8x16_bitmask(space))).trailing_zeros()
     }
 
     #[inline(always)]
@@ -79,6 +92,17 @@ mod imp {
             _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), control))
         };
         (mask as u32 | 1 << 16).trailing_zeros()
+    }
+
+    #[inline(always)]
+    #[allow(unsafe_code)]
+    pub fn first_that_is_no_space(block: Vector) -> u32 {
+        // SAFETY: every x86-64 has SSE2.
+        let mask = unsafe {
+            let one = |space: u8| _mm_cmpeq_epi8(block, _mm_set1_epi8(space as i8));
+            _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(one(b' '), one(b'\n')), _mm_or_si128(one(b'\t'), one(b'\r'))))
+        };
+        (!(mask as u32)).trailing_zeros()
     }
 
     #[inline(always)]
@@ -123,6 +147,17 @@ mod words {
     }
 
     #[inline(always)]
+    pub fn first_that_is_no_space(block: Vector) -> u32 {
+        let [front, back] = block.map(|eight| u64::from_le_bytes(eight.to_le_bytes().map(no_space)));
+        if front != 0 { front.trailing_zeros() / 8 } else { 8 + back.trailing_zeros() / 8 }
+    }
+
+    #[inline(always)]
+    fn no_space(byte: u8) -> u8 {
+        u8::from(!matches!(byte, b' ' | b'\n' | b'\t' | b'\r'))
+    }
+
+    #[inline(always)]
     pub fn matches(block: Vector, text: Vector, mask: Vector) -> bool {
         (block[0] ^ text[0]) & mask[0] | (block[1] ^ text[1]) & mask[1] == 0
     }
@@ -152,6 +187,21 @@ mod tests {
                     let bytes = bytes.first_chunk().unwrap();
                     assert_eq!(Block::load(bytes).first_special(), at, "{bytes:?}");
                     assert_eq!(words::first_special(words::load(bytes)) as usize, at, "{bytes:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn finds_the_first_byte_that_is_no_space_wherever_it_stands() {
+        for at in 0..=WIDTH {
+            for other in (0..=u8::MAX).filter(|byte| !b" \n\t\r".contains(byte)) {
+                for space in *b" \n\t\r" {
+                    let mut bytes = [space; WIDTH + 1];
+                    bytes[at] = other;
+                    let bytes = bytes.first_chunk().unwrap();
+                    assert_eq!(Block::load(bytes).first_that_is_no_space(), at, "{bytes:?}");
+                    assert_eq!(words::first_that_is_no_space(words::load(bytes)) as usize, at, "{bytes:?}");
                 }
             }
         }

@@ -388,6 +388,65 @@ fn a_visitor_that_takes_no_numbers_gets_the_keys() {
     same::<Vec<ByHand>>(&[r#"[{"a":1},{"b":2}]"#]);
 }
 
+/// Keys by hand that take numbers, and make of them something else than of names.
+#[derive(Debug, PartialEq)]
+enum OwnKey {
+    A,
+    Rest(String),
+}
+
+impl<'de> Deserialize<'de> for OwnKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Key;
+        impl Visitor<'_> for Key {
+            type Value = OwnKey;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a key")
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<OwnKey, E> {
+                Ok(if number == 0 { OwnKey::A } else { OwnKey::Rest(number.to_string()) })
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<OwnKey, E> {
+                Ok(if name == "a" { OwnKey::A } else { OwnKey::Rest(name.to_owned()) })
+            }
+        }
+        deserializer.deserialize_identifier(Key)
+    }
+}
+
+#[derive(Debug, PartialEq)]
+struct KeyByKey(Vec<(OwnKey, u8)>);
+
+impl<'de> Deserialize<'de> for KeyByKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = KeyByKey;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("members")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<KeyByKey, A::Error> {
+                let mut members = Vec::new();
+                while let Some(key) = map.next_key()? {
+                    members.push((key, map.next_value()?));
+                }
+                Ok(KeyByKey(members))
+            }
+        }
+        deserializer.deserialize_struct("KeyByKey", &["a"], Members)
+    }
+}
+
+#[test]
+fn keys_that_make_of_a_number_something_else_get_none() {
+    same::<KeyByKey>(&[r#"{"a":1,"b":2,"c":3}"#, r#"{"b":1,"a":2}"#, r#"{"c":1}"#]);
+}
+
 #[test]
 fn a_type_may_read_from_the_stream_that_it_is_read_from() {
     thread_local! {

@@ -2,7 +2,7 @@
 
 /// The value of sixteen digits, the first the highest; `None` where one of them is no digit.
 #[cfg(all(target_family = "wasm", target_feature = "simd128"))]
-#[inline]
+#[inline(always)]
 pub(super) fn sixteen([first, last]: [[u8; 8]; 2]) -> Option<u64> {
     use std::arch::wasm32 as v;
     let given = v::u64x2(u64::from_le_bytes(first), u64::from_le_bytes(last));
@@ -22,7 +22,7 @@ pub(super) fn sixteen([first, last]: [[u8; 8]; 2]) -> Option<u64> {
 
 /// The value of sixteen digits, the first the highest; `None` where one of them is no digit.
 #[cfg(not(all(target_family = "wasm", target_feature = "simd128")))]
-#[inline]
+#[inline(always)]
 pub(super) fn sixteen([first, last]: [[u8; 8]; 2]) -> Option<u64> {
     Some(u64::from(eight(first)?) << 32 | u64::from(eight(last)?))
 }

@@ -1,5 +1,7 @@
 //! The notations of a point in time, read without tables or allocation: this runs for every record.
 
+use std::cell::Cell;
+
 /// A point in time: seconds since 1970-01-01 UTC, and nanoseconds after that second, so never negative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Moment {
@@ -29,7 +31,7 @@ const SECONDS_A_DAY: i64 = 86_400;
 
 impl Moment {
     /// RFC 3339 with any offset, the same with a space or without an offset (UTC), or an integer as text.
-    #[inline]
+    #[inline(always)]
     pub(super) fn parse(text: &[u8]) -> Result<Self, Fault> {
         match text.split_first_chunk::<19>() {
             Some((civil, rest)) if matches!(civil, [_, _, _, _, b'-', ..]) => parse_civil(civil, rest),
@@ -63,26 +65,82 @@ impl Moment {
     }
 }
 
+/// A date as it is written, in two parts, and its days since 1970-01-01.
+struct LastDate {
+    front: Cell<u64>,
+    back: Cell<u16>,
+    days: Cell<i64>,
+}
+
+thread_local! {
+    /// The date that was read last: most times that follow are of the same day.
+    static LAST_DATE: LastDate = const {
+        LastDate {
+            front: Cell::new(u64::from_le_bytes(*b"1970-01-")),
+            back: Cell::new(u16::from_le_bytes(*b"01")),
+            days: Cell::new(0),
+        }
+    };
+}
+
 /// `2026-11-20T10:15:00` and what follows: a fraction of any length, then `Z`, an offset or nothing.
-#[inline]
+#[inline(always)]
 fn parse_civil(civil: &[u8; 19], rest: &[u8]) -> Result<Moment, Fault> {
     let &[y1, y2, y3, y4, a, m1, m2, b, d1, d2, separator, h1, h2, c, n1, n2, d, s1, s2] = civil;
-    let date = parse_date([y1, y2, y3, y4, a, m1, m2, b, d1, d2]);
-    let time = three_pairs([h1, h2, c, n1, n2, d, s1, s2], b':');
-    let (Some([year, month, day]), Some([hour, minute, second])) = (date, time) else { return Err(Fault::Shape) };
-    if !matches!(separator, b'T' | b' ' | b't') {
+    let (front, back) = (u64::from_le_bytes([y1, y2, y3, y4, a, m1, m2, b]), u16::from_le_bytes([d1, d2]));
+    let known = LAST_DATE.with(|last| (last.front.get() == front && last.back.get() == back).then(|| last.days.get()));
+    let days = match known {
+        Some(days) => Ok(days),
+        None => parse_day([y1, y2, y3, y4, a, m1, m2, b, d1, d2]),
+    };
+    // What looks like a time, but is of no day, may still not look like one.
+    if days == Err(Fault::Shape) || !matches!(separator, b'T' | b' ' | b't') {
         return Err(Fault::Shape);
     }
-    if day == 0 || day > days_of_month(year, month) || hour > 23 || minute > 59 || second > 59 {
+    let Some([hour, minute, second]) = three_pairs([h1, h2, c, n1, n2, d, s1, s2], b':') else {
+        return Err(Fault::Shape);
+    };
+    let days = days?;
+    if hour > 23 || minute > 59 || second > 59 {
         return Err(Fault::Calendar);
     }
+    let time_of_day = i64::from(hour * 3_600 + minute * 60 + second);
+    let seconds = days * SECONDS_A_DAY + time_of_day;
+    match *rest {
+        // As most have them.
+        [b'.', a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', b'Z'] => {
+            let millis = u32::from(a - b'0') * 100 + u32::from(b - b'0') * 10 + u32::from(c - b'0');
+            Ok(Moment { seconds, nanos: millis * 1_000_000 })
+        }
+        [] | [b'Z'] => Ok(Moment { seconds, nanos: 0 }),
+        _ => parse_rest(seconds, rest),
+    }
+}
+
+/// Days since 1970-01-01 of `2026-11-20`.
+#[inline(never)]
+fn parse_day(date: [u8; 10]) -> Result<i64, Fault> {
+    let [year, month, day] = parse_date(date).ok_or(Fault::Shape)?;
+    if day == 0 || day > days_of_month(year, month) {
+        return Err(Fault::Calendar);
+    }
+    let days = days_from_civil(year, month, day);
+    let [y1, y2, y3, y4, a, m1, m2, b, d1, d2] = date;
+    LAST_DATE.with(|last| {
+        last.front.set(u64::from_le_bytes([y1, y2, y3, y4, a, m1, m2, b]));
+        last.back.set(u16::from_le_bytes([d1, d2]));
+        last.days.set(days);
+    });
+    Ok(days)
+}
+
+/// With a fraction and a zone.
+fn parse_rest(seconds: i64, rest: &[u8]) -> Result<Moment, Fault> {
     let (nanos, zone) = match rest {
         [b'.', fraction @ ..] => parse_fraction(fraction)?,
         zone => (0, zone),
     };
-    let time_of_day = i64::from(hour * 3_600 + minute * 60 + second);
-    let seconds = days_from_civil(year, month, day) * SECONDS_A_DAY + time_of_day - parse_zone(zone)?;
-    Ok(Moment { seconds, nanos })
+    Ok(Moment { seconds: seconds - parse_zone(zone)?, nanos })
 }
 
 /// Year, month and day of `2026-11-20`, whether there is such a day or not; `None` where it does not look like that.

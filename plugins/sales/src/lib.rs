@@ -41,19 +41,17 @@ impl Product {
     }
 }
 
-/// The value of a record.
-#[derive(Deserialize)]
+/// The value of a record, with its fields in the order that records mostly have them.
+#[derive(Record)]
 struct Event<'a> {
     event_id: Uuid,
     event_time: DateTime64<3>,
     product_id: u32,
     quantity: u16,
     price: Decimal<18, 4>,
-    #[serde(borrow)]
     channel: Text<'a>,
-    #[serde(borrow)]
-    currency: Option<Text<'a>>,
     customer_id: Option<u64>,
+    currency: Option<Text<'a>>,
 }
 
 #[derive(Row)]
@@ -82,7 +80,7 @@ impl Sales {
     }
 
     fn transform(&self, record: Record<'_>, out: &mut Out) -> Result<(), Reject> {
-        let event: Event<'_> = record.json()?;
+        let event: Event<'_> = record.json_record()?;
         if *event.channel == *self.settings.test_channel {
             return Ok(());
         }

@@ -7,21 +7,19 @@ use tidegate_plugin::{DateTime64, Decimal, Out, Record, Reject, Row, Text, Uuid,
 plugin! { routes: { "movement" => Movement<'_>, "correction" => Correction<'_> }, transform: transform }
 
 /// The value of a record.
-#[derive(Deserialize)]
+#[derive(Record)]
 struct Event<'a> {
     movement_id: Uuid,
     event_time: DateTime64<3>,
     product_id: u32,
-    #[serde(borrow)]
     warehouse: Text<'a>,
+    #[record(deserialize)]
     kind: Kind,
     quantity: i32,
     unit_cost: Option<Decimal<18, 4>>,
     /// The other warehouse of a transfer.
-    #[serde(borrow)]
     destination: Option<Text<'a>>,
     /// Why a correction was made.
-    #[serde(borrow)]
     reason: Option<Text<'a>>,
 }
 
@@ -74,7 +72,7 @@ struct Correction<'a> {
 }
 
 fn transform(record: Record<'_>, out: &mut Out) -> Result<(), Reject> {
-    let event: Event<'_> = record.json()?;
+    let event: Event<'_> = record.json_record()?;
     check_quantity(&event)?;
     match event.kind {
         Kind::Receipt => out.emit(&movement(&event, &event.warehouse, event.quantity)),

@@ -71,6 +71,21 @@ pub(crate) fn compare<'a, T: Deserialize<'a> + PartialEq + Debug>(
     }
 }
 
+/// Compares what was read by serde and without it: the same value, or the same error.
+///
+/// # Errors
+/// With both answers where they differ.
+pub(crate) fn same<T: PartialEq + Debug>(
+    ours: &Result<T, tidegate_json::Error>,
+    record: &Result<T, tidegate_json::Error>,
+) -> Result<(), String> {
+    match (ours, record) {
+        (Ok(ours), Ok(record)) if ours == record => Ok(()),
+        (Err(ours), Err(record)) if ours.to_string() == record.to_string() => Ok(()),
+        _ => Err(format!("read as {ours:?}\nwithout serde as {record:?}")),
+    }
+}
+
 /// How deeply a valid text is nested. Beyond 127 levels a value that nobody reads is refused, too; serde_json bounds only what it
 /// reads.
 fn depth(text: &[u8]) -> usize {

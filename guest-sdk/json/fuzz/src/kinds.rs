@@ -7,8 +7,9 @@ use std::fmt::Debug;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use tidegate_json::{Error, Record, Stream, Text};
 use tidegate_json_bench::data::{Article, DataSet, Deep, Numbers, Request, Tiny};
-use tidegate_plugin::{DateTime64, Text, Uuid};
+use tidegate_plugin::{Date, DateTime, DateTime64, FixedString, Text as Borrowed, Uuid};
 
 use crate::floats::{Double, Single};
 use crate::seen::Seen;
@@ -22,6 +23,11 @@ pub trait Kind {
 
     /// Records that are as they should be.
     fn records() -> Vec<Vec<u8>>;
+
+    /// The same read without serde, in a stream or by itself; `None` where the type is not made for that.
+    fn record<'a>(_: Option<&Stream>, _: Text<'a>) -> Option<Result<Self::Of<'a>, Error>> {
+        None
+    }
 }
 
 /// What is done with each kind.
@@ -34,7 +40,7 @@ pub trait VisitKind {
 }
 
 macro_rules! kinds {
-    ($($name:ident<$lifetime:lifetime> = $type:ty, $records:expr;)+) => {
+    ($($name:ident<$lifetime:lifetime> = $type:ty, $records:expr $(, $read:ident)?;)+) => {
         $(
             #[doc(hidden)]
             #[derive(Debug)]
@@ -47,6 +53,18 @@ macro_rules! kinds {
                 fn records() -> Vec<Vec<u8>> {
                     $records
                 }
+
+                $(
+                    fn $read<$lifetime>(
+                        stream: Option<&Stream>,
+                        text: Text<$lifetime>,
+                    ) -> Option<Result<Self::Of<$lifetime>, Error>> {
+                        Some(match stream {
+                            Some(stream) => stream.record(text),
+                            None => tidegate_json::record(text.as_str()),
+                        })
+                    }
+                )?
             }
         )+
 
@@ -72,16 +90,17 @@ macro_rules! kinds {
 kinds! {
     Sales<'a> = Sale<'a>, made(DataSet::Sales);
     SalesShuffled<'a> = Sale<'a>, made(DataSet::Shuffled);
-    SalesOwned<'a> = OwnedSale, made(DataSet::Sales);
-    Orders<'a> = Order<'a>, made(DataSet::Nested);
-    Requests<'a> = Request<Text<'a>>, made(DataSet::Unneeded);
-    Articles<'a> = Article<Text<'a>>, made(DataSet::NonAscii);
-    Chains<'a> = Deep, made(DataSet::Deep);
-    Series<'a> = Numbers, made(DataSet::Numbers);
-    States<'a> = Tiny, made(DataSet::Tiny);
+    SalesTyped<'a> = TypedSale<'a>, written(&TYPED), record;
+    SalesOwned<'a> = OwnedSale, made(DataSet::Sales), record;
+    Orders<'a> = Order<'a>, made(DataSet::Nested), record;
+    Requests<'a> = Request<Borrowed<'a>>, made(DataSet::Unneeded), record;
+    Articles<'a> = Article<Borrowed<'a>>, made(DataSet::NonAscii), record;
+    Chains<'a> = Deep, made(DataSet::Deep), record;
+    Series<'a> = Numbers, made(DataSet::Numbers), record;
+    States<'a> = Tiny, made(DataSet::Tiny), record;
     Enums<'a> = Representations<'a>, written(&ENUMS);
     Flat<'a> = Flattened, written(&FLAT);
-    Wide<'a> = Integers, written(&INTEGERS);
+    Wide<'a> = Integers, written(&INTEGERS), record;
     Maps<'a> = Keyed<'a>, written(&MAPS);
     Strict<'a> = Refusing<'a>, written(&STRICT);
     Values<'a> = Value, everything();
@@ -99,8 +118,8 @@ pub struct Sale<'a> {
     quantity: u16,
     #[serde(deserialize_with = "price")]
     price: Price<'a>,
-    channel: Text<'a>,
-    currency: Option<Text<'a>>,
+    channel: Borrowed<'a>,
+    currency: Option<Borrowed<'a>>,
     customer_id: Option<u64>,
     #[serde(default, rename = "note", alias = "promo", borrow)]
     remark: Option<Cow<'a, str>>,
@@ -120,20 +139,49 @@ fn price<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Price<'a>
     Price::deserialize(deserializer)
 }
 
+/// The same with the types of a row.
+#[derive(Debug, PartialEq, Deserialize, Record)]
+#[serde(rename_all = "camelCase")]
+pub struct TypedSale<'a> {
+    event_id: Uuid,
+    event_time: DateTime64<3>,
+    product_id: i32,
+    #[serde(default = "seven")]
+    quantity: u8,
+    day: Option<Date>,
+    until: Option<DateTime>,
+    country: Option<FixedString<2>>,
+    #[serde(alias = "canal", alias = "kanal")]
+    channel: Cow<'a, str>,
+    #[serde(borrow)]
+    currency: Option<Borrowed<'a>>,
+    price: f64,
+    #[record(deserialize)]
+    tags: Option<BTreeMap<String, bool>>,
+    paid: bool,
+    sizes: Vec<Option<i16>>,
+    #[serde(rename = "a key of some length, beyond what fits into one vector")]
+    long: Option<Box<u64>>,
+}
+
 /// The same with no member that must be there, and another type for most of them.
-#[derive(Debug, PartialEq, Deserialize)]
+#[derive(Debug, PartialEq, Deserialize, Record)]
 #[serde(default)]
 #[derive(Default)]
 pub struct OwnedSale {
     event_id: String,
+    #[record(deserialize)]
     event_time: Option<Moment>,
     product_id: i64,
     quantity: u8,
+    #[record(deserialize)]
     price: Option<Seen>,
+    #[record(deserialize)]
     channel: Channel,
     currency: Option<Box<str>>,
     customer_id: Option<i32>,
     till: Option<f32>,
+    #[record(deserialize)]
     basket: Option<BTreeMap<String, Seen>>,
 }
 
@@ -155,7 +203,7 @@ enum Channel {
 }
 
 /// Objects in objects, each with a way of its own.
-#[derive(Debug, PartialEq, Deserialize)]
+#[derive(Debug, PartialEq, Deserialize, Record)]
 #[serde(deny_unknown_fields)]
 pub struct Order<'a> {
     order_id: u64,
@@ -167,7 +215,7 @@ pub struct Order<'a> {
     gift: bool,
 }
 
-#[derive(Debug, PartialEq, Deserialize)]
+#[derive(Debug, PartialEq, Deserialize, Record)]
 struct Customer<'a> {
     id: u32,
     #[serde(borrow)]
@@ -175,33 +223,36 @@ struct Customer<'a> {
     address: Address<'a>,
 }
 
-#[derive(Debug, PartialEq, Deserialize)]
+#[derive(Debug, PartialEq, Deserialize, Record)]
 struct Address<'a> {
     #[serde(borrow)]
-    city: Text<'a>,
+    city: Borrowed<'a>,
     zip: String,
     // Also from an array, as serde's structs may be.
     geo: Geo,
 }
 
-#[derive(Debug, PartialEq, Deserialize)]
+#[derive(Debug, PartialEq, Deserialize, Record)]
 struct Geo {
+    #[record(deserialize)]
     lat: Double,
+    #[record(deserialize)]
     lon: Single,
 }
 
-#[derive(Debug, PartialEq, Deserialize)]
+#[derive(Debug, PartialEq, Deserialize, Record)]
 struct Item<'a> {
     #[serde(borrow)]
-    sku: Text<'a>,
+    sku: Borrowed<'a>,
     quantity: u16,
+    #[record(deserialize)]
     price: Double,
 }
 
-#[derive(Debug, PartialEq, Deserialize)]
+#[derive(Debug, PartialEq, Deserialize, Record)]
 struct Payment<'a> {
     #[serde(borrow)]
-    method: Text<'a>,
+    method: Borrowed<'a>,
     paid: bool,
 }
 
@@ -219,7 +270,7 @@ pub struct Representations<'a> {
 enum Outside<'a> {
     Plain,
     Wrapped(u8),
-    Pair(u8, #[serde(borrow)] Text<'a>),
+    Pair(u8, #[serde(borrow)] Borrowed<'a>),
     Named {
         a: bool,
         b: (),
@@ -272,7 +323,7 @@ pub struct Flattened {
 }
 
 /// Every type of number.
-#[derive(Debug, PartialEq, Deserialize)]
+#[derive(Debug, PartialEq, Deserialize, Record)]
 pub struct Integers {
     a: i8,
     b: i16,
@@ -284,10 +335,15 @@ pub struct Integers {
     h: u32,
     i: u64,
     j: u128,
+    #[record(deserialize)]
     k: Single,
+    #[record(deserialize)]
     l: Double,
+    #[record(deserialize)]
     m: Option<(i128, u128, Double)>,
+    #[record(deserialize)]
     n: [Single; 2],
+    #[record(deserialize)]
     o: std::num::NonZero<u32>,
 }
 
@@ -296,6 +352,8 @@ pub struct Integers {
 pub struct Keyed<'a> {
     by_number: BTreeMap<i32, Vec<u8>>,
     by_wide: BTreeMap<u128, ()>,
+    #[serde(default)]
+    by_bool: BTreeMap<bool, u8>,
     by_text: HashMap<Cow<'a, str>, Letter>,
     by_variant: BTreeMap<Step, Nothing>,
     tuple: (u8, char, Id, Option<Option<bool>>),
@@ -371,6 +429,13 @@ fn everything() -> Vec<Vec<u8>> {
     made.chain(written.iter().map(|record| record.to_vec())).collect()
 }
 
+const TYPED: [&[u8]; 4] = [
+    br#"{"eventId":"0192f0c1-7a3b-7c11-9d2e-1f2a3b4c5d6e","eventTime":"2026-11-20T10:15:00.123Z","productId":17,"quantity":2,"day":"2026-11-20","until":1795132800,"country":"NO","channel":"web","currency":"EUR","price":149.90,"tags":{"new":true},"paid":true,"sizes":[1,null,-3],"a key of some length, beyond what fits into one vector":12345678901}"#,
+    br#"{"eventId":"0192F0C17A3B7C119D2E1F2A3B4C5D6E","eventTime":1795132800123,"productId":-17,"canal":"sh\u006fp","price":1e3,"paid":false,"sizes":[],"more":{"a":[1,{}]}}"#,
+    br#"{ "eventTime" : "2026-11-20 10:15:00" , "eventId" : "0192f0c1-7a3b-7c11-9d2e-1f2a3b4c5d6e" , "kanal" : "" , "price" : -0.5 , "paid" : true , "productId" : 0 , "sizes" : [ 30000 ] }"#,
+    br#"["0192f0c1-7a3b-7c11-9d2e-1f2a3b4c5d6e","2026-11-20T10:15:00+03:00",1,2,null,null,null,"app",null,12345678.12345678,null,false,[],null]"#,
+];
+
 const ENUMS: [&[u8]; 3] = [
     br#"{"outside":["Plain",{"Wrapped":7},{"Pair":[1,"z"]},{"Named":{"a":true,"b":null}},{"Autre":"Plain"}],"inside":[{"type":"A","x":-128},{"y":"u","type":"B"},{"type":"C","lat":1,"lon":2.5},{"type":"D"}],"beside":[{"t":"A"},{"t":"B","c":9},{"c":{"x":[{}]},"t":"C"},{"t":"D","c":["",1]}],"none":[1,"two",[3],{"x":[]},null]}"#,
     br#"{"inside":[],"none":[],"beside":[{"c":null,"t":"A"}],"outside":[{"Other":{"Other":{"Wrapped":0}}}],"more":1}"#,
@@ -390,7 +455,7 @@ const INTEGERS: [&[u8]; 3] = [
 ];
 
 const MAPS: [&[u8]; 2] = [
-    br#"{"by_number":{"1":[0,255],"-3":[],"40":[7]},"by_wide":{"0":null,"340282366920938463463374607431768211455":null},"by_text":{"a":"b","\u00e9":"c"},"by_variant":{"First":null},"tuple":[1,"x",99,true],"text":"t"}"#,
+    br#"{"by_number":{"1":[0,255],"-3":[],"40":[7]},"by_wide":{"0":null,"340282366920938463463374607431768211455":null},"by_bool":{"true":1,"false":0},"by_text":{"a":"b","\u00e9":"c"},"by_variant":{"First":null},"tuple":[1,"x",99,true],"text":"t"}"#,
     br#"{"tuple":[0,"\ud83d\ude00",0,null],"by_variant":{},"by_text":{},"by_wide":{},"by_number":{}}"#,
 ];
 

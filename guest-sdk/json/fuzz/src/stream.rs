@@ -5,7 +5,10 @@ use std::ops::Range;
 use tidegate_json::Batch;
 use tidegate_json_bench::Dice;
 
-use crate::compare::{Count, compare};
+use tidegate_json_bench::data;
+use tidegate_plugin::Text;
+
+use crate::compare::{Count, compare, same};
 use crate::kinds::{self, Kind, OwnedSale, VisitKind};
 use crate::tamper::Tamperer;
 use crate::tokens::Parts;
@@ -50,6 +53,8 @@ impl Way {
     }
 }
 
+type Sale<'a> = data::Sale<Text<'a>>;
+
 struct Stream {
     seed: u64,
     number: u64,
@@ -62,11 +67,12 @@ impl VisitKind for Stream {
     fn visit<K: Kind>(mut self) -> Result<Count, String> {
         let way = Way::choose(self.tamperer.dice());
         let (bytes, ranges) = self.records::<K>();
-        let (batch, stream) = (Batch::new(&bytes), tidegate_json::Stream::new());
+        let (batch, stream, records) = (Batch::new(&bytes), tidegate_json::Stream::new(), tidegate_json::Stream::new());
         let mut count = Count::default();
         for range in ranges {
             let record = bytes.get(range.clone()).unwrap_or_default();
-            let ours = batch.text(range).map(|text| match way {
+            let text = batch.text(range);
+            let ours = text.map(|text| match way {
                 Way::FromStr => tidegate_json::from_str(text.as_str()),
                 Way::Stream => stream.read(text),
                 Way::AmongOthers => {
@@ -75,7 +81,18 @@ impl VisitKind for Stream {
                     stream.read(text)
                 }
             });
-            let agreement = compare::<K::Of<'_>>(record, ours).map_err(|difference| {
+            let same = match (&ours, text) {
+                (Some(ours), Some(text)) => {
+                    let by_itself = matches!(way, Way::FromStr);
+                    let record = K::record((!by_itself).then_some(&records), text);
+                    record.map_or(Ok(()), |record| same(ours, &record)).and_then(|()| {
+                        // With decimals, which serde_json makes from floats.
+                        same(&stream.read::<Sale<'_>>(text), &records.record(text))
+                    })
+                }
+                _ => Ok(()),
+            };
+            let agreement = same.and_then(|()| compare::<K::Of<'_>>(record, ours)).map_err(|difference| {
                 let Self { seed, number, .. } = self;
                 format!(
                     "{} by {way:?}, seed {seed}, stream {number}, record {}\n{}\nas bytes {record:?}\n{difference}",

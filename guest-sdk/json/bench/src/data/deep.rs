@@ -1,28 +1,30 @@
 //! Objects in objects in objects, half of them read and half passed over.
 
 use serde::Deserialize;
+use tidegate_json::Record;
+use tidegate_plugin::Room;
 
 use super::{Data, Source};
 use crate::json::{self, Object, Spacing};
 use crate::row::{self, Row};
 
 /// A chain, and another that nobody reads.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Record)]
 pub struct Deep {
     id: u32,
     chain: Node,
 }
 
 /// A link of the chain and those within it.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Record)]
 pub struct Node {
     value: u16,
     next: Option<Box<Self>>,
 }
 
 impl Row for Deep {
-    #[inline]
-    fn write(&self, out: &mut Vec<u8>) {
+    #[inline(always)]
+    fn write(&self, out: &mut Room<'_>) {
         row::bytes(out, self.id.to_le_bytes());
         let mut node = Some(&self.chain);
         while let Some(Node { value, next }) = node {

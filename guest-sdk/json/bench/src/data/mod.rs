@@ -10,6 +10,7 @@ mod wide;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tidegate_json::FromJson;
 
 use crate::dice::Dice;
 use crate::row::Row;
@@ -25,7 +26,7 @@ pub use wide::{Request, Requests};
 /// A kind of records.
 pub trait Data {
     /// What a record is read into where texts may be borrowed from it.
-    type Borrowed<'a>: Deserialize<'a> + Row;
+    type Borrowed<'a>: Deserialize<'a> + FromJson<'a> + Row;
     /// The same with texts of its own.
     type Owned: DeserializeOwned + Row;
 

@@ -1,13 +1,15 @@
 //! Measurements: arrays of floats and of integers.
 
 use serde::Deserialize;
+use tidegate_json::Record;
+use tidegate_plugin::Room;
 
 use super::{Data, Source};
 use crate::json::{self, Spacing, put};
 use crate::row::{self, Row};
 
 /// What a sensor measured since it was last heard of.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Record)]
 pub struct Numbers {
     sensor: u32,
     values: Vec<f64>,
@@ -15,14 +17,14 @@ pub struct Numbers {
 }
 
 impl Row for Numbers {
-    #[inline]
-    fn write(&self, out: &mut Vec<u8>) {
+    #[inline(always)]
+    fn write(&self, out: &mut Room<'_>) {
         row::bytes(out, self.sensor.to_le_bytes());
-        out.push(self.values.len() as u8);
+        out.put([self.values.len() as u8]);
         for value in &self.values {
             row::bytes(out, value.to_le_bytes());
         }
-        out.push(self.counts.len() as u8);
+        out.put([self.counts.len() as u8]);
         for count in &self.counts {
             row::bytes(out, count.to_le_bytes());
         }

@@ -3,7 +3,8 @@
 use std::ops::Deref;
 
 use serde::Deserialize;
-use tidegate_plugin::{DateTime64, Decimal, Text};
+use tidegate_json::Record;
+use tidegate_plugin::{DateTime64, Decimal, Room, Text};
 
 use super::sale::clock;
 use super::{Data, Source};
@@ -11,7 +12,7 @@ use crate::json::{self, Spacing, put};
 use crate::row::{self, Row};
 
 /// An order; `S` is its text.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Record)]
 pub struct Order<S> {
     order_id: u64,
     placed: DateTime64<3>,
@@ -22,7 +23,7 @@ pub struct Order<S> {
 }
 
 /// Who ordered.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Record)]
 pub struct Customer<S> {
     id: u32,
     name: S,
@@ -30,7 +31,7 @@ pub struct Customer<S> {
 }
 
 /// Where to.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Record)]
 pub struct Address<S> {
     city: S,
     zip: S,
@@ -38,14 +39,14 @@ pub struct Address<S> {
 }
 
 /// In degrees.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Record)]
 pub struct Geo {
     lat: f64,
     lon: f64,
 }
 
 /// A line of the order.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Record)]
 pub struct Item<S> {
     sku: S,
     quantity: u16,
@@ -53,15 +54,15 @@ pub struct Item<S> {
 }
 
 /// How it is paid.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Record)]
 pub struct Payment<S> {
     method: S,
     paid: bool,
 }
 
 impl<S: Deref<Target = str>> Row for Order<S> {
-    #[inline]
-    fn write(&self, out: &mut Vec<u8>) {
+    #[inline(always)]
+    fn write(&self, out: &mut Room<'_>) {
         row::bytes(out, self.order_id.to_le_bytes());
         row::bytes(out, self.placed.ticks().to_le_bytes());
         let Customer { id, name, address } = &self.customer;
@@ -71,7 +72,7 @@ impl<S: Deref<Target = str>> Row for Order<S> {
         row::text(out, &address.zip);
         row::bytes(out, address.geo.lat.to_le_bytes());
         row::bytes(out, address.geo.lon.to_le_bytes());
-        out.push(self.items.len() as u8);
+        out.put([self.items.len() as u8]);
         for Item { sku, quantity, price } in &self.items {
             row::text(out, sku);
             row::bytes(out, quantity.to_le_bytes());

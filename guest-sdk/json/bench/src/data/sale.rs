@@ -3,7 +3,8 @@
 use std::ops::Deref;
 
 use serde::Deserialize;
-use tidegate_plugin::{DateTime64, Decimal, Text, Uuid};
+use tidegate_json::Record;
+use tidegate_plugin::{DateTime64, Decimal, Room, Text, Uuid};
 
 use super::{Data, Source};
 use crate::dice::Dice;
@@ -11,7 +12,7 @@ use crate::json::{self, Object, Spacing, put};
 use crate::row::{self, Row};
 
 /// A sale as the shop's plugin reads it; `S` is its text.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Record)]
 pub struct Sale<S> {
     event_id: Uuid,
     event_time: DateTime64<3>,
@@ -19,13 +20,13 @@ pub struct Sale<S> {
     quantity: u16,
     price: Decimal<18, 4>,
     channel: S,
-    currency: Option<S>,
     customer_id: Option<u64>,
+    currency: Option<S>,
 }
 
 impl<S: Deref<Target = str>> Row for Sale<S> {
-    #[inline]
-    fn write(&self, out: &mut Vec<u8>) {
+    #[inline(always)]
+    fn write(&self, out: &mut Room<'_>) {
         if &*self.channel == "test" {
             return;
         }

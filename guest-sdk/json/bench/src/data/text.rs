@@ -3,7 +3,8 @@
 use std::ops::Deref;
 
 use serde::Deserialize;
-use tidegate_plugin::Text;
+use tidegate_json::Record;
+use tidegate_plugin::{Room, Text};
 
 use super::{Data, Source};
 use crate::dice::Dice;
@@ -11,7 +12,7 @@ use crate::json::{self, Spacing, put};
 use crate::row::{self, Row};
 
 /// An article; `S` is its text.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Record)]
 pub struct Article<S> {
     id: u32,
     author: S,
@@ -21,8 +22,8 @@ pub struct Article<S> {
 }
 
 impl<S: Deref<Target = str>> Row for Article<S> {
-    #[inline]
-    fn write(&self, out: &mut Vec<u8>) {
+    #[inline(always)]
+    fn write(&self, out: &mut Room<'_>) {
         row::bytes(out, self.id.to_le_bytes());
         row::text(out, &self.author);
         row::text(out, &self.title);

@@ -1,13 +1,15 @@
 //! Records of 30 bytes, where what is not the fields themselves costs most.
 
 use serde::Deserialize;
+use tidegate_json::Record;
+use tidegate_plugin::Room;
 
 use super::{Data, Source};
 use crate::json::{self, Spacing};
 use crate::row::{self, Row};
 
 /// A state of something.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Record)]
 pub struct Tiny {
     id: u32,
     v: i16,
@@ -15,8 +17,8 @@ pub struct Tiny {
 }
 
 impl Row for Tiny {
-    #[inline]
-    fn write(&self, out: &mut Vec<u8>) {
+    #[inline(always)]
+    fn write(&self, out: &mut Room<'_>) {
         row::bytes(out, self.id.to_le_bytes());
         row::bytes(out, self.v.to_le_bytes());
         row::bytes(out, [u8::from(self.ok)]);

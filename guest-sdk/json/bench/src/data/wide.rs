@@ -3,14 +3,15 @@
 use std::ops::Deref;
 
 use serde::Deserialize;
-use tidegate_plugin::Text;
+use tidegate_json::Record;
+use tidegate_plugin::{Room, Text};
 
 use super::{Data, Source};
 use crate::json::{self, Spacing, put};
 use crate::row::{self, Row};
 
 /// What is needed of a request; `S` is its text.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Record)]
 pub struct Request<S> {
     id: u64,
     path: S,
@@ -19,8 +20,8 @@ pub struct Request<S> {
 }
 
 impl<S: Deref<Target = str>> Row for Request<S> {
-    #[inline]
-    fn write(&self, out: &mut Vec<u8>) {
+    #[inline(always)]
+    fn write(&self, out: &mut Room<'_>) {
         row::bytes(out, self.id.to_le_bytes());
         row::text(out, &self.path);
         row::bytes(out, self.status.to_le_bytes());

@@ -13,7 +13,7 @@ use std::ops::Range;
 use std::str::Utf8Error;
 
 use crate::data::{Data, Records};
-use crate::row::Row;
+use crate::row::{self, Row};
 
 /// A way to read records.
 pub trait Parser {
@@ -45,6 +45,7 @@ pub struct Out {
 #[allow(missing_docs)]
 pub enum ParserKind {
     Tidegate,
+    TidegateRecord,
     TidegateFromStr,
     SerdeJsonBorrowed,
     SerdeJsonOwned,
@@ -55,8 +56,9 @@ pub enum ParserKind {
 
 impl ParserKind {
     /// Every one, in the order of the figures.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Tidegate,
+        Self::TidegateRecord,
         Self::TidegateFromStr,
         Self::SerdeJsonBorrowed,
         Self::SerdeJsonOwned,
@@ -69,6 +71,7 @@ impl ParserKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Tidegate => "tidegate-json",
+            Self::TidegateRecord => "tidegate-json Record",
             Self::TidegateFromStr => "tidegate-json from_str",
             Self::SerdeJsonBorrowed => "serde_json borrowed",
             Self::SerdeJsonOwned => "serde_json owned",
@@ -88,6 +91,7 @@ impl ParserKind {
     pub fn visit<V: VisitParser>(self, visitor: V) -> Option<V::Answer> {
         Some(match self {
             Self::Tidegate => visitor.visit(&mut own::Stream::default()),
+            Self::TidegateRecord => visitor.visit(&mut own::Record::default()),
             Self::TidegateFromStr => visitor.visit(&mut own::FromStr),
             Self::SerdeJsonBorrowed => visitor.visit(&mut serde_json::Borrowed),
             Self::SerdeJsonOwned => visitor.visit(&mut serde_json::Owned),
@@ -160,10 +164,10 @@ impl Out {
     }
 
     /// Writes a record's row, or why there is none.
-    #[inline]
+    #[inline(always)]
     pub fn take<R: Row, E: Display>(&mut self, record: Result<R, E>) {
         match record {
-            Ok(record) => record.write(&mut self.rows),
+            Ok(record) => row::write(&record, &mut self.rows),
             Err(error) => self.refuse(&error),
         }
     }

@@ -20,6 +20,23 @@ impl Parser for Stream {
     }
 }
 
+/// The same without serde.
+#[derive(Default)]
+pub struct Record(tidegate_json::Stream);
+
+impl Parser for Record {
+    fn read<D: Data>(&mut self, batch: &Batch<'_>, out: &mut Out) {
+        let (bytes, ranges) = batch.parts();
+        let texts = tidegate_json::Batch::new(bytes);
+        for range in ranges {
+            match texts.text(range) {
+                Some(text) => out.take(self.0.record::<D::Borrowed<'_>>(text)),
+                None => out.refuse(&"not UTF-8"),
+            }
+        }
+    }
+}
+
 /// A record by itself, as one who has no stream of them would.
 pub struct FromStr;
 

@@ -1,0 +1,207 @@
+//! Values that are read without serde: each in the way that most of its kind are written, and in all others by serde, so that
+//! there is one answer and one error.
+
+use std::borrow::Cow;
+
+use serde::de::Deserialize;
+
+use crate::access::Elements;
+use crate::error::Error;
+use crate::reader::Reader;
+use crate::record::FromJson;
+use crate::written::Written;
+
+/// What a type of one's own is read with.
+impl<'de> Reader<'_, 'de> {
+    /// Reads the next value by serde: in the ways that are not worth one of their own, and for their errors.
+    ///
+    /// # Errors
+    /// Where it is not JSON, or does not fit.
+    #[inline(never)]
+    pub fn deserialize<T: Deserialize<'de>>(&mut self) -> Result<T, Error> {
+        T::deserialize(self)
+    }
+
+    /// The string that stands right here, if it has no escape. It is not taken: [`take`](Self::take) its bytes and two quotes.
+    #[inline(always)]
+    pub fn plain_string(&self) -> Option<&'de str> {
+        self.source.plain_string(self.at)
+    }
+
+    /// The `N` bytes between two quotes that stand right here, whatever they are. They are not taken, and may be only where there
+    /// are no quotes, backslashes or control characters among them.
+    #[inline(always)]
+    pub fn quoted<const N: usize>(&self) -> Option<&'de [u8; N]> {
+        self.source.quoted(self.at)
+    }
+
+    /// The number that stands right here, if it is a short one, and how many bytes it has. It is not taken.
+    #[inline(always)]
+    pub fn short_number(&self) -> Option<(Written<'static>, usize)> {
+        let (digits, fraction, end) = self.short_decimal(self.at)?;
+        Some((Written::Short { digits, fraction: fraction as u32 }, end - self.at))
+    }
+
+    /// Takes so many bytes, which are a value.
+    #[inline(always)]
+    pub fn take(&mut self, bytes: usize) {
+        self.at += bytes;
+    }
+}
+
+macro_rules! unsigned {
+    ($($type:ty)*) => {$(
+        impl<'de> FromJson<'de> for $type {
+            #[inline(always)]
+            fn from_json(reader: &mut Reader<'_, 'de>) -> Result<Self, Error> {
+                if let Some((value, end)) = reader.short_integer(reader.at)
+                    && let Ok(value) = value.try_into()
+                {
+                    reader.at = end;
+                    return Ok(value);
+                }
+                reader.deserialize()
+            }
+        }
+    )*};
+}
+
+macro_rules! signed {
+    ($($type:ty)*) => {$(
+        impl<'de> FromJson<'de> for $type {
+            #[inline(always)]
+            fn from_json(reader: &mut Reader<'_, 'de>) -> Result<Self, Error> {
+                let negative = reader.source.byte(reader.at) == b'-';
+                // A zero with a sign is a float.
+                if let Some((value, end)) = reader.short_integer(reader.at + usize::from(negative))
+                    && (!negative || value != 0)
+                    && let Ok(value) = (if negative { -(value as i64) } else { value as i64 }).try_into()
+                {
+                    reader.at = end;
+                    return Ok(value);
+                }
+                reader.deserialize()
+            }
+        }
+    )*};
+}
+
+/// Types that are read by serde.
+macro_rules! by_serde {
+    ($($type:ty)*) => {$(
+        impl<'de> FromJson<'de> for $type {
+            #[inline(always)]
+            fn from_json(reader: &mut Reader<'_, 'de>) -> Result<Self, Error> {
+                reader.deserialize()
+            }
+        }
+    )*};
+}
+
+unsigned! { u8 u16 u32 u64 usize }
+signed! { i8 i16 i32 i64 isize }
+by_serde! {
+    () i128 u128 f32 char Box<str>
+    std::net::IpAddr std::net::Ipv4Addr std::net::Ipv6Addr
+}
+
+impl<'de> FromJson<'de> for f64 {
+    #[inline(always)]
+    fn from_json(reader: &mut Reader<'_, 'de>) -> Result<Self, Error> {
+        match reader.short_float(reader.at) {
+            Some((value, end)) => {
+                reader.at = end;
+                Ok(value)
+            }
+            None => reader.deserialize(),
+        }
+    }
+}
+
+impl<'de> FromJson<'de> for bool {
+    #[inline(always)]
+    fn from_json(reader: &mut Reader<'_, 'de>) -> Result<Self, Error> {
+        let eight = reader.source.eight(reader.at);
+        if eight as u32 == u32::from_le_bytes(*b"true") {
+            reader.at += 4;
+            return Ok(true);
+        }
+        if eight & 0xff_ffff_ffff == u64::from_le_bytes(*b"false\0\0\0") {
+            reader.at += 5;
+            return Ok(false);
+        }
+        reader.deserialize()
+    }
+}
+
+impl<'de: 'a, 'a> FromJson<'de> for &'a str {
+    #[inline(always)]
+    fn from_json(reader: &mut Reader<'_, 'de>) -> Result<Self, Error> {
+        let Some(text) = reader.plain_string() else { return reader.deserialize() };
+        reader.take(text.len() + 2);
+        Ok(text)
+    }
+}
+
+impl<'de> FromJson<'de> for String {
+    #[inline(always)]
+    fn from_json(reader: &mut Reader<'_, 'de>) -> Result<Self, Error> {
+        let Some(text) = reader.plain_string() else { return reader.deserialize() };
+        reader.take(text.len() + 2);
+        Ok(text.to_owned())
+    }
+}
+
+/// Borrowed where there is no escape, which serde does only where it is told to.
+impl<'de: 'a, 'a> FromJson<'de> for Cow<'a, str> {
+    #[inline(always)]
+    fn from_json(reader: &mut Reader<'_, 'de>) -> Result<Self, Error> {
+        let Some(text) = reader.plain_string() else { return reader.deserialize() };
+        reader.take(text.len() + 2);
+        Ok(Self::Borrowed(text))
+    }
+}
+
+impl<'de, T: FromJson<'de>> FromJson<'de> for Option<T> {
+    #[inline(always)]
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
+
+    #[inline(always)]
+    fn from_json(reader: &mut Reader<'_, 'de>) -> Result<Self, Error> {
+        if reader.peek() == b'n' {
+            reader.word("null")?;
+            return Ok(None);
+        }
+        T::from_json(reader).map(Some)
+    }
+}
+
+impl<'de, T: FromJson<'de>> FromJson<'de> for Box<T> {
+    #[inline(always)]
+    fn absent() -> Option<Self> {
+        T::absent().map(Self::new)
+    }
+
+    #[inline(always)]
+    fn from_json(reader: &mut Reader<'_, 'de>) -> Result<Self, Error> {
+        T::from_json(reader).map(Self::new)
+    }
+}
+
+impl<'de, T: FromJson<'de>> FromJson<'de> for Vec<T> {
+    fn from_json(reader: &mut Reader<'_, 'de>) -> Result<Self, Error> {
+        if reader.peek() != b'[' {
+            return Err(reader.unfit(&"a sequence"));
+        }
+        reader.enter()?;
+        let mut elements = Elements::new(reader);
+        let mut values = Self::new();
+        while let Some(value) = elements.next_with(T::from_json)? {
+            values.push(value);
+        }
+        elements.end_and_leave()?;
+        Ok(values)
+    }
+}
