@@ -369,6 +369,28 @@ mod tests {
     }
 
     #[test]
+    fn few_digits_are_read_as_the_whole_number_is() {
+        fn same<const P: u32, const S: u32>(digits: u64, fraction: u32) {
+            let text = Written::Short { digits, fraction }.to_string();
+            if let Some(value) = Decimal::<P, S>::from_short(digits, fraction) {
+                assert_eq!(Decimal::<P, S>::parse_number(&text), Ok(value), "{text}");
+            }
+        }
+        for fraction in 0..=7 {
+            for power in 0..14 {
+                for digits in [0, 1, 9, 10].map(|more| (10u64.pow(power) + more).saturating_sub(1)) {
+                    same::<18, 4>(digits, fraction);
+                    same::<9, 9>(digits, fraction);
+                    same::<5, 0>(digits, fraction);
+                    same::<38, 20>(digits, fraction);
+                    same::<76, 38>(digits, fraction);
+                }
+            }
+        }
+        assert_eq!(Money::from_short(14_990, 2), Money::from_units(1_499_000));
+    }
+
+    #[test]
     fn every_cent_survives_a_double() {
         for units in (0..100_000_000i64).step_by(9_973) {
             let given = format!("{}.{:04}", units / 10_000, units % 10_000);
