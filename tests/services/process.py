@@ -14,6 +14,8 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 # Below the kernel's ephemeral range (from 32768), so that no outgoing connection takes a port between our look
 # and the service's own bind.
 PORTS = range(20000, 32000)
+# Each is given once: one that nobody listens on yet may be another service's already.
+UNGIVEN = iter(random.sample(PORTS, len(PORTS)))
 
 
 class StartError(Exception):
@@ -48,8 +50,7 @@ def spawn(command, log, *, orphan_signal=signal.SIGKILL, own_session=True, **opt
 
 
 def free_port():
-    for _ in range(1000):
-        port = random.choice(PORTS)
+    for port in UNGIVEN:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
