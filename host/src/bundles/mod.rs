@@ -68,8 +68,7 @@ impl Bundles {
         self.shelf.topic()
     }
 
-    /// Puts a bundle where every gateway finds it, with a word that its group plans ranges of its topics from now on. Returns when it is
-    /// there.
+    /// Puts a bundle where every gateway finds it. Returns when it is there.
     ///
     /// # Errors
     /// Where it cannot be put there just now.
@@ -84,9 +83,18 @@ impl Bundles {
         let new: Vec<_> = named.filter(|(key, _)| !self.put.lock().contains(key)).collect();
         self.put(&new).await?;
         // What names the pieces comes when they are there.
-        let named = [(bundle_key(bundle.id()), manifest.as_bytes())];
-        let groups = settings.topics.iter().map(|topic| (group_key(&settings.group, topic), &b"{}"[..]));
-        self.put(&named.into_iter().chain(groups).collect::<Vec<_>>()).await
+        self.put(&[(bundle_key(bundle.id()), manifest.as_bytes())]).await
+    }
+
+    /// Notes that a group plans ranges of a topic from now on: where it has no offset in it any more, it has lost it. To be noted when it
+    /// has one, and not before.
+    ///
+    /// # Errors
+    /// Where it cannot be put there just now.
+    pub async fn note(&self, group: &str, topic: &str) -> Result<(), BundleFault> {
+        let key = group_key(group, topic);
+        let is_noted = self.put.lock().contains(&key);
+        if is_noted { Ok(()) } else { self.put(&[(key, b"{}")]).await }
     }
 
     async fn put(&self, values: &[(String, &[u8])]) -> Result<(), BundleFault> {

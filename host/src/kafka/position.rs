@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 
-use tidegate_ledger::{Plan, PlanFault};
+use tidegate_ledger::{Plan, PlanFault, Planned};
 
 use super::TopicPartition;
 use super::beginning::Beginning;
@@ -113,6 +113,8 @@ pub enum NotYet {
         ranges: usize,
         /// Where the first of them begins.
         first: i64,
+        /// Behind the last of those that lack records.
+        lost_to: i64,
         /// Behind the last of them.
         next: i64,
         /// What has become of them.
@@ -215,7 +217,9 @@ pub fn with_plan(position: Position, committed: &Committed) -> Result<Position, 
     match (position.moved, plan.ranges.as_slice()) {
         (Some(moved), [first, ..]) => {
             let next = plan.ranges.last().map_or(first.next, |last| last.next);
-            Err(NotYet::InDoubt { ranges: plan.ranges.len(), first: first.first, next, moved })
+            let lacks = |range: &&Planned| !matches!(&moved, Moved::Lost { oldest, .. } if range.first >= *oldest);
+            let lost_to = plan.ranges.iter().rfind(lacks).map_or(next, |last| last.next);
+            Err(NotYet::InDoubt { ranges: plan.ranges.len(), first: first.first, lost_to, next, moved })
         }
         // It is read again, or records are gone: a new lineage.
         (Some(_), []) => Ok(position),

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
+use parking_lot::Mutex;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -29,15 +30,15 @@ pub struct Shelf {
     topic: String,
     /// Whether the topic was seen to be there, and to be compacted.
     ready: tokio::sync::OnceCell<()>,
-    /// What writes to it, from the first time on: many pipelines store something when they begin.
-    producer: tokio::sync::OnceCell<FutureProducer>,
+    /// What writes to it, while it can: many pipelines store something when they begin.
+    producer: Mutex<Option<FutureProducer>>,
 }
 
 impl Shelf {
     /// The topic is looked for when it is used first.
     pub fn new(settings: &KafkaSettings, topic: &str) -> Self {
-        let (ready, producer) = (tokio::sync::OnceCell::new(), tokio::sync::OnceCell::new());
-        Self { settings: settings.clone(), topic: topic.to_owned(), ready, producer }
+        let ready = tokio::sync::OnceCell::new();
+        Self { settings: settings.clone(), topic: topic.to_owned(), ready, producer: Mutex::default() }
     }
 
     /// Its name.
@@ -52,15 +53,31 @@ impl Shelf {
     pub async fn put(&self, values: &[(String, &[u8])]) -> Result<(), String> {
         self.ready.get_or_try_init(|| self.make_ready()).await?;
         let fault = |problem: &KafkaError| format!("write to topic `{}`: {}", self.topic, self.reason(problem));
-        let producer = self.producer.get_or_try_init(|| async { self.settings.producer().create() }).await;
-        let producer = producer.map_err(|problem| fault(&problem))?;
+        let producer = self.producer().map_err(|problem| fault(&problem))?;
         let sent = values.iter().map(|(key, value)| {
             let record = FutureRecord::to(&self.topic).key(key).payload(*value);
             let sent = producer.send(record, Timeout::Never);
             async { sent.await.map_err(|(problem, _)| fault(&problem)) }
         });
-        try_join_all(sent).await?;
-        Ok(())
+        let written = try_join_all(sent).await;
+        if written.is_err() {
+            // What was wrong may be wrong with it for ever, such as a right that it lacked when it began. Its threads are joined where
+            // waiting is allowed.
+            let given_up = self.producer.lock().take();
+            let _ = tokio::task::spawn_blocking(move || drop((producer, given_up))).await;
+        }
+        written.map(|_| ())
+    }
+
+    fn producer(&self) -> Result<FutureProducer, KafkaError> {
+        let mut kept = self.producer.lock();
+        match &*kept {
+            Some(producer) => Ok(producer.clone()),
+            None => {
+                let producer: FutureProducer = self.settings.producer().create()?;
+                Ok(kept.insert(producer).clone())
+            }
+        }
     }
 
     /// The value of a key, and those of other keys that it names; none where it has none. `named` reads it: what it makes of the value comes with

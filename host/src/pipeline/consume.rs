@@ -154,6 +154,7 @@ impl Consumer {
             name: status.name().clone(),
             group: subscription.group.clone(),
             brokers: shared.kafka.brokers().to_owned(),
+            drain: shared.drain,
         };
         let promise = match versions.current().guarantee {
             Guarantee::AtLeastOnce => Promise::AtLeastOnce,

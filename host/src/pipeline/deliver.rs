@@ -249,7 +249,12 @@ impl Delivery {
         let mut open: Vec<_> = by.outlets.iter().collect();
         loop {
             if must_plan {
-                if let Err(reason) = self.past.store(&by, &self.status).await {
+                let topic = &transformed.batch.range.topic;
+                let ready = async {
+                    self.past.store(&by, &self.status).await?;
+                    self.past.note(&by, topic, &self.status).await
+                };
+                if let Err(reason) = ready.await {
                     return Outcome::Stopped(Stop::again(reason));
                 }
                 match ask.plan(&by, &transformed).await {
@@ -273,7 +278,7 @@ impl Delivery {
                 match written {
                     Written::Done => {}
                     Written::Unknowable(reason) => {
-                        return Outcome::Stopped(Stop::undecided(reason, &transformed.batch.range));
+                        return Outcome::Stopped(Stop::forgotten(reason, &transformed.batch.range));
                     }
                     Written::Elsewhere => {
                         return Outcome::Stopped(Stop::again(
@@ -329,7 +334,10 @@ impl Delivery {
             gone => return Err(in_doubt(format!("compaction has removed {gone} of its records since"))),
         }
         let current = [self.versions.current(), self.versions.proven()];
-        let known = current.into_iter().find(|version| version.bundle.id() == planned.bundle);
+        // One that promises less now would write it without what makes it come once.
+        let known = current
+            .into_iter()
+            .find(|version| version.bundle.id() == planned.bundle && version.guarantee == Guarantee::ExactlyOnce);
         let by = match known {
             Some(version) => version,
             None => {

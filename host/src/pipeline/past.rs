@@ -11,6 +11,7 @@ use super::deployment::Deployment;
 use super::prepare::{Preparation, Prepared, open};
 use super::shared::Shared;
 use super::status::Status;
+use crate::bundles::BundleFault;
 use crate::config::PipelineSettings;
 use crate::sink::Backoff;
 
@@ -35,22 +36,29 @@ impl Past {
     /// # Errors
     /// Where it never can.
     pub async fn store(&self, version: &Deployment, status: &Status) -> Result<(), String> {
+        let Deployment { bundle, source, settings, .. } = version;
         let stored = version.stored.get_or_try_init(|| async {
             let mut backoff = Backoff::default();
-            loop {
-                match self.shared.bundles.store(&version.bundle, &version.source, &version.settings).await {
-                    Ok(()) => {
-                        status.solved(SUBJECT);
-                        return Ok(());
-                    }
-                    Err(fault) if fault.is_final() => return Err(fault.to_string()),
-                    Err(fault) => status.problem(SUBJECT, &fault.to_string()),
-                }
-                let wait = backoff.next(&mut rand::rng());
-                tokio::time::sleep(wait).await;
+            while let Err(fault) = self.shared.bundles.store(bundle, source, settings).await {
+                wait(fault, &mut backoff, status).await?;
             }
+            status.solved(SUBJECT);
+            Ok(())
         });
         stored.await.copied()
+    }
+
+    /// Has it noted that ranges of a topic are planned from now on. Waits as [`Self::store`] does.
+    ///
+    /// # Errors
+    /// As for [`Self::store`].
+    pub async fn note(&self, version: &Deployment, topic: &str, status: &Status) -> Result<(), String> {
+        let mut backoff = Backoff::default();
+        while let Err(fault) = self.shared.bundles.note(&version.settings.group, topic).await {
+            wait(fault, &mut backoff, status).await?;
+        }
+        status.solved(SUBJECT);
+        Ok(())
     }
 
     /// The version that a bundle makes, of a pipeline that otherwise is like another version. Waits until it can be read, and until its tables can
@@ -121,4 +129,18 @@ impl Past {
             tokio::time::sleep(wait).await;
         }
     }
+}
+
+/// Tells what is in the way, and waits before it is tried again.
+///
+/// # Errors
+/// Where that would be in vain.
+async fn wait(fault: BundleFault, backoff: &mut Backoff, status: &Status) -> Result<(), String> {
+    if fault.is_final() {
+        return Err(fault.to_string());
+    }
+    status.problem(SUBJECT, &fault.to_string());
+    let wait = backoff.next(&mut rand::rng());
+    tokio::time::sleep(wait).await;
+    Ok(())
 }

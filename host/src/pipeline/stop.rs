@@ -2,10 +2,11 @@
 //! pasted. All stops that wait for a person are told by [`Remedies::tell`].
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::range::Range;
 use crate::config::PipelineName;
-use crate::kafka::{NotYet, TopicPartition};
+use crate::kafka::{Moved, NotYet, TopicPartition};
 
 /// Why a range cannot be completed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,8 +20,14 @@ pub struct Stop {
 enum Remedy {
     /// An operator says what became of the ranges from one offset to before another.
     Decide(i64, i64),
+    /// The same where the tables cannot tell either.
+    Forgotten(i64, i64),
     /// Giving up a plan that cannot be read.
     Abandon,
+    /// Giving up a plan of records that the topic does not have any more, from one offset to before another.
+    Elsewhere(i64, i64),
+    /// Going on behind ranges of which records are gone, from one offset to before another.
+    Gone(i64, i64),
     /// Another version, which makes something else of the records from one offset to before another.
     Mend(i64, i64),
     /// Beginning again.
@@ -42,12 +49,19 @@ pub struct Remedies {
     pub group: String,
     /// `bootstrap.servers`.
     pub brokers: String,
+    /// How long its members may take to leave.
+    pub drain: Duration,
 }
 
 impl Stop {
     /// Nobody can tell what of a range is written, or the range cannot be written as it is planned.
     pub fn undecided(reason: impl Into<String>, range: &Range) -> Self {
         Self { reason: reason.into(), remedy: Remedy::Decide(range.first, range.next) }
+    }
+
+    /// Nobody can tell what of a range is written, and its tables do not know it any more.
+    pub fn forgotten(reason: impl Into<String>, range: &Range) -> Self {
+        Self { reason: reason.into(), remedy: Remedy::Forgotten(range.first, range.next) }
     }
 
     /// The version makes nothing of these records that could be written.
@@ -64,7 +78,8 @@ impl Stop {
     pub fn of(not_yet: &NotYet) -> Option<Self> {
         let remedy = match not_yet {
             NotYet::Unreadable(_) => Remedy::Abandon,
-            NotYet::InDoubt { first, next, .. } => Remedy::Decide(*first, *next),
+            NotYet::InDoubt { first, lost_to, moved: Moved::Lost { .. }, .. } => Remedy::Gone(*first, *lost_to),
+            NotYet::InDoubt { first, next, .. } => Remedy::Elsewhere(*first, *next),
             NotYet::Forgotten { .. } => Remedy::Reset,
             NotYet::Early { .. } | NotYet::Unknown(_) => return None,
         };
@@ -81,8 +96,23 @@ impl Remedies {
             Remedy::Decide(first, next) => format!(
                 "`tidegate plan show --config {config} {name}` shows the plan, `tidegate audit --config {config} {name} --topic {topic} --partition \
                  {number} --from {first} --to {next}` what of it is in the tables. Then `{}` counts offsets {first} to before {next} as written; \
-                 with `force` in place of `accept` the version that is deployed writes what its tables do not have; with `abandon` all that is \
-                 planned is read again, and what was written is there twice",
+                 with `force` in place of `accept` the version that is deployed writes what its tables do not have; with `abandon`, and the end of the \
+                 last planned range as --to, all that is planned is read again, and what was written is there twice",
+                self.decided("accept", partition, Some((*first, *next)))
+            ),
+            Remedy::Elsewhere(first, next) => format!(
+                "`{}` gives the plan up and reads all that the topic has: what of it was written already is there twice",
+                self.decided("abandon", partition, Some((*first, *next)))
+            ),
+            Remedy::Forgotten(first, next) => format!(
+                "`tidegate audit --config {config} {name} --topic {topic} --partition {number} --from {first} --to {next}` shows what of it is in the \
+                 tables. Where all is, `{}` counts offsets {first} to before {next} as written; where nothing is, `force` in place of `accept` has \
+                 the version that is deployed write them, and what is there already twice",
+                self.decided("accept", partition, Some((*first, *next)))
+            ),
+            Remedy::Gone(first, next) => format!(
+                "`tidegate audit --config {config} {name} --topic {topic} --partition {number}` shows what is in the tables. Then `{}` goes on behind \
+                 offset {next}: what was not written before it and is not in the topic any more is lost, and what is planned behind it is written",
                 self.decided("accept", partition, Some((*first, *next)))
             ),
             Remedy::Abandon => format!(
@@ -94,14 +124,14 @@ impl Remedies {
                  {topic}/{number}:{first}-{next} --after-delete --plugin NEW.wasm` shows what it makes of these records, and writes nothing"
             ),
             Remedy::Again => {
-                format!("`{}` begins the partition again where the group's offset is", self.away_for("sleep 15"))
+                format!("`{}` begins the partition again where the group's offset is", self.away_for(&self.rest()))
             }
             Remedy::Reset => {
                 let reset = format!(
                     "kafka-consumer-groups.sh --bootstrap-server {} --group {} --topic {topic} --reset-offsets --to-earliest --execute",
                     self.brokers, self.group
                 );
-                format!("`{}` reads all there is once more", self.away_for(&format!("sleep 15; {reset}")))
+                format!("`{}` reads all there is once more", self.away_for(&format!("{}; {reset}", self.rest())))
             }
         };
         format!("{reason}. To go on: {run}")
@@ -112,6 +142,11 @@ impl Remedies {
         let ranges = ranges.map_or_else(String::new, |(first, next)| format!(" --from {first} --to {next}"));
         let (config, group) = (quoted(&self.config), &self.group);
         self.away_for(&format!("tidegate plan {decision} --config {config} --group {group} {partition}{ranges} --yes"))
+    }
+
+    /// Until all members have left, also those that have a sink to wait for.
+    fn rest(&self) -> String {
+        format!("sleep {}", self.drain.as_secs() + 15)
     }
 
     /// A command that runs while the group has no member. It comes back whatever becomes of the command.
@@ -135,7 +170,6 @@ mod tests {
     use tidegate_ledger::Plan;
 
     use super::*;
-    use crate::kafka::Moved;
 
     fn told(stop: &Stop) -> String {
         let remedies = Remedies {
@@ -144,6 +178,7 @@ mod tests {
             name: PipelineName { tenant: "acme".into(), pipeline: "sales".into() },
             group: "tidegate.acme.sales".into(),
             brokers: "broker-1:9092".into(),
+            drain: Duration::ZERO,
         };
         remedies.tell(stop, &TopicPartition { topic: "sales".into(), partition: 3 })
     }
@@ -178,8 +213,11 @@ mod tests {
             "tidegate plan abandon --config '/etc/tide gate/gateway.toml' --group tidegate.acme.sales sales/3 --yes";
         assert!(text.contains(&format!("`{AWAY}{abandon}{BACK}")), "{text}");
         let moved = Moved::Lost { wanted: 100, oldest: 110 };
-        let text = told(&Stop::of(&NotYet::InDoubt { ranges: 2, first: 100, next: 140, moved }).unwrap());
-        assert!(text.contains("--group tidegate.acme.sales sales/3 --from 100 --to 140 --yes"), "{text}");
+        let text = told(&Stop::of(&NotYet::InDoubt { ranges: 2, first: 100, lost_to: 120, next: 140, moved }).unwrap());
+        assert!(text.contains("--group tidegate.acme.sales sales/3 --from 100 --to 120 --yes"), "{text}");
+        let moved = Moved::Beyond { wanted: 100, oldest: 0, end: 90 };
+        let text = told(&Stop::of(&NotYet::InDoubt { ranges: 2, first: 100, lost_to: 120, next: 140, moved }).unwrap());
+        assert!(text.contains(&format!("`{AWAY}tidegate plan abandon")) && !text.contains("accept"), "{text}");
         let forgotten = NotYet::Forgotten { group: "tidegate.acme.sales".into(), topic: "sales".into() };
         let text = told(&Stop::of(&forgotten).unwrap());
         let reset = "kafka-consumer-groups.sh --bootstrap-server broker-1:9092 --group tidegate.acme.sales --topic sales --reset-offsets";

@@ -4,5 +4,6 @@
 mod bundles;
 mod caught_up;
 mod decisions;
+mod later;
 mod shown;
 mod stand;
