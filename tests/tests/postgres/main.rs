@@ -4,6 +4,7 @@
 mod direct;
 mod modes;
 mod outages;
+mod promises;
 mod ranges;
 mod refused;
 mod shop;
