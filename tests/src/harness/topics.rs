@@ -1,5 +1,6 @@
 //! Topics, and records in and out of them, by plain clients that know nothing of the gateway.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -91,7 +92,9 @@ impl Kafka {
     /// Where no broker answers.
     pub fn delete(&self, topics: &[String]) -> anyhow::Result<()> {
         let admin: AdminClient<DefaultClientContext> = self.client().create().context("connect to Kafka")?;
-        let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+        // librdkafka follows a null pointer where a name comes twice.
+        let names: BTreeSet<&str> = topics.iter().map(String::as_str).collect();
+        let names: Vec<&str> = names.into_iter().collect();
         self.http.wait(admin.delete_topics(&names, &AdminOptions::new())).context("delete topics")?;
         Ok(())
     }

@@ -9,7 +9,7 @@ use super::stand::{Stand, sales};
 fn a_topic_that_is_made_when_another_has_been_read_begins() -> anyhow::Result<()> {
     let stand = Stand::new("later", 1)?;
     let tenant = &stand.tenant;
-    let other = tenant.topic("returns");
+    let other = format!("{}.returns", tenant.name);
     let mut pipeline = stand.pipeline()?;
     pipeline
         .replace(&format!("topics = [\"{}\"]", stand.topic), &format!("topics = [\"{}\", \"{other}\"]", stand.topic))?;
