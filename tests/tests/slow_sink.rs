@@ -78,12 +78,12 @@ fn wait_for_all(tenant: &Tenant, gateway: &Gateway, topic: &str) -> anyhow::Resu
     }
 }
 
-/// A server that takes ten times as long for an insert, and somewhat more, until this is dropped.
+/// A server that takes ten times as long for an insert, and a second more, until this is dropped: long enough that what is held is seen.
 struct Slow<'c>(&'c ClickHouse);
 
 impl<'c> Slow<'c> {
     fn begin(clickhouse: &'c ClickHouse) -> anyhow::Result<Self> {
-        clickhouse.hook("/__slow?factor=10&delay_ms=100")?;
+        clickhouse.hook("/__slow?factor=10&delay_ms=1000")?;
         Ok(Self(clickhouse))
     }
 }
