@@ -60,8 +60,7 @@ impl<'de, const P: u32, const S: u32> FromJson<'de> for Decimal<P, S> {
 impl<'de: 'a, 'a> FromJson<'de> for Text<'a> {
     #[inline(always)]
     fn from_json(reader: &mut Reader<'_, 'de>) -> Result<Self, Error> {
-        let Some(text) = reader.plain_string() else { return reader.deserialize() };
-        reader.take(text.len() + 2);
+        let Some(text) = reader.take_plain_string() else { return reader.deserialize() };
         Ok(text.into())
     }
 }

@@ -33,6 +33,7 @@ pub mod stop_points;
 mod subject;
 pub mod tap;
 pub mod tenants;
+mod time;
 pub mod watch;
 pub mod workers;
 

@@ -75,12 +75,7 @@ pub const DEPTH: u8 = 127;
 /// where in the value.
 #[inline]
 pub fn from_str<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, Error> {
-    let mut reader = Reader::new(Text::from(text), None);
-    let mut result = T::deserialize(&mut reader);
-    if result.is_err() || !reader.is_done() {
-        result = Err(reader.failed(result.err()));
-    }
-    result
+    Reader::new(Text::from(text), None).whole(|reader| T::deserialize(reader))
 }
 
 /// The same as [`from_str`] without serde.
@@ -89,12 +84,7 @@ pub fn from_str<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, Error> {
 /// As [`from_str`].
 #[inline]
 pub fn record<'de, T: FromJson<'de>>(text: &'de str) -> Result<T, Error> {
-    let mut reader = Reader::new(Text::from(text), None);
-    let mut result = T::from_json(&mut reader);
-    if result.is_err() || !reader.is_done() {
-        result = Err(reader.failed(result.err()));
-    }
-    result
+    Reader::new(Text::from(text), None).whole(|reader| T::from_json(reader))
 }
 
 /// What the expansion of the derive calls. Not for authors; it changes without notice.

@@ -60,6 +60,19 @@ impl<'s, 'de> Reader<'s, 'de> {
         self.aside.as_ref().map_or("", |aside| &aside.scratch)
     }
 
+    /// Reads a value that makes up the whole text, white space around it aside.
+    ///
+    /// # Errors
+    /// Those of `read`, with their place, and where there is more.
+    #[inline(always)]
+    pub(crate) fn whole<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
+        let mut result = read(self);
+        if result.is_err() || !self.is_done() {
+            result = Err(self.failed(result.err()));
+        }
+        result
+    }
+
     /// Whether nothing but white space stands behind the value that was read.
     #[inline(always)]
     pub(crate) fn is_done(&mut self) -> bool {

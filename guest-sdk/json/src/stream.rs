@@ -32,12 +32,7 @@ impl Stream {
     pub fn read<'de, T: Deserialize<'de>>(&self, text: Text<'de>) -> Result<T, Error> {
         // Taken already where a type reads from the stream that it is read from itself; that one learns nothing.
         let mut learned = self.learned.try_borrow_mut().ok();
-        let mut reader = Reader::new(text, learned.as_deref_mut());
-        let mut result = T::deserialize(&mut reader);
-        if result.is_err() || !reader.is_done() {
-            result = Err(reader.failed(result.err()));
-        }
-        result
+        Reader::new(text, learned.as_deref_mut()).whole(|reader| T::deserialize(reader))
     }
 
     /// The same without serde: for types that derive [`Record`](crate::Record).
@@ -47,12 +42,7 @@ impl Stream {
     #[inline(always)]
     pub fn record<'de, T: FromJson<'de>>(&self, text: Text<'de>) -> Result<T, Error> {
         let mut learned = self.learned.try_borrow_mut().ok();
-        let mut reader = Reader::new(text, learned.as_deref_mut());
-        let mut result = T::from_json(&mut reader);
-        if result.is_err() || !reader.is_done() {
-            result = Err(reader.failed(result.err()));
-        }
-        result
+        Reader::new(text, learned.as_deref_mut()).whole(|reader| T::from_json(reader))
     }
 }
 

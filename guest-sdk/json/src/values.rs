@@ -28,6 +28,14 @@ impl<'de> Reader<'_, 'de> {
         self.source.plain_string(self.at)
     }
 
+    /// Takes the string that stands right here, if it has no escape.
+    #[inline(always)]
+    pub fn take_plain_string(&mut self) -> Option<&'de str> {
+        let text = self.plain_string()?;
+        self.take(text.len() + 2);
+        Some(text)
+    }
+
     /// The `N` bytes between two quotes that stand right here, whatever they are. They are not taken, and may be only where there
     /// are no quotes, backslashes or control characters among them.
     #[inline(always)]
@@ -137,8 +145,7 @@ impl<'de> FromJson<'de> for bool {
 impl<'de: 'a, 'a> FromJson<'de> for &'a str {
     #[inline(always)]
     fn from_json(reader: &mut Reader<'_, 'de>) -> Result<Self, Error> {
-        let Some(text) = reader.plain_string() else { return reader.deserialize() };
-        reader.take(text.len() + 2);
+        let Some(text) = reader.take_plain_string() else { return reader.deserialize() };
         Ok(text)
     }
 }
@@ -146,8 +153,7 @@ impl<'de: 'a, 'a> FromJson<'de> for &'a str {
 impl<'de> FromJson<'de> for String {
     #[inline(always)]
     fn from_json(reader: &mut Reader<'_, 'de>) -> Result<Self, Error> {
-        let Some(text) = reader.plain_string() else { return reader.deserialize() };
-        reader.take(text.len() + 2);
+        let Some(text) = reader.take_plain_string() else { return reader.deserialize() };
         Ok(text.to_owned())
     }
 }
@@ -156,8 +162,7 @@ impl<'de> FromJson<'de> for String {
 impl<'de: 'a, 'a> FromJson<'de> for Cow<'a, str> {
     #[inline(always)]
     fn from_json(reader: &mut Reader<'_, 'de>) -> Result<Self, Error> {
-        let Some(text) = reader.plain_string() else { return reader.deserialize() };
-        reader.take(text.len() + 2);
+        let Some(text) = reader.take_plain_string() else { return reader.deserialize() };
         Ok(Self::Borrowed(text))
     }
 }

@@ -66,21 +66,19 @@ impl GatewaySettings {
     /// # Errors
     /// All faults of the file at once.
     pub fn read(file: &Path) -> Result<Self, ConfigFaults> {
-        let base = file.parent().unwrap_or(Path::new("")).to_owned();
-        Document::read(file, |top| Self::of(top, file, plugins(top, &base)))
+        Document::read(file, |top| Self::of(top, file, plugins(top, folder(file))))
     }
 
     /// Reads the file as far as it can be read; the plugin directory nearly always.
     pub fn draft(file: &Path) -> Draft<(PathBuf, Option<Self>)> {
-        let base = file.parent().unwrap_or(Path::new("")).to_owned();
         Document::draft(file, |top| {
-            let plugins = plugins(top, &base);
+            let plugins = plugins(top, folder(file));
             Some((plugins.clone(), Self::of(top, file, plugins)))
         })
     }
 
     fn of(top: &Section<'_>, file: &Path, plugins: PathBuf) -> Option<Self> {
-        let base = file.parent().unwrap_or(Path::new(""));
+        let base = folder(file);
         let kafka = match top.section("kafka") {
             Some(section) => kafka(&section, base),
             None => {
@@ -135,6 +133,11 @@ impl GatewaySettings {
 fn lies_within(path: &Path, folder: &Path) -> bool {
     let plain = |path: &Path| path.components().filter(|part| *part != Component::CurDir).collect::<PathBuf>();
     plain(path).starts_with(plain(folder))
+}
+
+/// Where a file lies, and what it names by relative paths.
+fn folder(file: &Path) -> &Path {
+    file.parent().unwrap_or(Path::new(""))
 }
 
 fn plugins(top: &Section<'_>, base: &Path) -> PathBuf {

@@ -15,7 +15,7 @@ use crate::rows::shortened;
 use crate::sink::{Blamed, Rule};
 
 /// The origin of rows that stand for the range as a whole: see `rows` in the contract.
-pub(super) const RANGE_ORIGIN: u32 = u32::MAX;
+pub const RANGE_ORIGIN: u32 = u32::MAX;
 
 /// The longest reason that a dead letter carries, in bytes: enough for a person, little enough for a header.
 const LONGEST_REASON: usize = 1_024;
@@ -281,7 +281,7 @@ impl Transformed {
 }
 
 /// The index of a row's record; none where it stands for the range as a whole.
-fn record_of(origin: u32) -> Option<usize> {
+pub(super) fn record_of(origin: u32) -> Option<usize> {
     usize::try_from(origin).ok().filter(|_| origin != RANGE_ORIGIN)
 }
 

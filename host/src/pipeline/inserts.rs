@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use super::answers::{Chunk, RANGE_ORIGIN};
+use super::answers::{Chunk, record_of};
 
 /// Well below the million rows that ClickHouse makes into one block.
 const MOST_ROWS: usize = 500_000;
@@ -46,7 +46,7 @@ fn cuts_at(chunks: &[Chunk], most_rows: usize, most_bytes: usize) -> Vec<usize> 
             held_between = 0;
         }
         held += row.len();
-        reach = reach.max(last.get(record(*origin)).map_or(0, |last| last + 1));
+        reach = reach.max(record_of(*origin).and_then(|record| last.get(record)).map_or(0, |last| last + 1));
     }
     cuts
 }
@@ -54,10 +54,8 @@ fn cuts_at(chunks: &[Chunk], most_rows: usize, most_bytes: usize) -> Vec<usize> 
 /// For each record, its last row.
 fn last_rows(chunks: &[Chunk]) -> Vec<usize> {
     let mut last = Vec::new();
-    for (index, origin) in
-        chunks.iter().flat_map(|chunk| &chunk.origins).enumerate().filter(|(_, at)| **at != RANGE_ORIGIN)
-    {
-        let record = record(*origin);
+    for (index, origin) in chunks.iter().flat_map(|chunk| &chunk.origins).enumerate() {
+        let Some(record) = record_of(*origin) else { continue };
         if last.len() <= record {
             last.resize(record + 1, 0);
         }
@@ -68,12 +66,9 @@ fn last_rows(chunks: &[Chunk]) -> Vec<usize> {
     last
 }
 
-fn record(origin: u32) -> usize {
-    usize::try_from(origin).unwrap_or(usize::MAX)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::answers::RANGE_ORIGIN;
     use super::*;
 
     /// Rows of these lengths in each chunk, with the records that they come from.

@@ -51,4 +51,6 @@ pub use runner::{Pipeline, Wanted};
 pub use shared::Shared;
 pub use status::{Phase, Status};
 pub use statuses::Statuses;
-pub use transform::{Chunk, Concerns, Failed, Reject, RouteRows, Stage, TransformFault, Transformed, transform};
+pub use transform::{
+    Chunk, Concerns, Failed, RANGE_ORIGIN, Reject, RouteRows, Stage, TransformFault, Transformed, transform,
+};

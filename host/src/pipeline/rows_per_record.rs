@@ -1,7 +1,7 @@
 //! The limit of rows a record, enforced when all calls of a range have answered: a record that became too many rows is rejected
 //! alone, and the others' rows stay.
 
-use super::answers::{RANGE_ORIGIN, RouteRows};
+use super::answers::{RouteRows, record_of};
 use crate::plugin::Plugin;
 
 /// Takes away the rows of records with more than the plugin's limit of them, over all routes. These records, and why.
@@ -14,9 +14,10 @@ pub(super) fn take_out(routes: &mut [RouteRows], records: usize, plugin: &dyn Pl
     if most <= limit {
         return Vec::new();
     }
-    let is_overfull = |origin: u32| rows.get(index(origin)).is_some_and(|rows| *rows > limit);
     for route in routes {
-        route.leave_out(|_, origin| is_overfull(origin));
+        route.leave_out(|_, origin| {
+            record_of(origin).and_then(|record| rows.get(record)).is_some_and(|rows| *rows > limit)
+        });
     }
     let overfull: Vec<_> = rows.iter().enumerate().filter(|(_, rows)| **rows > limit).collect();
     if let Some(usage) = plugin.usage() {
@@ -27,18 +28,13 @@ pub(super) fn take_out(routes: &mut [RouteRows], records: usize, plugin: &dyn Pl
     overfull.into_iter().map(told).collect()
 }
 
-/// How many rows each record has.
+/// How many rows each record has. Those that stand for the range as a whole have none; what they take `limits.output` bounds.
 fn counts(routes: &[RouteRows], records: usize) -> Vec<usize> {
     let mut rows = vec![0; records];
     for origin in routes.iter().flat_map(|route| &route.chunks).flat_map(|chunk| &chunk.origins) {
-        if let Some(rows) = rows.get_mut(index(*origin)) {
+        if let Some(rows) = record_of(*origin).and_then(|record| rows.get_mut(record)) {
             *rows += 1;
         }
     }
     rows
-}
-
-/// Rows that stand for the range as a whole have no record; what they take `limits.output` bounds.
-fn index(origin: u32) -> usize {
-    if origin == RANGE_ORIGIN { usize::MAX } else { usize::try_from(origin).unwrap_or(usize::MAX) }
 }

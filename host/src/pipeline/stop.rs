@@ -94,10 +94,10 @@ impl Remedies {
         let (config, name) = (quoted(&self.config), &self.name);
         let run = match remedy {
             Remedy::Decide(first, next) => format!(
-                "`tidegate plan show --config {config} {name}` shows the plan, `tidegate audit --config {config} {name} --topic {topic} --partition \
-                 {number} --from {first} --to {next}` what of it is in the tables. Then `{}` counts offsets {first} to before {next} as written; \
-                 with `force` in place of `accept` the version that is deployed writes what its tables do not have; with `abandon`, and the end of the \
+                "`tidegate plan show --config {config} {name}` shows the plan, `{}` what of it is in the tables. Then `{}` counts offsets {first} to \
+                 before {next} as written; with `force` in place of `accept` the version that is deployed writes what its tables do not have; with `abandon`, and the end of the \
                  last planned range as --to, all that is planned is read again, and what was written is there twice",
+                self.audit(partition, Some((*first, *next))),
                 self.decided("accept", partition, Some((*first, *next)))
             ),
             Remedy::Elsewhere(first, next) => format!(
@@ -105,14 +105,15 @@ impl Remedies {
                 self.decided("abandon", partition, Some((*first, *next)))
             ),
             Remedy::Forgotten(first, next) => format!(
-                "`tidegate audit --config {config} {name} --topic {topic} --partition {number} --from {first} --to {next}` shows what of it is in the \
-                 tables. Where all is, `{}` counts offsets {first} to before {next} as written; where nothing is, `force` in place of `accept` has \
-                 the version that is deployed write them, and what is there already twice",
+                "`{}` shows what of it is in the tables. Where all is, `{}` counts offsets {first} to before {next} as written; where nothing is, \
+                 `force` in place of `accept` has the version that is deployed write them, and what is there already twice",
+                self.audit(partition, Some((*first, *next))),
                 self.decided("accept", partition, Some((*first, *next)))
             ),
             Remedy::Gone(first, next) => format!(
-                "`tidegate audit --config {config} {name} --topic {topic} --partition {number}` shows what is in the tables. Then `{}` goes on behind \
-                 offset {next}: what was not written before it and is not in the topic any more is lost, and what is planned behind it is written",
+                "`{}` shows what is in the tables. Then `{}` goes on behind offset {next}: what was not written before it and is not in the topic any \
+                 more is lost, and what is planned behind it is written",
+                self.audit(partition, None),
                 self.decided("accept", partition, Some((*first, *next)))
             ),
             Remedy::Abandon => format!(
@@ -137,10 +138,15 @@ impl Remedies {
         format!("{reason}. To go on: {run}")
     }
 
+    /// A comparison of a partition with its tables.
+    fn audit(&self, TopicPartition { topic, partition }: &TopicPartition, ranges: Option<(i64, i64)>) -> String {
+        let (config, name, ranges) = (quoted(&self.config), &self.name, span(ranges));
+        format!("tidegate audit --config {config} {name} --topic {topic} --partition {partition}{ranges}")
+    }
+
     /// A decision about a partition.
     fn decided(&self, decision: &str, partition: &TopicPartition, ranges: Option<(i64, i64)>) -> String {
-        let ranges = ranges.map_or_else(String::new, |(first, next)| format!(" --from {first} --to {next}"));
-        let (config, group) = (quoted(&self.config), &self.group);
+        let (config, group, ranges) = (quoted(&self.config), &self.group, span(ranges));
         self.away_for(&format!("tidegate plan {decision} --config {config} --group {group} {partition}{ranges} --yes"))
     }
 
@@ -156,6 +162,11 @@ impl Remedies {
         let (file, away) = (quoted(&self.file), quoted(Path::new(&away)));
         format!("mv {file} {away}; {command}; mv {away} {file}")
     }
+}
+
+/// Which offsets a command is about; all without it.
+fn span(ranges: Option<(i64, i64)>) -> String {
+    ranges.map_or_else(String::new, |(first, next)| format!(" --from {first} --to {next}"))
 }
 
 /// As a shell reads it.

@@ -5,8 +5,8 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-pub use super::answers::{Chunk, RouteRows};
-use super::answers::{Collected, RANGE_ORIGIN};
+use super::answers::Collected;
+pub use super::answers::{Chunk, RANGE_ORIGIN, RouteRows};
 use super::batch::Batch;
 use super::slices::{Part, Scratch};
 use crate::plugin::{Guest, GuestFault, Plugin, contract};

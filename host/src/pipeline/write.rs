@@ -5,8 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use chrono::{SecondsFormat, Utc};
-
 use super::batch::{Batch, Token};
 use super::deliver::Delivery;
 use super::deployment::Deployment;
@@ -16,6 +14,7 @@ use crate::cpu::Metered;
 use crate::metrics::Timed;
 use crate::sink::{Backoff, Blamed, Fence, Sink, SinkFault, Table, Transaction, Write};
 use crate::stop_points;
+use crate::time::{now, told};
 
 /// What is written at once.
 pub struct Outlet {
@@ -92,7 +91,6 @@ pub(super) struct Doubt {
 impl Doubt {
     /// There is none of a range that nobody has tried to write; one that was planned before may have been.
     pub fn of(planned_at: Option<u64>, is_planned: bool) -> Self {
-        let now = || u64::try_from(Utc::now().timestamp()).unwrap_or_default();
         Self {
             planned_at: planned_at.unwrap_or_else(now),
             is_planned,
@@ -100,12 +98,6 @@ impl Doubt {
             of_part: AtomicBool::new(false),
         }
     }
-}
-
-/// A time, in seconds since 1970, as an operator reads it.
-fn moment(at: u64) -> String {
-    let moment = i64::try_from(at).ok().and_then(|at| chrono::DateTime::from_timestamp(at, 0));
-    moment.map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true)).unwrap_or_default()
 }
 
 impl Delivery {
@@ -250,7 +242,7 @@ impl Delivery {
                      {reason}. Nothing more is read until an operator has looked whether they are there",
                     transformed.batch.range,
                     target.table,
-                    moment(doubt.planned_at)
+                    told(doubt.planned_at)
                 )));
             }
         }

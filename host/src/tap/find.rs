@@ -2,10 +2,7 @@
 //! listener chose by key, row or drop.
 
 use super::wanted::{Only, Wanted};
-use crate::pipeline::{Chunk, RouteRows, Transformed};
-
-/// The origin of rows that stand for the range as a whole: see `rows` in the contract.
-pub(super) const RANGE_ORIGIN: u32 = u32::MAX;
+use crate::pipeline::{Chunk, RANGE_ORIGIN, RouteRows, Transformed};
 
 /// The records that are wanted, ascending.
 #[derive(Debug, PartialEq, Eq)]

@@ -3,12 +3,11 @@
 
 use serde_json::value::RawValue;
 
-use super::find::RANGE_ORIGIN;
 use super::line::{BytesLine, Columns, HeaderLine, RangeLine, RecordLine, RejectLine, RowLine, written_bytes};
 use super::members::Members;
 use super::wanted::Extent;
 use crate::config::Target;
-use crate::pipeline::{Chunk, Range, Reject, Transformed};
+use crate::pipeline::{Chunk, RANGE_ORIGIN, Range, Reject, Transformed};
 use crate::plugin::{Description, Route};
 use crate::rows::{Decoder, shortened, write_value};
 

@@ -4,12 +4,12 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
-use chrono::Utc;
 use tidegate_ledger::{BundleId, Plan, Planned, Verdicts};
 
 use super::show::in_a_line;
 use super::{DecideArguments, PATIENCE};
 use crate::kafka::{GroupCommit, KafkaSettings, Plans};
+use crate::time::now;
 
 /// What becomes of planned ranges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +107,7 @@ fn decided(
     let commit = match decision {
         Decision::Accept => with_plan(to, stays.clone()),
         Decision::Force => {
-            let at = u64::try_from(Utc::now().timestamp()).unwrap_or_default();
+            let at = now();
             let anew = |range: &Planned| Planned {
                 bundle: BundleId::DEPLOYED,
                 verdicts: Verdicts::default(),

@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
-use chrono::{DateTime, SecondsFormat};
 use serde::Serialize;
 use tidegate_ledger::{BundleId, Plan, Planned};
 
@@ -14,6 +13,7 @@ use super::super::test::Format;
 use super::{PATIENCE, ShowArguments};
 use crate::config::{GatewaySettings, PipelineName, PipelineSettings, discover};
 use crate::kafka::{GroupCommit, KafkaSettings, Plans, TopicPartition};
+use crate::time::told;
 
 /// All that is shown.
 #[derive(Debug, Default, Serialize)]
@@ -166,13 +166,12 @@ impl Shown {
 
 impl ShownRange {
     fn of(range: &Planned) -> Self {
-        let at = i64::try_from(range.at).ok().and_then(|at| DateTime::from_timestamp(at, 0)).unwrap_or_default();
         Self {
             first: range.first,
             next: range.next,
             bundle: (range.bundle != BundleId::DEPLOYED).then(|| range.bundle.to_string()),
             left_out: range.verdicts.len(),
-            at: at.to_rfc3339_opts(SecondsFormat::Secs, true),
+            at: told(range.at),
         }
     }
 

@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use chrono::Utc;
-
 use super::{Done, HowMade, Outcome, Outstanding, Partition, Reader, Report, subject};
 use crate::kafka::{CommitFault, TopicPartition};
 use crate::metrics::Timed;
@@ -12,6 +10,7 @@ use crate::pipeline::range::Range;
 use crate::pipeline::status::Phase;
 use crate::pipeline::stop::Stop;
 use crate::stop_points;
+use crate::time::now;
 
 /// How long commits may fail before somebody is told: in a rebalance one is refused now and then.
 const COMMIT_PATIENCE: Duration = Duration::from_secs(5);
@@ -42,8 +41,7 @@ impl Reader {
         if has_letters {
             self.membership.expect_letters();
         }
-        let now = u64::try_from(Utc::now().timestamp()).unwrap_or_default();
-        partition.made(&range, (bundle, verdicts), now, go);
+        partition.made(&range, (bundle, verdicts), now(), go);
         self.state.plans_wait = true;
     }
 

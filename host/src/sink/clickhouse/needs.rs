@@ -58,9 +58,7 @@ impl Demand {
 
 /// All in which a table, and what its views write to, falls short; nothing where exactly once can be promised.
 pub(super) fn shortfalls(root: &Place, relations: &Relations, defaults: &Defaults, demand: Demand) -> Vec<Problem> {
-    let mut search = Search { relations, reached: Vec::new(), problems: Vec::new() };
-    search.reach(root, Step::Named, &mut Vec::new());
-    let Search { reached, mut problems, .. } = search;
+    let Search { reached, mut problems, .. } = Search::from(root, relations);
     for Reached { relation, by, inserts } in reached {
         let demand = Demand { inserts: demand.inserts.saturating_mul(inserts), ..demand };
         problems.extend(shortfall(relation, &by, defaults, demand));
@@ -85,8 +83,7 @@ pub(super) fn forgotten(
     came: &BTreeMap<Place, Came>,
     ago: Duration,
 ) -> Option<String> {
-    let mut search = Search { relations, reached: Vec::new(), problems: Vec::new() };
-    search.reach(root, Step::Named, &mut Vec::new());
+    let search = Search::from(root, relations);
     if let Some(problem) = search.problems.first() {
         return Some(problem.problem.clone());
     }
@@ -131,6 +128,13 @@ enum Step<'s> {
 }
 
 impl<'r> Search<'r> {
+    /// All that an insert into a table reaches.
+    fn from(root: &Place, relations: &'r Relations) -> Self {
+        let mut search = Self { relations, reached: Vec::new(), problems: Vec::new() };
+        search.reach(root, Step::Named, &mut Vec::new());
+        search
+    }
+
     /// `path` are the tables before it: views that feed each other in a circle are followed once.
     fn reach(&mut self, place: &Place, step: Step<'_>, path: &mut Vec<Place>) {
         let by = match step {

@@ -6,7 +6,7 @@
 //! other values without a word, so there the table looks before every insert.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -24,6 +24,7 @@ use crate::plugin::BoxFuture;
 use crate::rows::ObjectColumns;
 use crate::sink::pace::Pace;
 use crate::sink::{Blamed, LeftOut, Mismatch, Rule, SinkFault, Table, Write};
+use crate::time::now;
 
 /// How far the clocks of a gateway and a server may be apart, in seconds, before an alteration is taken for an older one.
 const CLOCKS: u64 = 1;
@@ -150,8 +151,7 @@ impl Table for ClickHouseTable {
     fn forgotten_since<'a>(&'a self, at: u64) -> BoxFuture<'a, Result<Option<String>, SinkFault>> {
         Box::pin(async move {
             let server = &self.declared.server;
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            let ago = now.saturating_sub(Duration::from_secs(at));
+            let ago = Duration::from_secs(now().saturating_sub(at));
             match self.declared.guarantee {
                 Guarantee::ExactlyOnce if ago > server.settings.memory.outage => {
                     forgotten_since(server, &self.declared.name, at, ago).await
