@@ -5,6 +5,7 @@ use std::rc::Rc;
 use anyhow::{Context, ensure};
 
 use super::http::Http;
+use super::wait::eventually;
 
 /// A server, as one of its users.
 #[derive(Clone)]
@@ -46,6 +47,20 @@ impl ClickHouse {
     pub fn number(&self, query: &str) -> anyhow::Result<i64> {
         let answer = self.run(query)?;
         answer.trim().parse().with_context(|| format!("`{query}` answers `{answer}`"))
+    }
+
+    /// Returns when the server's clock, which counts whole seconds, has gone on by more than so many.
+    ///
+    /// # Errors
+    /// As for [`Self::run`].
+    pub fn seconds_later(&self, seconds: i64) -> anyhow::Result<()> {
+        let now = || self.number("SELECT toUnixTimestamp(now())");
+        let from = now()?;
+        eventually("the server's clock goes on", || {
+            let now = now()?;
+            ensure!(now > from + seconds, "it is {now}, and was {from}");
+            Ok(())
+        })
     }
 
     /// The rows of a query, tab-separated.

@@ -67,6 +67,17 @@ pub struct Received {
     pub message: Message,
 }
 
+impl Message {
+    /// A sale that the plugin makes one row of; its number is in its id.
+    pub fn sale(number: i64, timestamp: i64) -> Self {
+        let text = format!(
+            "{{\"event_id\":\"0192f0c1-7a3b-7c11-9d2e-{number:012x}\",\"event_time\":\"2026-11-20T10:15:00.123Z\",\
+             \"product_id\":7,\"quantity\":3,\"price\":1.50,\"channel\":\"web\"}}"
+        );
+        Self { value: Some(text.into_bytes()), timestamp, ..Self::default() }
+    }
+}
+
 impl Kafka {
     /// A broker; nothing is sent yet.
     pub fn new(http: Rc<Http>, brokers: &str) -> Self {
@@ -311,6 +322,19 @@ impl Group {
     pub fn members(&self) -> anyhow::Result<usize> {
         let list = self.consumer.fetch_group_list(Some(&self.name), TIMEOUT).context("read the group's members")?;
         Ok(list.groups().iter().map(|group| group.members().len()).sum())
+    }
+
+    /// Waits until these are the committed offsets.
+    ///
+    /// # Errors
+    /// Says what is committed instead.
+    pub fn commits_are(&self, expected: &[i64]) -> anyhow::Result<()> {
+        eventually("the group's offsets are committed", || {
+            let committed = self.committed()?;
+            let right = committed.iter().copied().eq(expected.iter().copied().map(Some));
+            ensure!(right, "committed are {committed:?}, not {expected:?}");
+            Ok(())
+        })
     }
 
     /// Fails until all records of the topic are committed; a topic without records has none to wait for.

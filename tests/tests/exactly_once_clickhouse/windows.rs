@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, ensure};
 use tidegate::config::Guarantee;
 use tidegate::sink::SinkFault;
+use tidegate_tests::harness::eventually;
 
 use super::stand::{Batch, LINEAGE, ROUTE, Stand, WINDOW, says, statements};
 
@@ -189,9 +190,10 @@ fn whether_inserts_are_forgotten_is_told_by_what_has_come_since() -> anyhow::Res
     ensure!(stand.forgotten_since(&other, begun)?.is_none());
     // The server tells in whole seconds how old a part is.
     let before = now()?;
-    while now()? <= before + 1 {
-        std::thread::yield_now();
-    }
+    eventually("the clock goes on", || {
+        ensure!(now()? > before + 1, "it does not");
+        Ok(())
+    })?;
     let since = now()?;
     insert(40..50)?;
     ensure!(stand.forgotten_since(&table, since)?.is_none());

@@ -1,7 +1,5 @@
 //! What a table refuses after a try of which nobody has heard the end: where that try may have brought it there, the partition pauses.
 
-use std::time::Duration;
-
 use anyhow::ensure;
 use tidegate_tests::harness::Shop;
 
@@ -26,7 +24,7 @@ fn a_table_that_was_altered_meanwhile_pauses_the_partition() -> anyhow::Result<(
     stand.die_at("after-write")?;
     ensure!(stand.tenant.count("sales")? == ROWS);
     // The server tells in whole seconds when a table was altered.
-    std::thread::sleep(Duration::from_millis(1_100));
+    stand.tenant.clickhouse.seconds_later(1)?;
     stand.tenant.clickhouse.run(&format!("ALTER TABLE {table} ADD CONSTRAINT c CHECK _offset != 2"))?;
     let gateway = stand.start()?;
     gateway.says(&[
@@ -55,7 +53,7 @@ fn what_was_refused_all_along_becomes_letters_after_a_try_in_doubt() -> anyhow::
     let (stand, table) = stand_with_a_few("all_along")?;
     stand.tenant.clickhouse.run(&format!("ALTER TABLE {table} ADD CONSTRAINT c CHECK _offset != 2"))?;
     // Otherwise nobody could tell whether it was altered before the range was planned.
-    std::thread::sleep(Duration::from_millis(2_100));
+    stand.tenant.clickhouse.seconds_later(2)?;
     stand.die_at("before-write")?;
     let gateway = stand.start()?;
     stand.tenant.wait_for("sales", &stand.topic)?;

@@ -145,13 +145,7 @@ impl Stand {
 
     /// Waits until the group's offsets are these.
     pub fn commits_are(&self, expected: &[i64]) -> anyhow::Result<()> {
-        let group = self.tenant.group("sales", &self.topic)?;
-        eventually("the group's offsets are committed", || {
-            let committed = group.committed()?;
-            let right = committed.iter().copied().eq(expected.iter().copied().map(Some));
-            ensure!(right, "committed are {committed:?}, not {expected:?}");
-            Ok(())
-        })
+        self.tenant.group("sales", &self.topic)?.commits_are(expected)
     }
 
     /// Runs `tidegate plan` with these arguments.
@@ -198,16 +192,5 @@ impl Ended {
 
 /// Sales of one product, numbered.
 pub fn sales(numbers: std::ops::Range<i64>) -> Vec<Message> {
-    let sale = |number| Message {
-        value: Some(
-            format!(
-                "{{\"event_id\":\"0192f0c1-7a3b-7c11-9d2e-{number:012x}\",\"event_time\":\"2026-11-20T10:15:00.123Z\",\
-                 \"product_id\":7,\"quantity\":3,\"price\":1.50,\"channel\":\"web\"}}"
-            )
-            .into_bytes(),
-        ),
-        timestamp: 1_700_000_000_000,
-        ..Message::default()
-    };
-    numbers.map(sale).collect()
+    numbers.map(|number| Message::sale(number, 1_700_000_000_000)).collect()
 }

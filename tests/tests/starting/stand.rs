@@ -62,28 +62,11 @@ impl Stand {
 
     /// Waits until the group's offsets are these.
     pub fn commits_are(&self, expected: &[i64]) -> anyhow::Result<()> {
-        let group = self.tenant.group("sales", &self.topic)?;
-        eventually("the group's offsets are committed", || {
-            let committed = group.committed()?;
-            let right = committed.iter().copied().eq(expected.iter().copied().map(Some));
-            ensure!(right, "committed are {committed:?}, not {expected:?}");
-            Ok(())
-        })
+        self.tenant.group("sales", &self.topic)?.commits_are(expected)
     }
 }
 
 /// Sales whose timestamps are as many seconds behind [`EPOCH`] as these numbers say.
 pub fn sales(seconds: std::ops::Range<i64>) -> Vec<Message> {
-    let sale = |second| Message {
-        value: Some(
-            format!(
-                "{{\"event_id\":\"0192f0c1-7a3b-7c11-9d2e-{second:012x}\",\"event_time\":\"2026-11-20T10:15:00.123Z\",\
-                 \"product_id\":7,\"quantity\":3,\"price\":1.50,\"channel\":\"web\"}}"
-            )
-            .into_bytes(),
-        ),
-        timestamp: EPOCH + 1_000 * second,
-        ..Message::default()
-    };
-    seconds.map(sale).collect()
+    seconds.map(|second| Message::sale(second, EPOCH + 1_000 * second)).collect()
 }
