@@ -26,7 +26,7 @@ use crate::sink::pace::Pace;
 use crate::sink::{Blamed, LeftOut, Mismatch, Rule, SinkFault, Table, Write};
 use crate::time::now;
 
-/// How far the clocks of a gateway and a server may be apart, in seconds, before an alteration is taken for an older one.
+/// How far the clocks of a gateway and a server may be apart, in seconds, before what was altered or inserted is taken for older than it is.
 const CLOCKS: u64 = 1;
 
 /// A table that takes rows of known columns, or JSON objects where there are none.
@@ -154,7 +154,7 @@ impl Table for ClickHouseTable {
             let ago = Duration::from_secs(now().saturating_sub(at));
             match self.declared.guarantee {
                 Guarantee::ExactlyOnce if ago > server.settings.memory.outage => {
-                    forgotten_since(server, &self.declared.name, at, ago).await
+                    forgotten_since(server, &self.declared.name, at.saturating_sub(CLOCKS), ago).await
                 }
                 _ => Ok(None),
             }
