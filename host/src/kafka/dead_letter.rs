@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use rdkafka::client::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer};
 use tokio::sync::Mutex;
 
 use super::files;
+use super::sender::{Delivery, Record, Sender};
 use super::settings::KafkaSettings;
 use super::trouble::Troubles;
 
@@ -18,7 +16,7 @@ pub struct DeadLetters {
     topic: String,
     settings: KafkaSettings,
     /// Made when it first writes.
-    producer: Mutex<Option<FutureProducer<Context>>>,
+    producer: Mutex<Option<Arc<Sender>>>,
     troubles: Arc<Troubles>,
 }
 
@@ -130,7 +128,7 @@ impl DeadLetters {
             Ok(producer) => producer,
             Err(fault) => return Err(((0..letters.len()).collect(), fault)),
         };
-        let mut sent: Vec<(usize, DeliveryFuture)> = Vec::with_capacity(letters.len());
+        let mut sent: Vec<(usize, Delivery)> = Vec::with_capacity(letters.len());
         let mut failed = Vec::new();
         let mut problem = None;
         for (index, letter) in letters.iter().enumerate() {
@@ -138,9 +136,9 @@ impl DeadLetters {
                 // Thousands take a while, and other pipelines' inserts run on the same threads.
                 tokio::task::yield_now().await;
             }
-            match producer.send_result(self.record(letter)) {
+            match producer.send(self.record(letter)) {
                 Ok(delivery) => sent.push((index, delivery)),
-                Err((fault, _)) => {
+                Err(fault) => {
                     failed.push(index);
                     // The queue is full: what is in it must go before more is offered.
                     let full = fault.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
@@ -153,13 +151,10 @@ impl DeadLetters {
             }
         }
         for (index, delivery) in sent {
-            let fault = match delivery.await {
-                Ok(Ok(_)) => continue,
-                Ok(Err((fault, _))) => explain(&fault, &self.troubles),
-                Err(_) => "the producer was closed".to_owned(),
-            };
-            failed.push(index);
-            problem.get_or_insert(fault);
+            if let Err(fault) = producer.delivered(delivery).await {
+                failed.push(index);
+                problem.get_or_insert(explain(&fault, &self.troubles));
+            }
         }
         match problem {
             None => Ok(()),
@@ -171,19 +166,17 @@ impl DeadLetters {
     }
 
     /// A producer, once it can be made: a file that it needs may come later.
-    async fn producer(&self) -> Result<FutureProducer<Context>, DeadLetterFault> {
+    async fn producer(&self) -> Result<Arc<Sender>, DeadLetterFault> {
         let mut producer = self.producer.lock().await;
         if let Some(producer) = &*producer {
             return Ok(producer.clone());
         }
-        let context = Context { troubles: self.troubles.clone() };
-        let made = self.settings.producer().create_with_context(context);
-        let made: FutureProducer<Context> = made.map_err(|problem: KafkaError| DeadLetterFault {
+        let made = Sender::new(&self.settings.producer(), self.troubles.clone());
+        let made = made.map_err(|problem| DeadLetterFault {
             topic: self.topic.clone(),
             problem: files::reason(&self.settings, &problem.to_string()),
         })?;
-        *producer = Some(made.clone());
-        Ok(made)
+        Ok(producer.insert(Arc::new(made)).clone())
     }
 
     /// Closes the connections, until there are letters again. All that were written must have been awaited.
@@ -195,7 +188,7 @@ impl DeadLetters {
         }
     }
 
-    fn record<'a>(&'a self, letter: &DeadLetter<'a>) -> FutureRecord<'a, [u8], [u8]> {
+    fn record<'a>(&'a self, letter: &DeadLetter<'a>) -> Record<'a> {
         let mut headers = OwnedHeaders::new_with_capacity(letter.headers.len() + letter.reasons.len());
         for (name, value) in &letter.headers {
             headers = headers.insert(Header { key: &String::from_utf8_lossy(name), value: *value });
@@ -203,11 +196,10 @@ impl DeadLetters {
         for (name, value) in &letter.reasons {
             headers = headers.insert(Header { key: name, value: Some(value) });
         }
-        FutureRecord {
+        Record {
             topic: &self.topic,
-            partition: None,
-            payload: letter.value,
             key: letter.key,
+            payload: letter.value,
             timestamp: (letter.timestamp >= 0).then_some(letter.timestamp),
             headers: Some(headers),
         }
@@ -231,24 +223,7 @@ impl Drop for DeadLetters {
     fn drop(&mut self) {
         // Every letter was awaited; what is left belongs to ranges that will be read again.
         if let Some(producer) = self.producer.get_mut() {
-            producer.purge(rdkafka::producer::PurgeConfig::default().queue().inflight());
+            producer.purge();
         }
-    }
-}
-
-/// Keeps what librdkafka says of the producer's connections.
-struct Context {
-    troubles: Arc<Troubles>,
-}
-
-impl ClientContext for Context {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        tracing::debug!(target: "librdkafka", ?level, facility, "{message}");
-        let _ = self.troubles.overhear(facility, message);
-    }
-
-    fn error(&self, fault: KafkaError, reason: &str) {
-        let code = fault.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
-        self.troubles.hear(code, reason);
     }
 }

@@ -15,6 +15,7 @@ mod membership;
 mod native;
 mod plans;
 mod position;
+mod sender;
 mod settings;
 mod shelf;
 mod standing;

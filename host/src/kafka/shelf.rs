@@ -2,6 +2,7 @@
 //! is read to find a few values.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
@@ -11,12 +12,12 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
-use rdkafka::producer::{FutureProducer, FutureRecord};
-use rdkafka::util::Timeout;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::files;
+use super::sender::{Record, Sender};
 use super::settings::KafkaSettings;
+use super::trouble::Troubles;
 
 /// How long one request may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -24,14 +25,17 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long nothing may come of a topic that has not been read to its end.
 const SILENCE: Duration = Duration::from_secs(20);
 
+/// For so long after it was used what writes is kept: many pipelines store something when they begin.
+const KEPT: Duration = Duration::from_secs(10);
+
 /// A compacted topic.
 pub struct Shelf {
     settings: KafkaSettings,
     topic: String,
     /// Whether the topic was seen to be there, and to be compacted.
     ready: tokio::sync::OnceCell<()>,
-    /// What writes to it, while it can: many pipelines store something when they begin.
-    producer: Mutex<Option<FutureProducer>>,
+    /// What writes to it, while it is kept.
+    producer: Mutex<Weak<Sender>>,
 }
 
 impl Shelf {
@@ -54,30 +58,37 @@ impl Shelf {
         self.ready.get_or_try_init(|| self.make_ready()).await?;
         let fault = |problem: &KafkaError| format!("write to topic `{}`: {}", self.topic, self.reason(problem));
         let producer = self.producer().map_err(|problem| fault(&problem))?;
-        let sent = values.iter().map(|(key, value)| {
-            let record = FutureRecord::to(&self.topic).key(key).payload(*value);
-            let sent = producer.send(record, Timeout::Never);
-            async { sent.await.map_err(|(problem, _)| fault(&problem)) }
-        });
-        let written = try_join_all(sent).await;
-        if written.is_err() {
-            // What was wrong may be wrong with it for ever, such as a right that it lacked when it began. Its threads are joined where
-            // waiting is allowed.
-            let given_up = self.producer.lock().take();
-            let _ = tokio::task::spawn_blocking(move || drop((producer, given_up))).await;
+        let written = try_join_all(values.iter().map(async |(key, value)| {
+            let (key, payload) = (Some(key.as_bytes()), Some(*value));
+            let sent = producer.send(Record { topic: &self.topic, key, payload, timestamp: None, headers: None });
+            let delivery = sent.map_err(|problem| fault(&problem))?;
+            producer.delivered(delivery).await.map_err(|problem| fault(&problem))
+        }));
+        let written = written.await;
+        let keeps = written.is_ok();
+        if !keeps {
+            // What was wrong may be wrong with it for ever, such as a right that it lacked when it began.
+            *self.producer.lock() = Weak::new();
         }
+        tokio::spawn(async move {
+            if keeps {
+                tokio::time::sleep(KEPT).await;
+            }
+            // Its threads are joined where waiting is allowed.
+            let _ = tokio::task::spawn_blocking(move || drop(producer)).await;
+        });
         written.map(|_| ())
     }
 
-    fn producer(&self) -> Result<FutureProducer, KafkaError> {
+    fn producer(&self) -> Result<Arc<Sender>, KafkaError> {
         let mut kept = self.producer.lock();
-        match &*kept {
-            Some(producer) => Ok(producer.clone()),
-            None => {
-                let producer: FutureProducer = self.settings.producer().create()?;
-                Ok(kept.insert(producer).clone())
-            }
+        if let Some(producer) = kept.upgrade() {
+            return Ok(producer);
         }
+        let troubles = Arc::new(Troubles::new(&self.settings));
+        let producer = Arc::new(Sender::new(&self.settings.producer(), troubles)?);
+        *kept = Arc::downgrade(&producer);
+        Ok(producer)
     }
 
     /// The value of a key, and those of other keys that it names; none where it has none. `named` reads it: what it makes of the value comes with
