@@ -4,6 +4,7 @@
 mod column_type;
 mod decode;
 mod display;
+mod glance;
 mod json;
 mod json_object;
 mod json_row;

@@ -1,22 +1,26 @@
 //! The check that every row passes before it leaves the gateway: a guest is never trusted, and a database may take wrong
-//! bytes silently. Runs once for every row, so columns that cannot be wrong are skipped in one step.
+//! bytes silently. Runs once for every row: one that is right is seen to be at a glance, and only others are walked value by value, to say what is
+//! wrong.
 
 use ethnum::I256;
 
 use super::column_type::{Names, decimal_width};
+use super::glance::Glance;
 use super::json_object::check_json_object;
 use super::{Column, ColumnType, DecodeFault, Decoder};
 
 /// Checks rows of one route.
 #[derive(Debug)]
 pub struct RowWalker {
-    steps: Vec<(usize, Step)>,
+    glance: Glance,
+    /// One for each column.
+    steps: Vec<Step>,
     names: Vec<String>,
 }
 
 /// What to do with the next bytes of a row.
 #[derive(Debug)]
-enum Step {
+pub(super) enum Step {
     /// Any bytes are right.
     Skip(usize),
     Bool,
@@ -114,14 +118,8 @@ const NO_VARIANT: u8 = 255;
 impl RowWalker {
     /// A walker for rows of these columns; for JSON objects where there are none.
     pub fn new(columns: &[Column]) -> Self {
-        let mut steps: Vec<(usize, Step)> = Vec::new();
-        for (index, column) in columns.iter().enumerate() {
-            match (step(&column.kind), steps.last_mut()) {
-                (Step::Skip(more), Some((_, Step::Skip(run)))) => *run += more,
-                (step, _) => steps.push((index, step)),
-            }
-        }
-        Self { steps, names: columns.iter().map(|column| column.name.clone()).collect() }
+        let steps = steps_of(columns);
+        Self { glance: Glance::new(&steps), steps, names: columns.iter().map(|column| column.name.clone()).collect() }
     }
 
     /// Walks one row.
@@ -133,9 +131,14 @@ impl RowWalker {
         if self.names.is_empty() {
             return check_json_object(row).map_err(RowFault::Object);
         }
+        if self.glance.passes(row, &self.steps) { Ok(()) } else { self.walk(row) }
+    }
+
+    #[cold]
+    fn walk(&self, row: &[u8]) -> Result<(), RowFault> {
         let mut row = Decoder::new(row);
-        for (index, step) in &self.steps {
-            walk(step, &mut row).map_err(|fault| self.fault(*index, fault))?;
+        for (index, step) in self.steps.iter().enumerate() {
+            walk(step, &mut row).map_err(|fault| self.fault(index, fault))?;
         }
         match row.remaining() {
             0 => Ok(()),
@@ -155,7 +158,7 @@ impl RowWalker {
     }
 }
 
-enum WalkFault {
+pub(super) enum WalkFault {
     Bytes(DecodeFault),
     Range(String),
     Enum(i16),
@@ -167,6 +170,10 @@ impl From<DecodeFault> for WalkFault {
     fn from(fault: DecodeFault) -> Self {
         Self::Bytes(fault)
     }
+}
+
+pub(super) fn steps_of(columns: &[Column]) -> Vec<Step> {
+    columns.iter().map(|column| step(&column.kind)).collect()
 }
 
 fn step(kind: &ColumnType) -> Step {
@@ -218,8 +225,7 @@ fn sequence<'k>(kinds: impl IntoIterator<Item = &'k ColumnType>) -> Step {
     widths.map_or(Step::Sequence(steps), Step::Skip)
 }
 
-#[inline]
-fn walk(step: &Step, row: &mut Decoder<'_>) -> Result<(), WalkFault> {
+pub(super) fn walk(step: &Step, row: &mut Decoder<'_>) -> Result<(), WalkFault> {
     match step {
         Step::Skip(width) => {
             row.take(*width)?;
@@ -228,10 +234,12 @@ fn walk(step: &Step, row: &mut Decoder<'_>) -> Result<(), WalkFault> {
             row.flag()?;
         }
         Step::Text => {
-            let bytes = row.bytes()?;
-            // Most texts are short and ASCII, where looking at the bytes is quicker than a call.
-            if !bytes.is_ascii() {
-                simdutf8::compat::from_utf8(bytes).map_err(|fault| DecodeFault::NotUtf8(fault.valid_up_to()))?;
+            simdutf8::compat::from_utf8(row.bytes()?).map_err(|fault| DecodeFault::NotUtf8(fault.valid_up_to()))?;
+        }
+        Step::Between32 { lowest, highest } => {
+            let value = i32::from_le_bytes(row.array()?);
+            if value < *lowest || value > *highest {
+                return out_of_range(value);
             }
         }
         Step::Between64 { lowest, highest } => {
@@ -258,26 +266,6 @@ fn walk(step: &Step, row: &mut Decoder<'_>) -> Result<(), WalkFault> {
                 return out_of_range(unscaled);
             }
         }
-        Step::Nullable(inner) => {
-            if !row.flag()? {
-                walk(inner, row)?;
-            }
-        }
-        rarer => walk_rarer(rarer, row)?,
-    }
-    Ok(())
-}
-
-/// Apart from the types of most columns, so that their walk stays small.
-fn walk_rarer(step: &Step, row: &mut Decoder<'_>) -> Result<(), WalkFault> {
-    match step {
-        Step::Json => check_json_object(row.bytes()?).map_err(WalkFault::Json)?,
-        Step::Between32 { lowest, highest } => {
-            let value = i32::from_le_bytes(row.array()?);
-            if value < *lowest || value > *highest {
-                return out_of_range(value);
-            }
-        }
         Step::Decimal256(limit) => {
             let unscaled = I256::from_le_bytes(row.array()?);
             if unscaled <= -**limit || unscaled >= **limit {
@@ -291,6 +279,12 @@ fn walk_rarer(step: &Step, row: &mut Decoder<'_>) -> Result<(), WalkFault> {
         Step::Enum16(names) => {
             let number = i16::from_le_bytes(row.array()?);
             names.name(number).map(|_| ()).ok_or(WalkFault::Enum(number))?;
+        }
+        Step::Json => check_json_object(row.bytes()?).map_err(WalkFault::Json)?,
+        Step::Nullable(inner) => {
+            if !row.flag()? {
+                walk(inner, row)?;
+            }
         }
         Step::Array(element) => {
             let count = row.length()?;
@@ -316,8 +310,6 @@ fn walk_rarer(step: &Step, row: &mut Decoder<'_>) -> Result<(), WalkFault> {
                 walk(kind.ok_or(WalkFault::Variant { value, kinds: kinds.len() })?, row)?;
             }
         }
-        // `walk` does all others.
-        _ => {}
     }
     Ok(())
 }
