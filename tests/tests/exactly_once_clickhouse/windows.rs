@@ -188,14 +188,18 @@ fn whether_inserts_are_forgotten_is_told_by_what_has_come_since() -> anyhow::Res
     stand.run("CREATE TABLE {db}.w (n UInt64) ENGINE = MergeTree ORDER BY n SETTINGS non_replicated_deduplication_window = 150")?;
     let other = stand.open_in(&long, "w", "n UInt64", Guarantee::ExactlyOnce)?;
     ensure!(stand.forgotten_since(&other, begun)?.is_none());
+    let goes_on_to = |second| {
+        eventually("the clock goes on", || {
+            ensure!(now()? >= second, "it does not");
+            Ok(())
+        })
+    };
     // The server tells in whole seconds how old a part is, and its clock may be a second behind.
-    let before = now()?;
-    eventually("the clock goes on", || {
-        ensure!(now()? > before + 2, "it does not");
-        Ok(())
-    })?;
-    let since = now()?;
+    let since = now()? + 3;
+    goes_on_to(since)?;
     insert(40..50)?;
+    // So that it is longer ago than the window was made for.
+    goes_on_to(since + 1)?;
     ensure!(stand.forgotten_since(&table, since)?.is_none());
     // What a view writes to may forget earlier.
     stand.run("ALTER TABLE {db}.u MODIFY SETTING non_replicated_deduplication_window = 5")?;
