@@ -1,8 +1,10 @@
 //! Types as ClickHouse spells them, read from a plugin's description and from a live table, and written for people.
 //! A plugin's author may be hostile: whatever the text, reading it ends soon and within the stack.
 
-use std::fmt::{self, Write};
+mod cursor;
+mod print;
 
+use self::cursor::{Parsed, Parser, beginning};
 use super::ColumnType;
 use super::column_type::Names;
 use crate::text::nearest;
@@ -107,14 +109,6 @@ pub(super) fn parse(text: &str) -> Result<ColumnType, TypeFault> {
         rest => Err(parser.malformed(&format!("`{}` stands behind its end", beginning(rest)))),
     }
 }
-
-struct Parser<'t> {
-    text: &'t str,
-    at: usize,
-    depth: usize,
-}
-
-type Parsed<T> = Result<T, TypeFault>;
 
 impl<'t> Parser<'t> {
     fn kind(&mut self) -> Parsed<ColumnType> {
@@ -446,208 +440,16 @@ impl<'t> Parser<'t> {
         Ok(kind)
     }
 
+    fn misplaced(&self, inner: &ColumnType, outer: &str) -> TypeFault {
+        self.malformed(&format!("`{}` cannot stand inside {outer}", beginning(&inner.to_string())))
+    }
+
     fn one(&mut self, example: &str) -> Parsed<ColumnType> {
         self.open(&format!("it takes a type: {example}"))?;
         let kind = self.kind()?;
         self.close()?;
         Ok(kind)
     }
-
-    fn open(&mut self, example: &str) -> Parsed<()> {
-        if self.takes('(') { Ok(()) } else { Err(self.malformed(example)) }
-    }
-
-    fn close(&mut self) -> Parsed<()> {
-        if self.takes(')') {
-            return Ok(());
-        }
-        match self.rest() {
-            "" => Err(self.malformed("the closing bracket is missing")),
-            rest => Err(self.malformed(&format!("`{}` stands where `,` or `)` must", beginning(rest)))),
-        }
-    }
-
-    /// A name before a type: in backquotes, or a word that white space follows.
-    fn name(&mut self) -> Parsed<Option<String>> {
-        self.space();
-        if self.peek() == Some('`') {
-            return self.until_quote().map(Some);
-        }
-        let start = self.at;
-        let word = self.word();
-        match self.peek() {
-            Some(next) if next.is_whitespace() && !word.is_empty() && !self.followed_by_bracket() => {
-                Ok(Some(word.to_owned()))
-            }
-            _ => {
-                self.at = start;
-                Ok(None)
-            }
-        }
-    }
-
-    fn followed_by_bracket(&self) -> bool {
-        self.rest().trim_start().starts_with(['(', ')', ','])
-    }
-
-    fn quoted(&mut self, what: &str, example: &str) -> Parsed<String> {
-        self.space();
-        match self.peek() {
-            Some('\'') => self.until_quote(),
-            _ => Err(self.malformed(&format!("{what} is not a text in single quotes such as {example}"))),
-        }
-    }
-
-    /// A text in the quotes that it begins with; a backslash takes the next character as it is.
-    fn until_quote(&mut self) -> Parsed<String> {
-        let quote = self.peek();
-        self.advance();
-        let mut text = String::new();
-        loop {
-            let next = self.peek();
-            self.advance();
-            match next {
-                None => return Err(self.malformed("a closing quote is missing")),
-                Some('\\') => {
-                    text.extend(self.peek());
-                    self.advance();
-                }
-                next if next == quote => return Ok(text),
-                Some(next) => text.push(next),
-            }
-        }
-    }
-
-    fn word(&mut self) -> &'t str {
-        self.take_while(|next| next.is_alphanumeric() || next == '_' || next == '.')
-    }
-
-    fn number(&mut self) -> &'t str {
-        let number = self.take_while(|next| !matches!(next, ',' | ')' | '('));
-        number.trim_end()
-    }
-
-    fn take_while(&mut self, right: impl Fn(char) -> bool) -> &'t str {
-        self.space();
-        let rest = self.rest();
-        let end = rest.find(|next| !right(next)).unwrap_or(rest.len());
-        self.at += end;
-        rest.get(..end).unwrap_or_default()
-    }
-
-    fn takes(&mut self, wanted: char) -> bool {
-        self.space();
-        let found = self.peek() == Some(wanted);
-        if found {
-            self.advance();
-        }
-        found
-    }
-
-    fn space(&mut self) {
-        self.at = self.text.len() - self.rest().trim_start().len();
-    }
-
-    fn peek(&self) -> Option<char> {
-        self.rest().chars().next()
-    }
-
-    fn advance(&mut self) {
-        self.at += self.peek().map_or(0, char::len_utf8);
-    }
-
-    fn rest(&self) -> &'t str {
-        self.text.get(self.at..).unwrap_or_default()
-    }
-
-    fn misplaced(&self, inner: &ColumnType, outer: &str) -> TypeFault {
-        self.malformed(&format!("`{}` cannot stand inside {outer}", beginning(&inner.to_string())))
-    }
-
-    fn malformed(&self, problem: &str) -> TypeFault {
-        TypeFault::Malformed { text: beginning(self.text.trim()), problem: problem.to_owned() }
-    }
-}
-
-/// Enough of a text to find it by.
-fn beginning(text: &str) -> String {
-    crate::text::shortened(text.to_owned(), 200)
-}
-
-impl fmt::Display for ColumnType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Uuid => f.write_str("UUID"),
-            Self::Ipv4 => f.write_str("IPv4"),
-            Self::Ipv6 => f.write_str("IPv6"),
-            Self::Json => f.write_str("JSON"),
-            Self::FixedString { length } => write!(f, "FixedString({length})"),
-            Self::Time64 { precision } => write!(f, "Time64({precision})"),
-            Self::DateTime { zone: None } => f.write_str("DateTime"),
-            Self::DateTime { zone: Some(zone) } => write!(f, "DateTime({})", quoted(zone, '\'')),
-            Self::DateTime64 { precision, zone: None } => write!(f, "DateTime64({precision})"),
-            Self::DateTime64 { precision, zone: Some(zone) } => {
-                write!(f, "DateTime64({precision}, {})", quoted(zone, '\''))
-            }
-            Self::Decimal { precision, scale } => write!(f, "Decimal({precision}, {scale})"),
-            Self::Enum8(names) => write_list(f, "Enum8", names.iter(), write_name),
-            Self::Enum16(names) => write_list(f, "Enum16", names.iter(), write_name),
-            Self::Nullable(inner) => write!(f, "Nullable({inner})"),
-            Self::LowCardinality(inner) => write!(f, "LowCardinality({inner})"),
-            Self::Array(inner) => write!(f, "Array({inner})"),
-            Self::Map(key, value) => write!(f, "Map({key}, {value})"),
-            Self::Tuple(elements) => write_list(f, "Tuple", elements, |f, (name, kind)| match name {
-                Some(name) => write!(f, "{} {kind}", identifier(name)),
-                None => write!(f, "{kind}"),
-            }),
-            Self::Nested(columns) => {
-                write_list(f, "Nested", columns, |f, (name, kind)| write!(f, "{} {kind}", identifier(name)))
-            }
-            Self::Variant(kinds) => write_list(f, "Variant", kinds, |f, kind| write!(f, "{kind}")),
-            // The names of the rest are their variants'.
-            other => write!(f, "{other:?}"),
-        }
-    }
-}
-
-fn write_list<T>(
-    f: &mut fmt::Formatter<'_>,
-    name: &str,
-    items: impl IntoIterator<Item = T>,
-    write_item: impl Fn(&mut fmt::Formatter<'_>, T) -> fmt::Result,
-) -> fmt::Result {
-    f.write_str(name)?;
-    f.write_char('(')?;
-    for (index, item) in items.into_iter().enumerate() {
-        if index > 0 {
-            f.write_str(", ")?;
-        }
-        write_item(f, item)?;
-    }
-    f.write_char(')')
-}
-
-fn write_name(f: &mut fmt::Formatter<'_>, (number, name): (i16, &str)) -> fmt::Result {
-    write!(f, "{} = {number}", quoted(name, '\''))
-}
-
-fn quoted(text: &str, quote: char) -> String {
-    let mut quoted = String::from(quote);
-    for next in text.chars() {
-        if next == quote || next == '\\' {
-            quoted.push('\\');
-        }
-        quoted.push(next);
-    }
-    quoted.push(quote);
-    quoted
-}
-
-fn identifier(name: &str) -> String {
-    let plain = name.chars().enumerate().all(|(index, next)| {
-        next == '_' || if index == 0 { next.is_ascii_alphabetic() } else { next.is_ascii_alphanumeric() }
-    });
-    if plain && !name.is_empty() { name.to_owned() } else { quoted(name, '`') }
 }
 
 #[cfg(test)]
