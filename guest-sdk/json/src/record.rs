@@ -157,15 +157,6 @@ pub fn failure(reader: &mut Reader<'_, '_>) -> Error {
     reader.failure()
 }
 
-/// Reads the value of a field that did not come in its turn.
-///
-/// # Errors
-/// As [`FromJson::from_json`].
-#[inline(never)]
-pub fn apart<'de, T: FromJson<'de>>(reader: &mut Reader<'_, 'de>) -> Result<T, Error> {
-    T::from_json(reader)
-}
-
 /// What a field has that is not there.
 ///
 /// # Errors

@@ -43,11 +43,24 @@ impl<'de> Reader<'_, 'de> {
         self.source.quoted(self.at)
     }
 
-    /// The number that stands right here, if it is a short one, and how many bytes it has. It is not taken.
+    /// The `N` bytes that stand right here, whatever they are: those behind the text, too. They are not taken.
+    #[inline(always)]
+    pub fn ahead<const N: usize>(&self) -> Option<&'de [u8; N]> {
+        self.source.ahead(self.at)
+    }
+
+    /// The number that stands right here, in quotes or not, if it is a short one, and how many bytes it has. It is not taken.
     #[inline(always)]
     pub fn short_number(&self) -> Option<(Written<'static>, usize)> {
-        let (digits, fraction, end) = self.short_decimal(self.at)?;
+        let (digits, fraction, end) = self.decimal_in_quotes(self.at)?;
         Some((Written::Short { digits, fraction: fraction as u32 }, end - self.at))
+    }
+
+    /// The integer of eight to fifteen digits that stands right here, and how many bytes it has. It is not taken.
+    #[inline(always)]
+    pub fn middling_number(&self) -> Option<(u64, usize)> {
+        let (value, end) = self.middling_integer(self.at)?;
+        Some((value, end - self.at))
     }
 
     /// Takes so many bytes, which are a value.
