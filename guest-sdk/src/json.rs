@@ -17,7 +17,7 @@ impl<'de> FromJson<'de> for Uuid {
             reader.take(text.len() + 2);
             return Ok(uuid);
         }
-        reader.deserialize()
+        reader.apart(|reader| reader.deserialize())
     }
 }
 
@@ -38,7 +38,7 @@ macro_rules! times {
                     reader.take(length);
                     return Ok(time);
                 }
-                from_text(reader)
+                reader.apart(from_text)
             }
         }
     )*};
@@ -58,14 +58,14 @@ impl<'de, const P: u32, const S: u32> FromJson<'de> for Decimal<P, S> {
             reader.take(length);
             return Ok(decimal);
         }
-        from_text(reader)
+        reader.apart(from_text)
     }
 }
 
 impl<'de: 'a, 'a> FromJson<'de> for Text<'a> {
     #[inline(always)]
     fn from_json(reader: &mut Reader<'_, 'de>) -> Result<Self, Error> {
-        let Some(text) = reader.take_plain_string() else { return reader.deserialize() };
+        let Some(text) = reader.take_plain_string() else { return reader.apart(|reader| reader.deserialize()) };
         Ok(text.into())
     }
 }
@@ -75,7 +75,7 @@ macro_rules! by_text {
         impl<'de, $($generics)*> FromJson<'de> for $type {
             #[inline(always)]
             fn from_json(reader: &mut Reader<'_, 'de>) -> Result<Self, Error> {
-                from_text(reader)
+                reader.apart(from_text)
             }
         }
     )*};

@@ -81,7 +81,7 @@ macro_rules! unsigned {
                     reader.at = end;
                     return Ok(value);
                 }
-                reader.deserialize()
+                reader.apart(|reader| reader.deserialize())
             }
         }
     )*};
@@ -101,7 +101,7 @@ macro_rules! signed {
                     reader.at = end;
                     return Ok(value);
                 }
-                reader.deserialize()
+                reader.apart(|reader| reader.deserialize())
             }
         }
     )*};
@@ -134,7 +134,7 @@ impl<'de> FromJson<'de> for f64 {
                 reader.at = end;
                 Ok(value)
             }
-            None => reader.deserialize(),
+            None => reader.apart(|reader| reader.deserialize()),
         }
     }
 }
@@ -151,14 +151,14 @@ impl<'de> FromJson<'de> for bool {
             reader.at += 5;
             return Ok(false);
         }
-        reader.deserialize()
+        reader.apart(|reader| reader.deserialize())
     }
 }
 
 impl<'de: 'a, 'a> FromJson<'de> for &'a str {
     #[inline(always)]
     fn from_json(reader: &mut Reader<'_, 'de>) -> Result<Self, Error> {
-        let Some(text) = reader.take_plain_string() else { return reader.deserialize() };
+        let Some(text) = reader.take_plain_string() else { return reader.apart(|reader| reader.deserialize()) };
         Ok(text)
     }
 }
@@ -166,7 +166,7 @@ impl<'de: 'a, 'a> FromJson<'de> for &'a str {
 impl<'de> FromJson<'de> for String {
     #[inline(always)]
     fn from_json(reader: &mut Reader<'_, 'de>) -> Result<Self, Error> {
-        let Some(text) = reader.take_plain_string() else { return reader.deserialize() };
+        let Some(text) = reader.take_plain_string() else { return reader.apart(|reader| reader.deserialize()) };
         Ok(text.to_owned())
     }
 }
@@ -175,7 +175,7 @@ impl<'de> FromJson<'de> for String {
 impl<'de: 'a, 'a> FromJson<'de> for Cow<'a, str> {
     #[inline(always)]
     fn from_json(reader: &mut Reader<'_, 'de>) -> Result<Self, Error> {
-        let Some(text) = reader.take_plain_string() else { return reader.deserialize() };
+        let Some(text) = reader.take_plain_string() else { return reader.apart(|reader| reader.deserialize()) };
         Ok(Self::Borrowed(text))
     }
 }

@@ -47,6 +47,13 @@ pub(super) fn expand(input: &DeriveInput, json: &Tokens) -> Result<Tokens> {
                 fn from_json(
                     reader: &mut __json::Reader<'_, #lifetime>,
                 ) -> ::core::result::Result<Self, __json::Error> {
+                    <Self as __json::FromJson<#lifetime>>::from_text(reader)
+                }
+
+                #[inline(always)]
+                fn from_text(
+                    reader: &mut __json::Reader<'_, #lifetime>,
+                ) -> ::core::result::Result<Self, __json::Error> {
                     #from_json
                 }
 
@@ -147,7 +154,7 @@ fn from_json(members: &[Member<'_>], container: &Container) -> Tokens {
     let made = made(members, container);
     quote! {
         let ::core::option::Option::Some(mut keys) = __json::Keys::begin(reader, &SHAPE)? else {
-            return <Self as __json::FromJson<'__de>>::from_array(reader);
+            return reader.apart(|reader| <Self as __json::FromJson<'__de>>::from_array(reader));
         };
         #(#variables)*
         let mut key = keys.first(reader, &SHAPE);
@@ -157,7 +164,7 @@ fn from_json(members: &[Member<'_>], container: &Container) -> Tokens {
                 match key {
                     __json::END => break,
                     __json::FAILED => return ::core::result::Result::Err(__json::failure(reader)),
-                    _ => reader.skip_value()?,
+                    _ => __json::skip(reader)?,
                 }
                 key = keys.next(reader, &SHAPE);
             }
