@@ -17,7 +17,7 @@ impl<'de> FromJson<'de> for Uuid {
             reader.take(text.len() + 2);
             return Ok(uuid);
         }
-        reader.deserialize()
+        reader.apart(|reader| reader.deserialize())
     }
 }
 
@@ -26,14 +26,19 @@ macro_rules! times {
         impl<'de, $($generics)*> FromJson<'de> for $type {
             #[inline(always)]
             fn from_json(reader: &mut Reader<'_, 'de>) -> Result<Self, Error> {
-                // As long as `2026-11-20T10:15:00.123Z`.
-                if let Some(text) = reader.quoted()
-                    && let Some(time) = Self::from_notation(text)
+                if let Some(ahead) = reader.ahead()
+                    && let Some((time, length)) = Self::from_notation(ahead)
                 {
-                    reader.take(text.len() + 2);
+                    reader.take(length);
                     return Ok(time);
                 }
-                from_text(reader)
+                if let Some((epoch, length)) = reader.middling_number()
+                    && let Some(time) = Self::from_short_epoch(epoch)
+                {
+                    reader.take(length);
+                    return Ok(time);
+                }
+                reader.apart(from_text)
             }
         }
     )*};
@@ -53,14 +58,14 @@ impl<'de, const P: u32, const S: u32> FromJson<'de> for Decimal<P, S> {
             reader.take(length);
             return Ok(decimal);
         }
-        from_text(reader)
+        reader.apart(from_text)
     }
 }
 
 impl<'de: 'a, 'a> FromJson<'de> for Text<'a> {
     #[inline(always)]
     fn from_json(reader: &mut Reader<'_, 'de>) -> Result<Self, Error> {
-        let Some(text) = reader.take_plain_string() else { return reader.deserialize() };
+        let Some(text) = reader.take_plain_string() else { return reader.apart(|reader| reader.deserialize()) };
         Ok(text.into())
     }
 }
@@ -70,7 +75,7 @@ macro_rules! by_text {
         impl<'de, $($generics)*> FromJson<'de> for $type {
             #[inline(always)]
             fn from_json(reader: &mut Reader<'_, 'de>) -> Result<Self, Error> {
-                from_text(reader)
+                reader.apart(from_text)
             }
         }
     )*};
@@ -92,4 +97,51 @@ fn from_text<'de, T: FromStr + Deserialize<'de>>(reader: &mut Reader<'_, 'de>) -
         return Ok(value);
     }
     reader.deserialize()
+}
+
+#[cfg(test)]
+mod tests {
+    use tidegate_json::Stream;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Deserialize, crate::Record)]
+    struct Values {
+        a: DateTime64<3>,
+        b: DateTime,
+        c: Decimal<18, 4>,
+    }
+
+    #[test]
+    fn every_byte_in_every_place_is_read_as_serde_reads_it() {
+        let (by_serde, record) = (Stream::new(), Stream::new());
+        for right in [
+            r#"{"a":"2026-11-20T10:15:00.123Z","b":"2026-11-20T10:15:00Z","c":12.5}"#,
+            r#"{"a":"2026-11-20T10:15:00.123+05:30","b":"2026-11-20 10:15:00","c":"12.50"}"#,
+            r#"{"a":"2026-11-20t10:15:00.123-08:00","b":"2026-11-20 10:15:00.123","c":"1234567.8901"}"#,
+            r#"{"a":1795132800,"b":1795132800123,"c":"7"}"#,
+            r#"{"a":12345678,"b":123456789012345,"c":"0.1"}"#,
+        ] {
+            for at in 0..right.len() {
+                for byte in 0..0x80 {
+                    let mut bytes = right.as_bytes().to_vec();
+                    if let Some(place) = bytes.get_mut(at) {
+                        *place = byte;
+                    }
+                    // With more behind it, so that the quick ways may look ahead, and without.
+                    let length = bytes.len();
+                    bytes.extend([b' '; 64]);
+                    let batch = tidegate_json::Batch::new(&bytes);
+                    for range in [0..length, 0..bytes.len()] {
+                        let Some(text) = batch.text(range) else { continue };
+                        let read: Result<Values, _> = by_serde.read(text);
+                        let (read, error) = (read.as_ref().ok(), read.as_ref().err().map(ToString::to_string));
+                        let quickly: Result<Values, _> = record.record(text);
+                        assert_eq!(quickly.as_ref().ok(), read, "{}", text.as_str());
+                        assert_eq!(quickly.err().map(|error| error.to_string()), error, "{}", text.as_str());
+                    }
+                }
+            }
+        }
+    }
 }

@@ -155,10 +155,17 @@ macro_rules! time {
                 Self::from_moment(Moment::from_epoch(value)).map_err(|fault| Self::invalid(value, fault))
             }
 
-            /// From a notation of text, of which no byte is any that JSON would write in another way.
+            /// From one of the usual notations in quotes, with which a text begins, and how many bytes it has.
             #[inline(always)]
-            pub(crate) fn from_notation(text: &[u8; 24]) -> Option<Self> {
-                Moment::parse(text).and_then(Self::from_moment).ok()
+            pub(crate) fn from_notation(text: &[u8; 32]) -> Option<(Self, usize)> {
+                let (moment, length) = Moment::in_quotes(text)?;
+                Some((Self::from_moment(moment).ok()?, length))
+            }
+
+            /// As [`from_epoch`](Self::from_epoch), of at most fifteen digits.
+            #[inline(always)]
+            pub(crate) fn from_short_epoch(value: u64) -> Option<Self> {
+                Self::from_moment(Moment::from_short_epoch(value)).ok()
             }
 
             /// The time this many seconds after 1970-01-01 UTC, to the nearest microsecond.

@@ -84,7 +84,7 @@ pub fn from_str<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, Error> {
 /// As [`from_str`].
 #[inline]
 pub fn record<'de, T: FromJson<'de>>(text: &'de str) -> Result<T, Error> {
-    Reader::new(Text::from(text), None).whole(|reader| T::from_json(reader))
+    Reader::new(Text::from(text), None).whole(|reader| T::from_text(reader))
 }
 
 /// What the expansion of the derive calls. Not for authors; it changes without notice.
@@ -92,7 +92,7 @@ pub fn record<'de, T: FromJson<'de>>(text: &'de str) -> Result<T, Error> {
 pub mod expansion {
     pub use crate::learned::Meaning;
     pub use crate::record::{
-        END, Elements, FAILED, IGNORED, Keys, Shape, absent, absent_for_serde, apart, duplicate, failure,
+        END, Elements, FAILED, IGNORED, Keys, Shape, absent, absent_for_serde, duplicate, failure, skip,
     };
     pub use crate::{Error, FromJson, Reader};
 }

@@ -37,6 +37,20 @@ impl<'de> Reader<'_, 'de> {
         }
     }
 
+    /// The integer at `at` if it is one of eight to fifteen digits, as times and numbers of customers are, with the place behind it.
+    #[inline(always)]
+    pub(crate) fn middling_integer(&self, at: usize) -> Option<(u64, usize)> {
+        let (front, back) = (self.source.whole_eight(at)?, self.source.whole_eight(at + 8)?);
+        let count = leading_digits(back);
+        let behind = (back >> ((8 * count as u32) & 63)) as u8;
+        if leading_digits(front) < 8 || front as u8 == b'0' || count == 8 || matches!(behind, b'.' | b'e' | b'E') {
+            return None;
+        }
+        // The last digits with zeros in front of them, so that none are a number, too.
+        let last = if count == 0 { 0 } else { eight_digits(back, count) };
+        Some((eight_digits(front, 8) * SHIFTS.get(count)? + last, at + 8 + count))
+    }
+
     /// The number at `at` if it has no sign, no exponent, one to seven digits and at most seven behind a point, as most have: its
     /// digits as an integer, how many of them stand behind the point, and the place behind it.
     #[inline(always)]
@@ -64,6 +78,17 @@ impl<'de> Reader<'_, 'de> {
             return Some((eight_digits((word & before) | ((word >> 8) & !before), whole + count), count, at + length));
         }
         self.longer_decimal(at, word, whole)
+    }
+
+    /// The same in quotes or not.
+    #[inline(always)]
+    pub(crate) fn decimal_in_quotes(&self, at: usize) -> Option<(u64, usize, usize)> {
+        let quote = usize::from(self.source.byte(at) == b'"');
+        let (digits, fraction, end) = self.short_decimal(at + quote)?;
+        match quote == 0 || self.source.byte(end) == b'"' {
+            true => Some((digits, fraction, end + quote)),
+            false => None,
+        }
     }
 
     /// The same with a fraction that ends farther behind.
@@ -262,6 +287,7 @@ fn eight_digits(word: u64, count: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::Text;
 
     fn one_by_one(mut value: u64, bytes: &[u8]) -> (u64, usize) {
         let digits: Vec<u8> = bytes.iter().copied().take_while(u8::is_ascii_digit).collect();
@@ -284,6 +310,22 @@ mod tests {
                 })
                 .collect();
             assert_eq!(accumulate(Source::new(&text), 7, 0), one_by_one(7, text.as_bytes()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn middling_integers_are_those_of_eight_to_fifteen_digits() {
+        for count in 1..20 {
+            for first in ["1", "0", "9"] {
+                let digits = format!("{first}{}", &"23456789012345678901"[..count - 1]);
+                for behind in ["", ",", ".5", "e5", "E", "}"] {
+                    let text = format!("{digits}{behind}                ");
+                    let text = Text::from(&*text);
+                    let read = Reader::new(text, None).middling_integer(0);
+                    let is_one = (8..=15).contains(&count) && first != "0" && matches!(behind, "" | "," | "}");
+                    assert_eq!(read, is_one.then(|| (digits.parse().unwrap(), count)), "{}", text.as_str());
+                }
+            }
         }
     }
 }

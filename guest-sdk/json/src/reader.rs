@@ -65,49 +65,56 @@ impl<'s, 'de> Reader<'s, 'de> {
     /// # Errors
     /// Those of `read`, with their place, and where there is more.
     #[inline(always)]
-    pub(crate) fn whole<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
-        let mut result = read(self);
+    pub(crate) fn whole<T>(mut self, read: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
+        let mut result = read(&mut self);
         if result.is_err() || !self.is_done() {
-            result = Err(self.failed(result.err()));
+            result = Err(failed(self.source, self.length, result.err(), self.at));
         }
+        if let Some(aside) = self.aside {
+            forget(aside);
+        }
+        result
+    }
+
+    /// Has something done that is rarely to be done, with a copy of this reader: as long as nobody has the address of a reader, what
+    /// it knows lies in no memory, and the next byte to look at is known some steps sooner.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn apart<T>(&mut self, act: impl FnOnce(&mut Reader<'_, 'de>) -> T) -> T {
+        let mut copy = Reader {
+            source: self.source,
+            at: self.at,
+            depth: self.depth,
+            length: self.length,
+            key: self.key,
+            aside: self.aside.take(),
+            learned: self.learned.as_deref_mut(),
+        };
+        let result = act(&mut copy);
+        let Reader { at, depth, key, aside, .. } = copy;
+        (self.at, self.depth, self.key, self.aside) = (at, depth, key, aside);
         result
     }
 
     /// Whether nothing but white space stands behind the value that was read.
     #[inline(always)]
     pub(crate) fn is_done(&mut self) -> bool {
-        self.at == self.length || self.is_at_end()
-    }
-
-    /// The error with its place; without one, that there is more behind the value.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn failed(&self, error: Option<Error>) -> Error {
-        let text = self.source.text().get(..self.length).unwrap_or_default();
-        locate::explain(text, error.unwrap_or_else(|| Error::expected("the end of the text")), self.at)
-    }
-
-    /// Whether nothing but white space is left of the text, and nothing beyond it was taken.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn is_at_end(&mut self) -> bool {
-        self.at <= self.length && {
-            // Space may run on into what lies behind the text.
-            self.peek();
-            self.at >= self.length
-        }
+        // Nothing beyond it was taken, but space may run on into what lies behind the text.
+        self.at == self.length
+            || self.at < self.length && {
+                self.peek();
+                self.at >= self.length
+            }
     }
 
     /// The next byte that is not white space, without taking it; 0 at the end.
     #[inline(always)]
     pub(crate) fn peek(&mut self) -> u8 {
         let byte = self.source.byte(self.at);
-        if byte > b' ' { byte } else { self.peek_behind_space() }
-    }
-
-    #[inline(never)]
-    fn peek_behind_space(&mut self) -> u8 {
-        self.at = self.source.behind_space(self.at);
+        if byte > b' ' {
+            return byte;
+        }
+        self.at = self.source.behind_any_space(self.at);
         self.source.byte(self.at)
     }
 
@@ -131,7 +138,7 @@ impl<'s, 'de> Reader<'s, 'de> {
     }
 
     /// Takes `true`, `false` or `null`, of which the first letter stands here.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn word(&mut self, word: &'static str) -> Result<(), Error> {
         let mut wanted = [0; 8];
         wanted.iter_mut().zip(word.bytes()).for_each(|(byte, letter)| *byte = letter);
@@ -144,7 +151,7 @@ impl<'s, 'de> Reader<'s, 'de> {
     }
 
     /// Takes an opening bracket, and with it a level.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn enter(&mut self) -> Result<(), Error> {
         if self.depth >= DEPTH {
             return Err(too_deep());
@@ -154,10 +161,24 @@ impl<'s, 'de> Reader<'s, 'de> {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn leave(&mut self) {
         self.depth -= 1;
     }
+}
+
+/// The error with its place; without one, that there is more behind the value.
+#[cold]
+#[inline(never)]
+fn failed(source: Source<'_>, length: usize, error: Option<Error>, at: usize) -> Error {
+    let text = source.text().get(..length).unwrap_or_default();
+    locate::explain(text, error.unwrap_or_else(|| Error::expected("the end of the text")), at)
+}
+
+#[cold]
+#[inline(never)]
+fn forget(aside: Box<Aside>) {
+    drop(aside);
 }
 
 #[cold]

@@ -28,6 +28,13 @@ pub trait FromJson<'de>: Sized {
     /// Where it is not JSON, or does not fit.
     fn from_json(reader: &mut Reader<'_, 'de>) -> Result<Self, Error>;
 
+    /// The same as a part of what asks for it, where the whole text is this value: a reader that is handed to nobody costs less.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn from_text(reader: &mut Reader<'_, 'de>) -> Result<Self, Error> {
+        Self::from_json(reader)
+    }
+
     /// The same from an array that stands here.
     #[doc(hidden)]
     fn from_array(reader: &mut Reader<'_, 'de>) -> Result<Self, Error> {
@@ -68,7 +75,7 @@ impl Keys {
         match reader.peek() {
             b'{' => {}
             b'[' => return Ok(None),
-            _ => return Err(reader.unfit(&shape.expecting)),
+            _ => return Err(reader.apart(|reader| reader.unfit(&shape.expecting))),
         }
         reader.enter()?;
         let place = match reader.learned.as_deref_mut() {
@@ -114,7 +121,8 @@ impl Keys {
     /// No reference to these keys, which would put them into memory.
     #[inline(always)]
     fn unforeseen(&mut self, reader: &mut Reader<'_, '_>, shape: &'static Shape, first: bool) -> u16 {
-        let key = unforeseen(reader, self.place, shape, first);
+        let place = self.place;
+        let key = reader.apart(|reader| unforeseen(reader, place, shape, first));
         self.place.slot = key.slot();
         key.field()
     }
@@ -152,18 +160,23 @@ fn without_slot(reader: &mut Reader<'_, '_>, shape: &'static Shape, key: Key) ->
 }
 
 /// The error of a key that could not be read, or is refused.
-#[cold]
+#[inline(always)]
 pub fn failure(reader: &mut Reader<'_, '_>) -> Error {
-    reader.failure()
+    reader.apart(|reader| reader.failure())
 }
 
-/// Reads the value of a field that did not come in its turn.
+/// Passes over the next value.
 ///
 /// # Errors
-/// As [`FromJson::from_json`].
+/// Where it is not JSON.
+#[inline(always)]
+pub fn skip(reader: &mut Reader<'_, '_>) -> Result<(), Error> {
+    reader.apart(|reader| skip_apart(reader))
+}
+
 #[inline(never)]
-pub fn apart<'de, T: FromJson<'de>>(reader: &mut Reader<'_, 'de>) -> Result<T, Error> {
-    T::from_json(reader)
+fn skip_apart(reader: &mut Reader<'_, '_>) -> Result<(), Error> {
+    reader.skip_value()
 }
 
 /// What a field has that is not there.

@@ -97,7 +97,7 @@ impl<'de> Source<'de> {
     /// What is left of the text at `at`, filled up with zeros.
     #[cold]
     #[inline(never)]
-    fn tail(&self, at: usize) -> [u8; WIDTH] {
+    fn tail(self, at: usize) -> [u8; WIDTH] {
         let mut bytes = [0; WIDTH];
         let rest = self.text.as_bytes().get(at..).unwrap_or_default();
         bytes.iter_mut().zip(rest).for_each(|(byte, of_text)| *byte = *of_text);
@@ -120,7 +120,7 @@ impl<'de> Source<'de> {
 
     #[cold]
     #[inline(never)]
-    fn eight_of_tail(&self, at: usize) -> u64 {
+    fn eight_of_tail(self, at: usize) -> u64 {
         self.tail(at).first_chunk().map_or(0, |eight| u64::from_le_bytes(*eight))
     }
 
@@ -165,6 +165,12 @@ impl<'de> Source<'de> {
         self.between_quotes(at + 1, self.plain_end(at + 1))
     }
 
+    /// The `N` bytes at `at`, if there are so many.
+    #[inline(always)]
+    pub fn ahead<const N: usize>(&self, at: usize) -> Option<&'de [u8; N]> {
+        self.text.as_bytes().get(at..)?.first_chunk()
+    }
+
     /// The `N` bytes between a quote at `at` and one behind them, whatever they are.
     #[inline(always)]
     pub fn quoted<const N: usize>(&self, at: usize) -> Option<&'de [u8; N]> {
@@ -204,6 +210,12 @@ impl<'de> Source<'de> {
             0..=b' ' => self.behind_longer_space(at),
             _ => at,
         }
+    }
+
+    /// The same, without being part of what asks for it.
+    #[inline(never)]
+    pub fn behind_any_space(self, at: usize) -> usize {
+        self.behind_space(at)
     }
 
     #[inline(never)]

@@ -42,7 +42,7 @@ impl Stream {
     #[inline(always)]
     pub fn record<'de, T: FromJson<'de>>(&self, text: Text<'de>) -> Result<T, Error> {
         let mut learned = self.learned.try_borrow_mut().ok();
-        Reader::new(text, learned.as_deref_mut()).whole(|reader| T::from_json(reader))
+        Reader::new(text, learned.as_deref_mut()).whole(|reader| T::from_text(reader))
     }
 }
 

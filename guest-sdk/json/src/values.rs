@@ -43,11 +43,24 @@ impl<'de> Reader<'_, 'de> {
         self.source.quoted(self.at)
     }
 
-    /// The number that stands right here, if it is a short one, and how many bytes it has. It is not taken.
+    /// The `N` bytes that stand right here, whatever they are: those behind the text, too. They are not taken.
+    #[inline(always)]
+    pub fn ahead<const N: usize>(&self) -> Option<&'de [u8; N]> {
+        self.source.ahead(self.at)
+    }
+
+    /// The number that stands right here, in quotes or not, if it is a short one, and how many bytes it has. It is not taken.
     #[inline(always)]
     pub fn short_number(&self) -> Option<(Written<'static>, usize)> {
-        let (digits, fraction, end) = self.short_decimal(self.at)?;
+        let (digits, fraction, end) = self.decimal_in_quotes(self.at)?;
         Some((Written::Short { digits, fraction: fraction as u32 }, end - self.at))
+    }
+
+    /// The integer of eight to fifteen digits that stands right here, and how many bytes it has. It is not taken.
+    #[inline(always)]
+    pub fn middling_number(&self) -> Option<(u64, usize)> {
+        let (value, end) = self.middling_integer(self.at)?;
+        Some((value, end - self.at))
     }
 
     /// Takes so many bytes, which are a value.
@@ -68,7 +81,7 @@ macro_rules! unsigned {
                     reader.at = end;
                     return Ok(value);
                 }
-                reader.deserialize()
+                reader.apart(|reader| reader.deserialize())
             }
         }
     )*};
@@ -88,7 +101,7 @@ macro_rules! signed {
                     reader.at = end;
                     return Ok(value);
                 }
-                reader.deserialize()
+                reader.apart(|reader| reader.deserialize())
             }
         }
     )*};
@@ -121,7 +134,7 @@ impl<'de> FromJson<'de> for f64 {
                 reader.at = end;
                 Ok(value)
             }
-            None => reader.deserialize(),
+            None => reader.apart(|reader| reader.deserialize()),
         }
     }
 }
@@ -138,14 +151,14 @@ impl<'de> FromJson<'de> for bool {
             reader.at += 5;
             return Ok(false);
         }
-        reader.deserialize()
+        reader.apart(|reader| reader.deserialize())
     }
 }
 
 impl<'de: 'a, 'a> FromJson<'de> for &'a str {
     #[inline(always)]
     fn from_json(reader: &mut Reader<'_, 'de>) -> Result<Self, Error> {
-        let Some(text) = reader.take_plain_string() else { return reader.deserialize() };
+        let Some(text) = reader.take_plain_string() else { return reader.apart(|reader| reader.deserialize()) };
         Ok(text)
     }
 }
@@ -153,7 +166,7 @@ impl<'de: 'a, 'a> FromJson<'de> for &'a str {
 impl<'de> FromJson<'de> for String {
     #[inline(always)]
     fn from_json(reader: &mut Reader<'_, 'de>) -> Result<Self, Error> {
-        let Some(text) = reader.take_plain_string() else { return reader.deserialize() };
+        let Some(text) = reader.take_plain_string() else { return reader.apart(|reader| reader.deserialize()) };
         Ok(text.to_owned())
     }
 }
@@ -162,7 +175,7 @@ impl<'de> FromJson<'de> for String {
 impl<'de: 'a, 'a> FromJson<'de> for Cow<'a, str> {
     #[inline(always)]
     fn from_json(reader: &mut Reader<'_, 'de>) -> Result<Self, Error> {
-        let Some(text) = reader.take_plain_string() else { return reader.deserialize() };
+        let Some(text) = reader.take_plain_string() else { return reader.apart(|reader| reader.deserialize()) };
         Ok(Self::Borrowed(text))
     }
 }

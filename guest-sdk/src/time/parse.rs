@@ -39,6 +39,34 @@ impl Moment {
         }
     }
 
+    /// A time in quotes at the front of a text: with milliseconds and `Z`, an offset or neither, or without milliseconds and with `Z`
+    /// or nothing; how many bytes it has. `None` for all else, right or wrong.
+    #[inline(always)]
+    pub(super) fn in_quotes(text: &[u8; 32]) -> Option<(Self, usize)> {
+        let (civil, rest) = match text {
+            [b'"', text @ ..] => text.split_first_chunk::<19>()?,
+            _ => return None,
+        };
+        let seconds = seconds_of_civil(civil).ok()?;
+        match *rest {
+            [b'.', a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', ref rest @ ..] => {
+                let nanos = (u32::from(a - b'0') * 100 + u32::from(b - b'0') * 10 + u32::from(c - b'0')) * 1_000_000;
+                match *rest {
+                    [b'Z', b'"', ..] => Some((Self { seconds, nanos }, 26)),
+                    [b'"', ..] => Some((Self { seconds, nanos }, 25)),
+                    [sign, h1, h2, b':', m1, m2, b'"', ..] => {
+                        let ahead = offset(sign, two(h1, h2), two(m1, m2)).ok()?;
+                        Some((Self { seconds: seconds - ahead, nanos }, 31))
+                    }
+                    _ => None,
+                }
+            }
+            [b'"', ..] => Some((Self { seconds, nanos: 0 }, 21)),
+            [b'Z', b'"', ..] => Some((Self { seconds, nanos: 0 }, 22)),
+            _ => None,
+        }
+    }
+
     /// Seconds, or milliseconds where the number is too large for seconds.
     #[inline]
     pub(super) fn from_epoch(value: i64) -> Self {
@@ -46,6 +74,16 @@ impl Moment {
             return Self::from_millis(value);
         }
         Self { seconds: value, nanos: 0 }
+    }
+
+    /// The same, of at most fifteen digits. Integers of 64 bits are divided slowly.
+    #[inline(always)]
+    pub(super) fn from_short_epoch(value: u64) -> Self {
+        if value >= FIRST_MILLIS {
+            let seconds = value / 1_000;
+            return Self { seconds: seconds as i64, nanos: (value - seconds * 1_000) as u32 * 1_000_000 };
+        }
+        Self { seconds: value as i64, nanos: 0 }
     }
 
     #[inline]
@@ -86,6 +124,21 @@ thread_local! {
 /// `2026-11-20T10:15:00` and what follows: a fraction of any length, then `Z`, an offset or nothing.
 #[inline(always)]
 fn parse_civil(civil: &[u8; 19], rest: &[u8]) -> Result<Moment, Fault> {
+    let seconds = seconds_of_civil(civil)?;
+    match *rest {
+        // As most have them.
+        [b'.', a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', b'Z'] => {
+            let millis = u32::from(a - b'0') * 100 + u32::from(b - b'0') * 10 + u32::from(c - b'0');
+            Ok(Moment { seconds, nanos: millis * 1_000_000 })
+        }
+        [] | [b'Z'] => Ok(Moment { seconds, nanos: 0 }),
+        _ => parse_rest(seconds, rest),
+    }
+}
+
+/// Seconds since 1970-01-01 of `2026-11-20T10:15:00`.
+#[inline(always)]
+fn seconds_of_civil(civil: &[u8; 19]) -> Result<i64, Fault> {
     let &[y1, y2, y3, y4, a, m1, m2, b, d1, d2, separator, h1, h2, c, n1, n2, d, s1, s2] = civil;
     let (front, back) = (u64::from_le_bytes([y1, y2, y3, y4, a, m1, m2, b]), u16::from_le_bytes([d1, d2]));
     let known = LAST_DATE.with(|last| (last.front.get() == front && last.back.get() == back).then(|| last.days.get()));
@@ -105,16 +158,7 @@ fn parse_civil(civil: &[u8; 19], rest: &[u8]) -> Result<Moment, Fault> {
         return Err(Fault::Calendar);
     }
     let time_of_day = i64::from(hour * 3_600 + minute * 60 + second);
-    let seconds = days * SECONDS_A_DAY + time_of_day;
-    match *rest {
-        // As most have them.
-        [b'.', a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', b'Z'] => {
-            let millis = u32::from(a - b'0') * 100 + u32::from(b - b'0') * 10 + u32::from(c - b'0');
-            Ok(Moment { seconds, nanos: millis * 1_000_000 })
-        }
-        [] | [b'Z'] => Ok(Moment { seconds, nanos: 0 }),
-        _ => parse_rest(seconds, rest),
-    }
+    Ok(days * SECONDS_A_DAY + time_of_day)
 }
 
 /// Days since 1970-01-01 of `2026-11-20`.
@@ -210,7 +254,13 @@ fn parse_zone(zone: &[u8]) -> Result<i64, Fault> {
         }
         _ => return Err(Fault::Shape),
     };
-    if hours.max(minutes) > 99 {
+    offset(sign, hours, minutes)
+}
+
+/// The same of what `two` made of its digits.
+#[inline(always)]
+fn offset(sign: u8, hours: u32, minutes: u32) -> Result<i64, Fault> {
+    if hours.max(minutes) > 99 || !matches!(sign, b'+' | b'-') {
         return Err(Fault::Shape);
     }
     if hours > 23 || minutes > 59 {

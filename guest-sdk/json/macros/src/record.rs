@@ -1,7 +1,7 @@
 //! `derive(Record)`.
 //!
-//! Records mostly have their fields in the order of the struct, so that order is tried first, without a loop: field by field, is
-//! this the key? What is left of the object then is read in a loop, in whichever order it comes.
+//! Records mostly have their fields in the order of the struct, so that order is tried: field by field, is this the key? Whatever
+//! key comes in another order waits for its turn in the next round, so one that nobody reads costs no more than itself.
 
 use proc_macro2::{Ident, Span, TokenStream as Tokens};
 use quote::{format_ident, quote};
@@ -45,6 +45,13 @@ pub(super) fn expand(input: &DeriveInput, json: &Tokens) -> Result<Tokens> {
             impl #impl_generics __json::FromJson<#lifetime> for #name #type_generics #where_clause {
                 #[inline]
                 fn from_json(
+                    reader: &mut __json::Reader<'_, #lifetime>,
+                ) -> ::core::result::Result<Self, __json::Error> {
+                    <Self as __json::FromJson<#lifetime>>::from_text(reader)
+                }
+
+                #[inline(always)]
+                fn from_text(
                     reader: &mut __json::Reader<'_, #lifetime>,
                 ) -> ::core::result::Result<Self, __json::Error> {
                     #from_json
@@ -127,43 +134,40 @@ fn shape(name: &Ident, members: &[Member<'_>], container: &Container) -> Tokens 
 }
 
 fn from_json(members: &[Member<'_>], container: &Container) -> Tokens {
+    let variables = members.iter().map(|Member { variable, ty, .. }| {
+        quote!(let mut #variable: ::core::option::Option<#ty> = ::core::option::Option::None;)
+    });
     let in_turn = members.iter().map(|member| {
-        let Member { number, variable, ty, .. } = member;
+        let Member { number, variable, named: Named { name, .. }, .. } = member;
         let read = member.read();
         quote! {
-            let mut #variable: ::core::option::Option<#ty> = ::core::option::Option::None;
             if key == #number {
+                if #variable.is_some() {
+                    return ::core::result::Result::Err(__json::duplicate(#name));
+                }
                 #variable = ::core::option::Option::Some(#read);
                 key = keys.next(reader, &SHAPE);
             }
         }
     });
-    let arms = members.iter().map(|member| {
-        let Member { number, variable, named: Named { name, .. }, .. } = member;
-        let read = member.read_apart();
-        quote! {
-            #number => {
-                if #variable.is_some() {
-                    return ::core::result::Result::Err(__json::duplicate(#name));
-                }
-                #variable = ::core::option::Option::Some(#read);
-            }
-        }
-    });
+    let count = members.len() as u16;
     let made = made(members, container);
     quote! {
         let ::core::option::Option::Some(mut keys) = __json::Keys::begin(reader, &SHAPE)? else {
-            return <Self as __json::FromJson<'__de>>::from_array(reader);
+            return reader.apart(|reader| <Self as __json::FromJson<'__de>>::from_array(reader));
         };
+        #(#variables)*
         let mut key = keys.first(reader, &SHAPE);
-        #(#in_turn)*
-        while key != __json::END {
-            match key {
-                #(#arms)*
-                __json::FAILED => return ::core::result::Result::Err(__json::failure(reader)),
-                _ => reader.skip_value()?,
+        loop {
+            #(#in_turn)*
+            if key >= #count {
+                match key {
+                    __json::END => break,
+                    __json::FAILED => return ::core::result::Result::Err(__json::failure(reader)),
+                    _ => __json::skip(reader)?,
+                }
+                key = keys.next(reader, &SHAPE);
             }
-            key = keys.next(reader, &SHAPE);
         }
         #made
     }
@@ -232,14 +236,6 @@ impl Member<'_> {
         match self.named.by_serde {
             true => quote!(reader.deserialize::<#ty>()?),
             false => quote::quote_spanned!(span=> <#ty as __json::FromJson<'__de>>::from_json(reader)?),
-        }
-    }
-
-    fn read_apart(&self) -> Tokens {
-        let ty = self.ty;
-        match self.named.by_serde {
-            true => quote!(reader.deserialize::<#ty>()?),
-            false => quote!(__json::apart::<#ty>(reader)?),
         }
     }
 
