@@ -159,6 +159,10 @@ impl DeadLetters {
         match problem {
             None => Ok(()),
             Some(problem) => {
+                if producer.is_over() {
+                    drop(producer);
+                    self.close().await;
+                }
                 failed.sort_unstable();
                 Err((failed, DeadLetterFault { topic: self.topic.clone(), problem }))
             }

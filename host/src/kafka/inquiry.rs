@@ -233,7 +233,8 @@ impl Asker {
         {
             // A member that is gone has left a transaction open, which the broker would end in its own time.
             let seen = look()?;
-            let commits = asked.iter().filter_map(|partition| seen.get(partition));
+            let left = asked.iter().filter(|partition| unsettled.contains(partition));
+            let commits = left.filter_map(|partition| seen.get(partition));
             let names = commits.filter_map(|commit| TransactionName::read(&commit.metadata));
             let names: BTreeSet<_> = names.filter(|name| !ended.contains(name)).collect();
             if names.is_empty() {

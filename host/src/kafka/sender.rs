@@ -19,6 +19,9 @@ use super::trouble::Troubles;
 /// Between two looks: far less than a broker takes to answer by way of a disk.
 const LOOK: Duration = Duration::from_millis(2);
 
+/// A look takes so many events, each of which may tell of many deliveries.
+const EVENTS: usize = 32;
+
 /// A producer.
 pub(super) struct Sender(BaseProducer<Context>);
 
@@ -45,16 +48,31 @@ impl Sender {
     /// Offers a record.
     ///
     /// # Errors
-    /// Where it is not taken, because its queue is full, say.
+    /// Where it is not taken, because its queue is full of what is on its way, say.
     pub fn send(&self, record: Record<'_>) -> Result<Delivery, KafkaError> {
         let Record { topic, key, payload, timestamp, headers } = record;
         let (told, delivery) = oneshot::channel();
         let mut offered: BaseRecord<'_, [u8], [u8], Box<_>> = BaseRecord::with_opaque_to(topic, Box::new(told));
         (offered.key, offered.payload, offered.timestamp, offered.headers) = (key, payload, timestamp, headers);
-        match self.0.send(offered) {
+        let refused = match self.0.send(offered) {
+            Ok(()) => return Ok(Delivery(delivery)),
+            Err(refused) => refused,
+        };
+        // Deliveries for which nobody waits any more count until somebody looks.
+        self.look();
+        match self.0.send(refused.1) {
             Ok(()) => Ok(Delivery(delivery)),
             Err((fault, _)) => Err(fault),
         }
+    }
+
+    fn look(&self) {
+        (0..EVENTS).for_each(|_| self.0.poll(Duration::ZERO));
+    }
+
+    /// Whether it can send nothing any more, whatever becomes of the brokers.
+    pub fn is_over(&self) -> bool {
+        self.0.client().fatal_error().is_some()
     }
 
     /// Waits until the broker has a record.
@@ -68,8 +86,8 @@ impl Sender {
                 Err(TryRecvError::Closed) => return Err(KafkaError::Canceled),
                 Err(TryRecvError::Empty) => {}
             }
-            // One look takes all deliveries that are known, whoever waits for them.
-            self.0.poll(Duration::ZERO);
+            // Whoever waits for them.
+            self.look();
             self.0.context().hear().await;
             if delivery.is_empty() {
                 tokio::time::sleep(LOOK).await;

@@ -245,8 +245,9 @@ impl Delivery {
         let must_plan = planned.is_some() || by.guarantee == Guarantee::ExactlyOnce;
         // An operator who has it written anew knows that nothing of it is on its way.
         let doubted = planned.filter(|planned| planned.bundle != BundleId::DEPLOYED);
-        let mut doubt = Doubt::of(doubted.map(|planned| planned.at), must_plan);
-        let mut open: Vec<_> = by.outlets.iter().collect();
+        let doubt = Doubt::of(&by.outlets, doubted.map(|planned| planned.at), must_plan);
+        // By their places in the version.
+        let mut open: Vec<_> = (0..by.outlets.len()).collect();
         loop {
             if must_plan {
                 let topic = &transformed.batch.range.topic;
@@ -271,7 +272,7 @@ impl Delivery {
                 }
             }
             self.pass(&transformed.batch.range, "before-write");
-            let written = join_all(open.iter().map(|outlet| self.write(&by, &transformed, outlet, &doubt))).await;
+            let written = join_all(open.iter().map(|outlet| self.write(&by, &transformed, *outlet, &doubt))).await;
             self.pass(&transformed.batch.range, "after-write");
             let mut refused_by = Vec::new();
             for (outlet, written) in open.into_iter().zip(written) {
@@ -300,7 +301,7 @@ impl Delivery {
             }
             open = refused_by;
         }
-        if must_plan && let Some(reason) = self.must_decide(&by, &transformed, &mut doubt).await {
+        if must_plan && let Some(reason) = self.must_decide(&by, &transformed, &doubt).await {
             return Outcome::Stopped(Stop::undecided(reason, &transformed.batch.range));
         }
         let letters = match must_plan {

@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::batch::{Batch, Token};
 use super::deliver::Delivery;
 use super::deployment::Deployment;
-use super::transform::Transformed;
+use super::transform::{RouteRows, Transformed};
 use crate::config::{Guarantee, OnReject, Target};
 use crate::cpu::Metered;
 use crate::metrics::Timed;
@@ -83,6 +83,12 @@ pub(super) struct Doubt {
     planned_at: u64,
     /// Whether it is planned at all, so that it is to be there once.
     is_planned: bool,
+    /// By outlet, in the order of the version's.
+    outlets: Vec<OutletDoubt>,
+}
+
+/// What is in doubt of an outlet's rows.
+struct OutletDoubt {
     is_there: AtomicBool,
     /// Nobody doubts, but some of a route's inserts are done, and others were refused.
     of_part: AtomicBool,
@@ -90,13 +96,12 @@ pub(super) struct Doubt {
 
 impl Doubt {
     /// There is none of a range that nobody has tried to write; one that was planned before may have been.
-    pub fn of(planned_at: Option<u64>, is_planned: bool) -> Self {
-        Self {
-            planned_at: planned_at.unwrap_or_else(now),
-            is_planned,
+    pub fn of(outlets: &[Outlet], planned_at: Option<u64>, is_planned: bool) -> Self {
+        let outlet = |_: &Outlet| OutletDoubt {
             is_there: AtomicBool::new(planned_at.is_some()),
             of_part: AtomicBool::new(false),
-        }
+        };
+        Self { planned_at: planned_at.unwrap_or_else(now), is_planned, outlets: outlets.iter().map(outlet).collect() }
     }
 }
 
@@ -108,19 +113,21 @@ impl Delivery {
         &self,
         by: &Deployment,
         transformed: &Transformed,
-        doubt: &mut Doubt,
+        doubt: &Doubt,
     ) -> Option<String> {
-        if !*doubt.is_there.get_mut() && !*doubt.of_part.get_mut() {
-            return None;
-        }
         let mut backoff = Backoff::of_sink();
         for (route, records) in transformed.refused.iter().filter(|(_, records)| !records.is_empty()) {
             let Some((target, table)) = by.tables.get(*route) else { continue };
+            let outlets = by.outlets.iter().zip(&doubt.outlets);
+            let outlet = outlets.into_iter().find(|(outlet, _)| outlet.routes.contains(route));
+            let Some((outlet, OutletDoubt { is_there, of_part })) = outlet else { continue };
+            let is_there = is_there.load(Ordering::Relaxed);
+            if !is_there && !of_part.load(Ordering::Relaxed) {
+                continue;
+            }
             let rows = transformed.routes.get(*route);
-            let spends_tokens =
-                by.outlets.iter().any(|outlet| outlet.transaction().is_none() && outlet.routes.contains(route));
-            if *doubt.is_there.get_mut()
-                && spends_tokens
+            if is_there
+                && outlet.transaction().is_none()
                 && rows.is_some_and(|rows| rows.inserts().any(|rows| rows.is_empty()))
             {
                 return Some(format!(
@@ -160,13 +167,20 @@ impl Delivery {
         &self,
         by: &Deployment,
         transformed: &Transformed,
-        outlet: &Outlet,
+        index: usize,
         doubt: &Doubt,
     ) -> Written {
+        let (Some(outlet), Some(of_outlet)) = (by.outlets.get(index), doubt.outlets.get(index)) else {
+            return Written::Done;
+        };
         let mut backoff = Backoff::of_sink();
         loop {
             let started = Instant::now();
-            let remembered = self.is_remembered(by, transformed, outlet, doubt).await;
+            let in_doubt = doubt.is_planned && of_outlet.is_there.load(Ordering::Relaxed);
+            let remembered = match in_doubt {
+                true => self.is_remembered(by, transformed, outlet, doubt.planned_at).await,
+                false => Ok(None),
+            };
             if let Ok(Some(reason)) = remembered {
                 return Written::Unknowable(reason);
             }
@@ -190,22 +204,24 @@ impl Delivery {
                     self.status.solved(&outlet.subject);
                     return Written::Elsewhere;
                 }
-                Err((Some(route), SinkFault::Rows(refusal))) => {
+                Err((route, SinkFault::Rows(refusal))) => {
                     // Inserts before the one that is refused are done.
-                    if transformed.routes.get(route).is_some_and(|rows| rows.inserts().count() > 1) {
-                        doubt.of_part.store(true, Ordering::Relaxed);
+                    let inserts =
+                        |route| transformed.routes.get(route).map_or(0, |rows: &RouteRows| rows.inserts().count());
+                    if route.is_some_and(|route| inserts(route) > 1) {
+                        of_outlet.of_part.store(true, Ordering::Relaxed);
                     }
                     match self.blame(by, transformed, outlet, route).await {
-                        Ok(rows) if rows.is_empty() => {
+                        Ok(None) => {
                             format!(
                                 "{refusal}; each of the rows passes by itself, so that none is to blame; trying again"
                             )
                         }
-                        Ok(rows) if *by.on_reject() == OnReject::Stop => {
+                        Ok(Some((_, rows))) if *by.on_reject() == OnReject::Stop => {
                             let reason = rows.first().map(|row| row.reason.clone()).unwrap_or_default();
                             format!("{} rows are refused, and on_reject is \"stop\": {reason}", rows.len())
                         }
-                        Ok(rows) => {
+                        Ok(Some((route, rows))) => {
                             self.status.solved(&outlet.subject);
                             return Written::Refused { route, rows };
                         }
@@ -213,7 +229,7 @@ impl Delivery {
                     }
                 }
                 Err((_, fault)) => {
-                    doubt.is_there.store(true, Ordering::Relaxed);
+                    of_outlet.is_there.store(true, Ordering::Relaxed);
                     fault.to_string()
                 }
             };
@@ -230,19 +246,18 @@ impl Delivery {
         by: &Deployment,
         transformed: &Transformed,
         outlet: &Outlet,
-        doubt: &Doubt,
+        planned_at: u64,
     ) -> Result<Option<String>, SinkFault> {
-        let asks = doubt.is_planned && doubt.is_there.load(Ordering::Relaxed) && outlet.transaction().is_none();
-        for route in outlet.routes.iter().filter(|_| asks) {
+        for route in outlet.routes.iter().filter(|_| outlet.transaction().is_none()) {
             let rows = transformed.routes.get(*route).map_or(0, |rows| rows.rows);
             let Some((target, table)) = by.tables.get(*route).filter(|_| rows > 0) else { continue };
-            if let Some(reason) = table.forgotten_since(doubt.planned_at).await? {
+            if let Some(reason) = table.forgotten_since(planned_at).await? {
                 return Ok(Some(format!(
                     "{rows} rows of range {} may be in table `{}` since {}, by a try that was not answered, and it may not know them any more: \
                      {reason}. Nothing more is read until an operator has looked whether they are there",
                     transformed.batch.range,
                     target.table,
-                    told(doubt.planned_at)
+                    told(planned_at)
                 )));
             }
         }
@@ -267,22 +282,31 @@ impl Delivery {
         Ok(())
     }
 
-    /// Which rows of a route the sink refuses.
+    /// Which rows of a route the sink refuses, none where each passes. What a database looks at when it commits does not always say of which
+    /// table it is: then it is looked for in all of the outlet's.
     async fn blame(
         &self,
         by: &Deployment,
         transformed: &Transformed,
         outlet: &Outlet,
-        route: usize,
-    ) -> Result<Vec<Blamed>, SinkFault> {
+        route: Option<usize>,
+    ) -> Result<Option<(usize, Vec<Blamed>)>, SinkFault> {
         let tokens = outlet.tokens(&transformed.batch);
         let (routes, writes) = self.writes(by, transformed, outlet, &tokens);
-        let Some(index) = routes.iter().position(|other| *other == route) else { return Ok(Vec::new()) };
-        match (outlet.transaction(), writes.get(index)) {
-            (Some(transaction), _) => transaction.blame(&writes, index, self.fence(&transformed.batch)).await,
-            (None, Some((table, write))) => table.blame(*write).await,
-            (None, None) => Ok(Vec::new()),
+        let suspects = routes.iter().zip(&writes).enumerate();
+        for (index, (suspect, (table, write))) in suspects {
+            if route.is_some_and(|route| route != *suspect) {
+                continue;
+            }
+            let rows = match outlet.transaction() {
+                Some(transaction) => transaction.blame(&writes, index, self.fence(&transformed.batch)).await?,
+                None => table.blame(*write).await?,
+            };
+            if !rows.is_empty() {
+                return Ok(Some((*suspect, rows)));
+            }
         }
+        Ok(None)
     }
 
     fn fence<'a>(&'a self, batch: &'a Batch) -> Fence<'a> {
