@@ -101,7 +101,7 @@ struct ParsedVisitor<T> {
     value: PhantomData<T>,
 }
 
-impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for ParsedVisitor<T> {
+impl<'de, T: FromStr<Err: fmt::Display>> Visitor<'de> for ParsedVisitor<T> {
     type Value = T;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -111,6 +111,12 @@ impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for ParsedVisitor<T> {
     #[inline(always)]
     fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
         text.parse().map_err(E::custom)
+    }
+
+    // What serde has here is not always inlined.
+    #[inline(always)]
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<T, E> {
+        self.visit_str(text)
     }
 }
 

@@ -193,7 +193,7 @@ macro_rules! time {
             }
         }
 
-        impl<$($generics)*> Visitor<'_> for $visitor_type {
+        impl<'de, $($generics)*> Visitor<'de> for $visitor_type {
             type Value = $type;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -203,6 +203,12 @@ macro_rules! time {
             #[inline(always)]
             fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
                 text.parse().map_err(E::custom)
+            }
+
+            // What serde has here is not always inlined.
+            #[inline(always)]
+            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+                self.visit_str(text)
             }
 
             #[inline]

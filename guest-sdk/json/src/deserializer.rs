@@ -280,7 +280,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'_, 'de> {
         if name != NUMBER {
             return visitor.visit_newtype_struct(self);
         }
-        match self.short_decimal(self.at) {
+        match self.decimal_in_quotes(self.at) {
             Some((digits, fraction, end)) => {
                 self.at = end;
                 visitor.visit_bytes(&Written::short(digits, fraction))

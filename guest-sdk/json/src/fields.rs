@@ -13,7 +13,7 @@ use serde::de::{Deserialize, DeserializeSeed, IntoDeserializer, MapAccess, Visit
 use crate::access::Members;
 use crate::error::Error;
 use crate::key;
-use crate::learned::{Meaning, Slot, Start};
+use crate::learned::{Learned, Meaning, Slot, Start};
 use crate::reader::Reader;
 use crate::source::Source;
 
@@ -128,7 +128,7 @@ impl<'de> MapAccess<'de> for &mut Fields<'_, '_, 'de> {
                 self.end_here();
                 return Ok(None);
             }
-            None => match reader.unforeseen_of_serde(self.place, self.first) {
+            None => match reader.unforeseen(self.place.shape, self.place.slot, self.first) {
                 Key::END => {
                     self.end_here();
                     return Ok(None);
@@ -169,51 +169,34 @@ fn key_of_text<'de, K: Deserialize<'de>>(reader: &Reader<'_, 'de>) -> Result<K, 
 }
 
 impl<'de> Reader<'_, 'de> {
-    #[inline(never)]
-    fn unforeseen_of_serde(&mut self, place: Start, first: bool) -> Key {
-        self.unforeseen(place, first)
-    }
-
     /// Takes the next key with its colon and learns what it was.
-    #[inline(always)]
-    pub(crate) fn unforeseen(&mut self, place: Start, first: bool) -> Key {
-        match self.known_key(place, first) {
-            Some(key) => key,
-            None => self.unknown_key(first).unwrap_or_else(|error| {
-                self.aside().failure = Some(error);
-                Key::FAILED
-            }),
-        }
-    }
-
-    /// Takes a key that is known to the stream. `None` for all else, right or wrong; then nothing was taken.
-    #[inline(always)]
-    fn known_key(&mut self, place: Start, first: bool) -> Option<Key> {
-        let learned = self.learned.as_deref_mut()?;
-        let source = self.source;
-        let mut at = source.behind_space(self.at);
-        if !first {
-            if source.byte(at) != b',' {
-                return None;
-            }
-            at = source.behind_space(at + 1);
-        }
-        // Mostly it is the one that was foreseen, only that it is written in another way.
-        if let Some((slot, field, behind)) = learned.expected(place.slot, source, at) {
-            let begin = value_behind(source, behind)?;
-            learned.rewritten(place.slot, source, self.at..begin);
-            self.at = begin;
-            return Some(Key::of(slot, field));
-        }
-        let key = source.plain_string(at)?;
-        let (slot, field) = learned.find(place.shape, source, at, key)?;
-        let begin = value_behind(source, at + key.len() + 2)?;
-        learned.surprised(place.shape, place.slot, source, self.at..begin, (slot, field));
-        self.at = begin;
-        Some(Key::of(slot, field))
-    }
-
     #[inline(never)]
+    fn unforeseen(&mut self, shape: usize, slot: Slot, first: bool) -> Key {
+        match self.known_key(Start { shape, slot }, first) {
+            Key::TEXT => self.other_key(first),
+            key => key,
+        }
+    }
+
+    /// Takes the next key with its colon if the stream knows it. [`Key::TEXT`] for all else, right or wrong; then nothing was taken.
+    #[inline(always)]
+    pub(crate) fn known_key(&mut self, place: Start, first: bool) -> Key {
+        let Some(learned) = self.learned.as_deref_mut() else { return Key::TEXT };
+        let found = find(learned, self.source.text(), self.at, place.shape, place.slot, first);
+        self.at += found as u32 as usize;
+        Key((found >> 32) as u32)
+    }
+
+    /// Takes a key that the stream does not know.
+    #[inline(never)]
+    pub(crate) fn other_key(&mut self, first: bool) -> Key {
+        self.unknown_key(first).unwrap_or_else(|error| {
+            self.aside().failure = Some(error);
+            Key::FAILED
+        })
+    }
+
+    #[inline(always)]
     fn unknown_key(&mut self, first: bool) -> Result<Key, Error> {
         if self.next_key(first)?.is_none() {
             return Ok(Key::END);
@@ -228,6 +211,44 @@ impl<'de> Reader<'_, 'de> {
     pub(crate) fn failure(&mut self) -> Error {
         self.aside().failure.take().unwrap_or_else(|| Error::expected("a key"))
     }
+}
+
+/// The key that stands at `at`, and in the lower half how many bytes it has with what stands around it. In numbers only: what has
+/// more than two words goes through memory, and a surprise should cost little.
+#[inline(never)]
+fn find(learned: &mut Learned, text: &str, at: usize, shape: usize, slot: Slot, first: bool) -> u64 {
+    let found = known(learned, Source::new(text), at, Start { shape, slot }, first);
+    match found.and_then(|(key, behind)| Some((key, u32::try_from(behind - at).ok()?))) {
+        Some((key, bytes)) => u64::from(key.0) << 32 | u64::from(bytes),
+        None => u64::from(Key::TEXT.0) << 32,
+    }
+}
+
+#[inline(always)]
+fn known(learned: &mut Learned, source: Source<'_>, start: usize, place: Start, first: bool) -> Option<(Key, usize)> {
+    let mut at = start;
+    if !first {
+        if source.byte(at) != b',' {
+            at = source.behind_space(at);
+            if source.byte(at) != b',' {
+                return None;
+            }
+        }
+        at += 1;
+    }
+    if source.byte(at) != b'"' {
+        at = source.behind_space(at);
+    }
+    // Mostly it is the one that was foreseen, if it is written in another way.
+    if let Some((slot, field, behind)) = learned.expected(place.slot, source, at) {
+        let begin = value_behind(source, behind)?;
+        learned.rewritten(place.slot, source, start..begin);
+        return Some((Key::of(slot, field), begin));
+    }
+    let (slot, field, behind) = learned.find(place.shape, source, at)?;
+    let begin = value_behind(source, behind)?;
+    learned.surprised(place.shape, place.slot, source, start..begin, (slot, field));
+    Some((Key::of(slot, field), begin))
 }
 
 /// Where the value begins whose colon stands at `at`, behind white space if need be.

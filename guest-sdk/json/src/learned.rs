@@ -189,19 +189,20 @@ impl Learned {
         }
     }
 
-    /// The slot and the field of the key that stands in quotes at `at`; `None` where only the key itself will do.
+    /// The slot and the field of the key that stands in quotes at `at`, and the place behind it; `None` where only the key itself
+    /// will do.
     #[inline(always)]
-    pub fn find(&mut self, shape: usize, source: Source<'_>, at: usize, key: &str) -> Option<(Slot, u16)> {
+    pub fn find(&mut self, shape: usize, source: Source<'_>, at: usize) -> Option<(Slot, u16, usize)> {
         let buckets = &self.shapes.get(shape)?.buckets;
-        let hash = hash(source, at + 1, key.len());
+        let hash = hash(source, at + 1);
         for probe in 0..PROBES {
             let slot = *buckets.get((hash + probe) % BUCKETS)?;
             // Most keys are the first in their bucket.
             let Some(known) = self.keys.get(usize::from(slot.0)) else {
-                return self.add(shape, (hash + probe) % BUCKETS, source, at, key);
+                return self.add(shape, (hash + probe) % BUCKETS, source, at);
             };
             if source.has(at, &known.literal) {
-                return Some((slot, known.field));
+                return Some((slot, known.field, at + known.literal.length()));
             }
         }
         None
@@ -209,7 +210,8 @@ impl Learned {
 
     #[cold]
     #[inline(never)]
-    fn add(&mut self, shape: usize, bucket: usize, source: Source<'_>, at: usize, key: &str) -> Option<(Slot, u16)> {
+    fn add(&mut self, shape: usize, bucket: usize, source: Source<'_>, at: usize) -> Option<(Slot, u16, usize)> {
+        let key = source.plain_string(at)?;
         let literal = Literal::new(source.text().as_bytes().get(at..at + key.len() + 2)?)?;
         // Near the end of a batch a key that is known is not found, and must not be learned once more.
         if self.keys.len() >= usize::from(Slot::UNKNOWN.0) || !source.has(at, &literal) {
@@ -229,8 +231,9 @@ impl Learned {
         };
         let slot = Slot(u8::try_from(self.keys.len()).ok()?);
         *shape.buckets.get_mut(bucket)? = slot;
+        let behind = at + literal.length();
         self.keys.push(Key { literal, field });
-        Some((slot, field))
+        Some((slot, field, behind))
     }
 
     /// Something else stood behind `from` than its step says: `range` of the source, which leads to `next`.
@@ -284,16 +287,28 @@ impl Step {
     }
 }
 
-/// A bucket for the key of this length at `at`.
+/// A bucket for the key that begins at `at`: by its first sixteen bytes, or by the first eight and the last eight of a longer one.
 #[inline(always)]
-fn hash(source: Source<'_>, at: usize, length: usize) -> usize {
-    let front = source.eight(at);
-    let mixed = match length.checked_sub(8) {
-        Some(back) => front ^ source.eight(at + back).rotate_left(29),
-        None => front & !(u64::MAX << (8 * length as u32)),
+fn hash(source: Source<'_>, at: usize) -> usize {
+    let (front, back) = (source.eight(at), source.eight(at + 8));
+    let mixed = match (before_quote(front), before_quote(back)) {
+        (Some(front), _) => front,
+        (None, Some(back)) => front ^ back.rotate_left(29),
+        (None, None) => front ^ source.eight(source.plain_end(at).saturating_sub(8)).rotate_left(29),
     };
     // The golden ratio spreads the bits to the top (Knuth, "The Art of Computer Programming", 6.4).
-    ((mixed ^ length as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as usize
+    (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as usize
+}
+
+/// The bytes before the first quote, and zeros in place of the others; `None` where there is no quote.
+#[inline(always)]
+fn before_quote(eight: u64) -> Option<u64> {
+    let without_quotes = eight ^ 0x2222_2222_2222_2222;
+    // The lowest byte that is zero shows as its highest bit; higher ones may be wrong.
+    let quotes = without_quotes.wrapping_sub(0x0101_0101_0101_0101) & !without_quotes & 0x8080_8080_8080_8080;
+    // Below that bit are the bytes before the quote and seven bits of the quote itself.
+    let below = (quotes & quotes.wrapping_neg()).wrapping_sub(1) >> 7;
+    (quotes != 0).then_some(eight & below)
 }
 
 impl std::fmt::Debug for Learned {
@@ -319,7 +334,9 @@ mod tests {
     /// The key in quotes at the front of a text that goes on.
     fn find(learned: &mut Learned, shape: usize, key: &str) -> Option<(Slot, u16)> {
         let text = format!("\"{key}\":{}", "1".repeat(Literal::LONGEST));
-        learned.find(shape, Source::new(&text), 0, key)
+        let (slot, field, behind) = learned.find(shape, Source::new(&text), 0)?;
+        assert_eq!(behind, key.len() + 2);
+        Some((slot, field))
     }
 
     fn surprised(learned: &mut Learned, shape: usize, from: Slot, literal: &[u8], next: (Slot, u16)) {
@@ -406,9 +423,32 @@ mod tests {
             assert_eq!(find(&mut learned, shape, "denied"), None);
             assert_eq!(find(&mut learned, shape, &"x".repeat(Literal::LONGEST)), None);
             // The end is so near that it cannot be compared.
-            assert_eq!(learned.find(shape, Source::new("\"a\":1}"), 0, "a"), None);
+            assert_eq!(learned.find(shape, Source::new("\"a\":1}"), 0), None);
             assert_eq!(learned.keys.len(), 5);
         }
+    }
+
+    #[test]
+    fn a_bucket_depends_on_the_key_and_on_nothing_behind_it() {
+        for length in 0..40 {
+            let key: String = ('a'..='z').cycle().take(length).collect();
+            let of = |behind: &str| hash(Source::new(&format!("{key}\"{behind}{}", "1".repeat(40))), 0);
+            let expected = of("");
+            for behind in [":1", ": \"", "\"\"", ",\"b\":", "\u{ff}"] {
+                assert_eq!(of(behind), expected, "{key}{behind}");
+            }
+        }
+        // What two keys have in common does not bring them together.
+        let keys = [
+            "customer_id",
+            "customer_na",
+            "customer_mail",
+            "customer_name_of_the_second",
+            "customer_name_of_the_third",
+        ];
+        let buckets: std::collections::HashSet<_> =
+            keys.iter().map(|key| hash(Source::new(&format!("{key}\":1")), 0)).collect();
+        assert_eq!(buckets.len(), keys.len());
     }
 
     #[test]

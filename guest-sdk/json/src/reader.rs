@@ -102,7 +102,7 @@ impl<'s, 'de> Reader<'s, 'de> {
         // Nothing beyond it was taken, but space may run on into what lies behind the text.
         self.at == self.length
             || self.at < self.length && {
-                self.peek();
+                self.peek_apart();
                 self.at >= self.length
             }
     }
@@ -110,6 +110,19 @@ impl<'s, 'de> Reader<'s, 'de> {
     /// The next byte that is not white space, without taking it; 0 at the end.
     #[inline(always)]
     pub(crate) fn peek(&mut self) -> u8 {
+        let byte = self.source.byte(self.at);
+        if byte > b' ' { byte } else { self.peek_behind_space() }
+    }
+
+    #[inline(never)]
+    fn peek_behind_space(&mut self) -> u8 {
+        self.at = self.source.behind_space(self.at);
+        self.source.byte(self.at)
+    }
+
+    /// The same, with this reader's address kept to itself: see [`apart`](Self::apart).
+    #[inline(always)]
+    pub(crate) fn peek_apart(&mut self) -> u8 {
         let byte = self.source.byte(self.at);
         if byte > b' ' {
             return byte;
@@ -138,7 +151,7 @@ impl<'s, 'de> Reader<'s, 'de> {
     }
 
     /// Takes `true`, `false` or `null`, of which the first letter stands here.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn word(&mut self, word: &'static str) -> Result<(), Error> {
         let mut wanted = [0; 8];
         wanted.iter_mut().zip(word.bytes()).for_each(|(byte, letter)| *byte = letter);

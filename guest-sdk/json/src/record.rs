@@ -57,6 +57,8 @@ pub struct Shape {
 #[derive(Debug)]
 pub struct Keys {
     place: Start,
+    /// Nothing but the opening bracket was taken.
+    first: bool,
 }
 
 /// In place of a field's number: the closing bracket was taken.
@@ -65,6 +67,9 @@ pub const END: u16 = u16::MAX - 1;
 /// In place of a field's number: there is no key, but an error.
 pub const FAILED: u16 = u16::MAX - 2;
 
+/// In place of a field's number: the stream does not know the key, and it is to be asked for by [`Keys::other`].
+pub const OTHER: u16 = u16::MAX - 3;
+
 /// In place of a field's number: the value is to be passed over.
 pub const IGNORED: u16 = u16::MAX;
 
@@ -72,7 +77,7 @@ impl Keys {
     /// Takes the opening bracket. `None` where an array stands here.
     #[inline(always)]
     pub fn begin(reader: &mut Reader<'_, '_>, shape: &'static Shape) -> Result<Option<Self>, Error> {
-        match reader.peek() {
+        match reader.peek_apart() {
             b'{' => {}
             b'[' => return Ok(None),
             _ => return Err(reader.apart(|reader| reader.unfit(&shape.expecting))),
@@ -82,21 +87,22 @@ impl Keys {
             Some(learned) => learned.start(shape.resolve),
             None => Start::NOWHERE,
         };
-        Ok(Some(Self { place }))
+        Ok(Some(Self { place, first: true }))
     }
 
     /// Takes the first key: the number of its field, or one of the numbers above.
     #[inline(always)]
-    pub fn first(&mut self, reader: &mut Reader<'_, '_>, shape: &'static Shape) -> u16 {
+    pub fn first(&mut self, reader: &mut Reader<'_, '_>) -> u16 {
         match self.foreseen(reader) {
             Some(field) => field,
-            None => self.unforeseen(reader, shape, true),
+            None => self.unforeseen(reader),
         }
     }
 
     /// Takes the next key.
     #[inline(always)]
-    pub fn next(&mut self, reader: &mut Reader<'_, '_>, shape: &'static Shape) -> u16 {
+    pub fn next(&mut self, reader: &mut Reader<'_, '_>) -> u16 {
+        self.first = false;
         if let Some(field) = self.foreseen(reader) {
             return field;
         }
@@ -106,7 +112,7 @@ impl Keys {
             reader.leave();
             return END;
         }
-        self.unforeseen(reader, shape, false)
+        self.unforeseen(reader)
     }
 
     #[inline(always)]
@@ -118,26 +124,29 @@ impl Keys {
         Some(field)
     }
 
-    /// No reference to these keys, which would put them into memory.
     #[inline(always)]
-    fn unforeseen(&mut self, reader: &mut Reader<'_, '_>, shape: &'static Shape, first: bool) -> u16 {
-        let place = self.place;
-        let key = reader.apart(|reader| unforeseen(reader, place, shape, first));
-        self.place.slot = key.slot();
-        key.field()
+    fn unforeseen(&mut self, reader: &mut Reader<'_, '_>) -> u16 {
+        match reader.known_key(self.place, self.first) {
+            Key::TEXT => OTHER,
+            key => {
+                self.place.slot = key.slot();
+                key.field()
+            }
+        }
+    }
+
+    /// Takes a key that the stream does not know.
+    #[inline(always)]
+    pub fn other(&mut self, reader: &mut Reader<'_, '_>, shape: &'static Shape) -> u16 {
+        self.place.slot = Slot::UNKNOWN;
+        let first = self.first;
+        reader.apart(|reader| other(reader, shape, first))
     }
 }
 
 #[inline(never)]
-fn unforeseen(reader: &mut Reader<'_, '_>, place: Start, shape: &'static Shape, first: bool) -> Key {
-    let key = reader.unforeseen(place, first);
-    if key.slot() == Slot::UNKNOWN { without_slot(reader, shape, key) } else { key }
-}
-
-/// A key that no prediction goes on from.
-#[inline(never)]
-fn without_slot(reader: &mut Reader<'_, '_>, shape: &'static Shape, key: Key) -> Key {
-    let number = match key {
+fn other(reader: &mut Reader<'_, '_>, shape: &'static Shape, first: bool) -> u16 {
+    match reader.other_key(first) {
         Key::END => {
             reader.leave();
             END
@@ -155,8 +164,7 @@ fn without_slot(reader: &mut Reader<'_, '_>, shape: &'static Shape, key: Key) ->
                 }
             }
         }
-    };
-    Key::of(Slot::UNKNOWN, number)
+    }
 }
 
 /// The error of a key that could not be read, or is refused.

@@ -188,8 +188,8 @@ impl<'de, T: FromJson<'de>> FromJson<'de> for Option<T> {
 
     #[inline(always)]
     fn from_json(reader: &mut Reader<'_, 'de>) -> Result<Self, Error> {
-        if reader.peek() == b'n' {
-            reader.word("null")?;
+        if reader.peek_apart() == b'n' {
+            reader.apart(|reader| reader.word("null"))?;
             return Ok(None);
         }
         T::from_json(reader).map(Some)

@@ -3,8 +3,8 @@
 use std::fmt;
 
 /// A newtype of this name asks for a JSON number as it is written, checked by the grammar and not rounded: its visitor gets it
-/// by `visit_bytes` or `visit_borrowed_bytes`, and reads the bytes by [`Written::from_bytes`]. Strings and everything else come
-/// as `deserialize_any` gives them.
+/// by `visit_bytes` or `visit_borrowed_bytes`, and reads the bytes by [`Written::from_bytes`]. A short number in quotes may come so,
+/// too; other strings and everything else come as `deserialize_any` gives them.
 pub const NUMBER: &str = "$tidegate_json::Number";
 
 /// A number as it is written.

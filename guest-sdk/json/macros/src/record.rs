@@ -146,7 +146,7 @@ fn from_json(members: &[Member<'_>], container: &Container) -> Tokens {
                     return ::core::result::Result::Err(__json::duplicate(#name));
                 }
                 #variable = ::core::option::Option::Some(#read);
-                key = keys.next(reader, &SHAPE);
+                key = keys.next(reader);
             }
         }
     });
@@ -157,16 +157,20 @@ fn from_json(members: &[Member<'_>], container: &Container) -> Tokens {
             return reader.apart(|reader| <Self as __json::FromJson<'__de>>::from_array(reader));
         };
         #(#variables)*
-        let mut key = keys.first(reader, &SHAPE);
+        let mut key = keys.first(reader);
         loop {
             #(#in_turn)*
             if key >= #count {
                 match key {
                     __json::END => break,
+                    __json::OTHER => {
+                        key = keys.other(reader, &SHAPE);
+                        continue;
+                    }
                     __json::FAILED => return ::core::result::Result::Err(__json::failure(reader)),
                     _ => __json::skip(reader)?,
                 }
-                key = keys.next(reader, &SHAPE);
+                key = keys.next(reader);
             }
         }
         #made
