@@ -7,11 +7,13 @@
 //!
 //! ```text
 //! source.rs   what is replayed, in batches
+//! allowed.rs  what would double rows without anybody noticing
 //! there.rs    which rows are there already
 //! write.rs    the others, into the tables
 //! report.rs   what that comes to
 //! ```
 
+mod allowed;
 mod report;
 mod source;
 mod there;
@@ -25,13 +27,14 @@ use std::time::Duration;
 pub use report::{Fate, Report, RouteReport, Sample};
 pub use source::{Offsets, Selection};
 
-use crate::audit::{Place, Runs};
-use crate::config::{Guarantee, Mode, OnReject, Target};
+use crate::audit::Runs;
+use crate::config::{Mode, OnReject};
 use crate::kafka::Excerpts;
 use crate::pipeline::{Range, Transformed};
 use crate::rows::{Decoder, write_json};
 pub use crate::subject::{ColumnNames, Instead, SubjectFault};
 use crate::subject::{Purpose, Subject, blocking, count, failed, next_piece};
+use allowed::{allowed, completed, pinned, unasked};
 use source::{Batch, PIECE, Seen};
 use there::{Asked, There};
 
@@ -58,6 +61,13 @@ pub struct Wanted {
     pub listed: usize,
 }
 
+impl Wanted {
+    /// Whether a route's rows go to another table than the pipeline's.
+    fn is_elsewhere(&self, route: &str) -> bool {
+        self.instead.tables.iter().any(|(other, _)| other == route)
+    }
+}
+
 /// Replays: looks first, and writes where that is wanted and nothing speaks against it.
 ///
 /// # Errors
@@ -77,22 +87,25 @@ async fn look_and_write(subject: &Arc<Subject>, wanted: &Wanted) -> Result<Repor
     allowed(subject, wanted, &asked)?;
     let (shared, timeout) = (subject.clone(), wanted.timeout);
     let selection = wanted.selection.clone();
-    let (excerpts, ranges) = blocking(move || {
+    let (excerpts, ranges, ahead) = blocking(move || {
         let excerpts = Excerpts::new(&shared.shared.kafka, &shared.settings().group, timeout).map_err(failed)?;
         let letters = match &shared.settings().on_reject {
             OnReject::DeadLetter(topic) => Some(topic.as_str()),
             OnReject::Stop | OnReject::Drop => None,
         };
         let ranges = selection.ranges(&excerpts, &shared.settings().topics, letters)?;
-        Ok((Arc::new(excerpts), ranges))
+        let ahead = selection.ahead(&excerpts)?;
+        Ok((Arc::new(excerpts), ranges, ahead))
     })
     .await?;
     pinned(subject, wanted, &asked, &ranges)?;
+    let ahead = completed(subject, wanted, ahead)?;
     let pass = |write| Pass { subject, wanted, asked: &asked, excerpts: &excerpts, write };
     let mut report = pass(false).run(&ranges).await?;
     if wanted.write && report.conflicts == 0 {
         report = pass(true).run(&ranges).await?;
     }
+    report.notes.extend(ahead);
     // Its threads are joined where waiting is allowed.
     let _ = tokio::task::spawn_blocking(move || drop(excerpts)).await;
     Ok(report)
@@ -111,62 +124,6 @@ fn asked(subject: &Subject, wanted: &Wanted) -> Result<Vec<Asked>, SubjectFault>
         }
     }
     Ok(asked)
-}
-
-/// Fails where writing could double rows without anybody noticing.
-fn allowed(subject: &Subject, wanted: &Wanted, asked: &[Asked]) -> Result<(), SubjectFault> {
-    let unusable = |problem: String| Err(SubjectFault::Unusable(problem));
-    let destinations = &subject.prepared.destinations;
-    let unasked = unasked(subject, asked);
-    match &wanted.selection {
-        Selection::Offsets(_) if !wanted.after_delete => {
-            let elsewhere = |route: &str| wanted.instead.tables.iter().any(|(other, _)| other == route);
-            if let Some(destination) = destinations.iter().find(|destination| !elsewhere(&destination.route)) {
-                return unusable(format!(
-                    "rows of these offsets may still be in {target}; --into {route}=SINK:TABLE writes them elsewhere, \
-                     --after-delete says that they were deleted",
-                    target = destination.target,
-                    route = destination.route
-                ));
-            }
-        }
-        Selection::DeadLetters { to: None | Some(Place::Time(_)), .. } if wanted.write => {
-            if let Some(target) = unasked {
-                return unusable(format!(
-                    "{target} does not tell which rows it has, so that a letter that comes meanwhile would make it another replay; \
-                     --to OFFSET says where to end"
-                ));
-            }
-        }
-        Selection::Offsets(_) | Selection::DeadLetters { .. } => {}
-    }
-    match unasked {
-        Some(target) if wanted.write && subject.prepared.guarantee == Guarantee::AtLeastOnce => unusable(format!(
-            "{target} does not tell which rows it has, and the pipeline promises \"at-least-once\": the same replay would write its rows twice; \
-             let the plugin write `_partition` and `_offset`"
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// A table that does not tell which rows it has.
-fn unasked<'s>(subject: &'s Subject, asked: &[Asked]) -> Option<&'s Target> {
-    let mut targets = subject.prepared.destinations.iter().map(|destination| &destination.target);
-    targets.find(|target| asked.iter().all(|table| table.target != **target))
-}
-
-/// Fails where an end was named that letters have yet to reach, though only what is replayed tells one replay from another.
-fn pinned(subject: &Subject, wanted: &Wanted, asked: &[Asked], ranges: &[Range]) -> Result<(), SubjectFault> {
-    let Selection::DeadLetters { to: Some(Place::Offset(to)), .. } = &wanted.selection else { return Ok(()) };
-    let (Some(target), true) = (unasked(subject, asked), wanted.write) else { return Ok(()) };
-    match ranges.iter().find(|range| range.next < *to) {
-        None => Ok(()),
-        Some(range) => Err(SubjectFault::Unusable(format!(
-            "--to is {to}, but {}/{} ends at {}: {target} does not tell which rows it has, so that a letter that comes meanwhile would make \
-             it another replay",
-            range.topic, range.partition, range.next
-        ))),
-    }
 }
 
 /// One time through all that is replayed.

@@ -2,6 +2,7 @@
 //! nothing but what is replayed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -52,6 +53,13 @@ impl FromStr for Offsets {
         };
         let right = parts().filter(|offsets| offsets.first < offsets.next && !offsets.topic.is_empty());
         right.ok_or("expected TOPIC/PARTITION:FIRST-NEXT, such as sales/3:1000-2000, which ends before 2000")
+    }
+}
+
+impl fmt::Display for Offsets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { topic, partition, first, next } = self;
+        write!(f, "{topic}/{partition}:{first}-{next}")
     }
 }
 
@@ -109,7 +117,10 @@ impl Selection {
         letters: Option<&str>,
     ) -> Result<Vec<Range>, SubjectFault> {
         match self {
-            Self::Offsets(offsets) => offsets.iter().map(|offsets| range(excerpts, topics, offsets)).collect(),
+            Self::Offsets(offsets) => {
+                apart(offsets)?;
+                offsets.iter().map(|offsets| range(excerpts, topics, offsets)).collect()
+            }
             Self::DeadLetters { from, to } => {
                 let topic = letters.ok_or_else(|| {
                     SubjectFault::Unusable(
@@ -141,6 +152,29 @@ impl Selection {
 
     /// The batches of a piece that was read.
     ///
+    /// Why the pipeline has still to write some of what is replayed, where it has: its group has not completed it. Blocks.
+    ///
+    /// # Errors
+    /// Where the broker does not say.
+    pub fn ahead(&self, excerpts: &Excerpts) -> Result<Vec<String>, SubjectFault> {
+        let Self::Offsets(offsets) = self else { return Ok(Vec::new()) };
+        let mut ahead = Vec::new();
+        for offsets in offsets {
+            let partition = TopicPartition { topic: offsets.topic.as_str().into(), partition: offsets.partition };
+            let committed = excerpts.committed(std::slice::from_ref(&partition)).map_err(failed)?;
+            let done = match committed.get(&partition) {
+                Some(done) if offsets.next <= *done => continue,
+                Some(done) => format!("the offsets before {done}"),
+                None => "none of its offsets".to_owned(),
+            };
+            ahead.push(format!(
+                "--offsets names {offsets}: the group has completed {done}, and what lies behind the pipeline itself writes; \
+                 name an earlier end, or write elsewhere by --into ROUTE=SINK:TABLE"
+            ));
+        }
+        Ok(ahead)
+    }
+
     /// # Errors
     /// Where there are too many letters.
     pub fn batches(
@@ -167,9 +201,22 @@ impl Selection {
 
 fn range(excerpts: &Excerpts, topics: &[String], offsets: &Offsets) -> Result<Range, SubjectFault> {
     let Offsets { topic, partition, first, next } = offsets;
-    let wrong = |problem: String| {
-        SubjectFault::Unusable(format!("--offsets names {topic}/{partition}:{first}-{next}: {problem}"))
-    };
+/// Fails where an offset is named twice: its rows would be written under two lineages.
+fn apart(offsets: &[Offsets]) -> Result<(), SubjectFault> {
+    for (index, one) in offsets.iter().enumerate() {
+        for other in offsets.iter().take(index) {
+            let (first, next) = (one.first.max(other.first), one.next.min(other.next));
+            if (&one.topic, one.partition) == (&other.topic, other.partition) && first < next {
+                return Err(SubjectFault::Unusable(format!(
+                    "--offsets names {other} and {one}, which have the offsets {first}-{next} in common; name each offset once"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+    let wrong = |problem: String| SubjectFault::Unusable(format!("--offsets names {offsets}: {problem}"));
     if !topics.contains(topic) {
         return Err(wrong(format!("the pipeline reads {}", topics.join(", "))));
     }
