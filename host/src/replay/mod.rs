@@ -172,24 +172,41 @@ impl Pass<'_> {
                     "{range}: some rows of offset {offset} have come meanwhile; nothing more was written"
                 )));
             }
-            write::write(self.subject, &mut transformed).await?;
+            write::write(self.subject, self.asked, &mut transformed).await?;
             self.verify(&transformed).await?;
+        if self.wanted.write {
+            write::fits(self.subject, self.asked, &transformed)?;
+        }
         }
         self.tell(&transformed, &there, &before, report);
         Ok(())
     }
 
-    /// A token that was spent before its rows were deleted swallows them, and the table says that it took them.
+    /// A token that was spent before its rows were deleted swallows them, and the table says that it took them. What has no token is there
+    /// twice where a try has landed after all, or where somebody else writes it too.
     async fn verify(&self, transformed: &Transformed) -> Result<(), SubjectFault> {
-        let lacking = there::lacking(self.subject, self.asked, transformed).await?;
-        match lacking.first() {
-            None => Ok(()),
-            Some((target, offset)) => Err(failed(format!(
-                "{target} has taken the rows of {} records of {} and does not have them; the first is offset {offset}. It may have had them from the \
-                 same replay before they were deleted: --again {} replays them as something else",
+        let not_once = there::not_once(self.subject, self.asked, transformed).await?;
+        let (lacking, doubled): (Vec<_>, Vec<_>) = not_once.iter().partition(|(_, _, record)| record.missing > 0);
+        let range = &transformed.batch.range;
+        if let Some((target, offset, _)) = lacking.first() {
+            return Err(failed(format!(
+                "{target} has taken the rows of {} records of {range} and does not have them; the first is offset {offset}. It may have had them from the \
+                 same replay before they were deleted, or have refused them then: --again {} replays them as something else{}",
                 lacking.len(),
-                transformed.batch.range,
-                self.wanted.again + 1
+                self.wanted.again + 1,
+                match unasked(self.subject, self.asked) {
+                    Some(untold) =>
+                        format!("; {untold}, which does not tell which rows it has, would have its rows twice then"),
+                    None => String::new(),
+                }
+            )));
+        }
+        match doubled.first() {
+            None => Ok(()),
+            Some((target, offset, _)) => Err(failed(format!(
+                "{target} has rows of {} records of {range} more than once; the first is offset {offset}. Either an insert that nobody had heard the end \
+                 of came late, or somebody else writes these rows too; `tidegate audit` names all that are there twice",
+                doubled.len()
             ))),
         }
     }

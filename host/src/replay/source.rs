@@ -150,8 +150,6 @@ impl Selection {
         }
     }
 
-    /// The batches of a piece that was read.
-    ///
     /// Why the pipeline has still to write some of what is replayed, where it has: its group has not completed it. Blocks.
     ///
     /// # Errors
@@ -177,6 +175,8 @@ impl Selection {
 
     /// # Errors
     /// Where there are too many letters.
+    /// The batches of a piece that was read.
+    ///
     pub fn batches(
         &self,
         range: Range,
@@ -199,8 +199,6 @@ impl Selection {
     }
 }
 
-fn range(excerpts: &Excerpts, topics: &[String], offsets: &Offsets) -> Result<Range, SubjectFault> {
-    let Offsets { topic, partition, first, next } = offsets;
 /// Fails where an offset is named twice: its rows would be written under two lineages.
 fn apart(offsets: &[Offsets]) -> Result<(), SubjectFault> {
     for (index, one) in offsets.iter().enumerate() {
@@ -218,6 +216,8 @@ fn apart(offsets: &[Offsets]) -> Result<(), SubjectFault> {
 
     let wrong = |problem: String| SubjectFault::Unusable(format!("--offsets names {offsets}: {problem}"));
     if !topics.contains(topic) {
+fn range(excerpts: &Excerpts, topics: &[String], offsets: &Offsets) -> Result<Range, SubjectFault> {
+    let Offsets { topic, partition, first, next } = offsets;
         return Err(wrong(format!("the pipeline reads {}", topics.join(", "))));
     }
     let partitions = excerpts.partitions(topic).map_err(failed)?;
