@@ -30,7 +30,7 @@ pub use source::{Offsets, Selection};
 use crate::audit::Runs;
 use crate::config::{Mode, OnReject};
 use crate::kafka::Excerpts;
-use crate::pipeline::{Range, Transformed};
+use crate::pipeline::{Destination, Range, Transformed};
 use crate::rows::{Decoder, write_json};
 pub use crate::subject::{ColumnNames, Instead, SubjectFault};
 use crate::subject::{Purpose, Subject, blocking, count, failed, next_piece};
@@ -155,18 +155,35 @@ impl Pass<'_> {
         Ok(report)
     }
 
+    /// Routes to tables of the pipeline's that cannot be asked, and take a row twice where it is written twice.
+    fn untold(&self) -> BTreeMap<usize, &Destination> {
+        let routes = self.subject.prepared.destinations.iter().enumerate();
+        let is_untold = |(index, destination): &(usize, &Destination)| {
+            let replaces = matches!(destination.mode, Mode::Update(_) | Mode::Merge(_));
+            let asked = self.asked.iter().any(|table| table.routes.contains(index));
+            !replaces && !asked && !self.wanted.is_elsewhere(&destination.route)
+        };
+        routes.filter(is_untold).collect()
+    }
+
     async fn batch(&self, batch: Batch, report: &mut Report) -> Result<(), SubjectFault> {
         if batch.records.is_empty() {
             return Ok(());
         }
         let lineage = batch.lineage(&self.subject.bundle, self.wanted.again);
-        let Batch { range, records, before } = batch;
+        let Batch { range, records, before, refused } = batch;
         let transformed = self.subject.transform(range, records, lineage).await;
         let mut transformed = transformed.map_err(failed)?;
+        if self.wanted.write {
+            write::fits(self.subject, self.asked, &transformed)?;
+        }
         let all_gone = matches!(self.wanted.selection, Selection::Offsets(_));
-        let there = there::take_out(self.subject, self.asked, &mut transformed, all_gone).await?;
+        let untold = self.untold().into_keys().collect();
+        let doubts = there::in_doubt(self.subject, &untold, &transformed, &refused)?;
+        let mut there = there::take_out(self.subject, self.asked, &mut transformed, all_gone).await?;
+        there.doubts = doubts;
         if self.write {
-            if let Some(offset) = there.conflicts.first() {
+            if let Some(offset) = there.conflicts.first().or(there.doubts.first()) {
                 let range = &transformed.batch.range;
                 return Err(failed(format!(
                     "{range}: some rows of offset {offset} have come meanwhile; nothing more was written"
@@ -174,9 +191,6 @@ impl Pass<'_> {
             }
             write::write(self.subject, self.asked, &mut transformed).await?;
             self.verify(&transformed).await?;
-        if self.wanted.write {
-            write::fits(self.subject, self.asked, &transformed)?;
-        }
         }
         self.tell(&transformed, &there, &before, report);
         Ok(())
@@ -228,6 +242,9 @@ impl Pass<'_> {
             let fate = if there.conflicts.contains(offset) {
                 report.conflicts += 1;
                 Fate::Conflict
+            } else if there.doubts.contains(offset) {
+                report.conflicts += 1;
+                Fate::Doubt
             } else if refused.contains(&index) {
                 continue;
             } else if there.open.contains(offset) {
@@ -242,9 +259,25 @@ impl Pass<'_> {
             };
             report.offsets.add(fate, (topic, *partition), *offset, 1);
         }
+        if !there.doubts.is_empty() {
+            self.tell_doubts(report);
+        }
         let wanted = self.wanted.samples.saturating_sub(report.samples.len());
         for index in (0..records.len()).take(wanted) {
             report.samples.push(self.sample(transformed, index, before));
+        }
+    }
+
+    /// Says once of each table how its rows go where they can be told apart.
+    fn tell_doubts(&self, report: &mut Report) {
+        for Destination { target, route, .. } in self.untold().into_values() {
+            let note = format!(
+                "{target} does not tell which rows it has, and may have those of records of which another table refused the rows; \
+                 --into {route}=SINK:TABLE writes that route's rows elsewhere"
+            );
+            if !report.notes.contains(&note) {
+                report.notes.push(note);
+            }
         }
     }
 

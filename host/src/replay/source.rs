@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::audit::Place;
 use crate::kafka::{Excerpts, Most, TopicPartition};
 use crate::letters::{Origin, own_headers};
-use crate::pipeline::{Bundle, Lineage, Range, RecordRef, Records};
+use crate::pipeline::{Bundle, Lineage, Range, RecordRef, Records, Stage};
 use crate::subject::{SubjectFault, failed, offsets_of};
 
 /// What is replayed.
@@ -71,6 +71,8 @@ pub struct Batch {
     pub records: Records,
     /// Why they were rejected before, by offset.
     pub before: BTreeMap<i64, String>,
+    /// Those of which a table refused rows, so that others may have theirs.
+    pub refused: BTreeSet<i64>,
 }
 
 impl Batch {
@@ -173,10 +175,10 @@ impl Selection {
         Ok(ahead)
     }
 
-    /// # Errors
-    /// Where there are too many letters.
     /// The batches of a piece that was read.
     ///
+    /// # Errors
+    /// Where there are too many letters.
     pub fn batches(
         &self,
         range: Range,
@@ -185,7 +187,7 @@ impl Selection {
         seen: &mut Seen,
     ) -> Result<Vec<Batch>, SubjectFault> {
         match self {
-            Self::Offsets(_) => Ok(vec![Batch { range, records, before: BTreeMap::new() }]),
+            Self::Offsets(_) => Ok(vec![Batch { range, records, before: BTreeMap::new(), refused: BTreeSet::new() }]),
             Self::DeadLetters { .. } => {
                 let batches = origins(&records, topics, seen);
                 match seen.count > MOST_LETTERS {
@@ -214,10 +216,10 @@ fn apart(offsets: &[Offsets]) -> Result<(), SubjectFault> {
     Ok(())
 }
 
-    let wrong = |problem: String| SubjectFault::Unusable(format!("--offsets names {offsets}: {problem}"));
-    if !topics.contains(topic) {
 fn range(excerpts: &Excerpts, topics: &[String], offsets: &Offsets) -> Result<Range, SubjectFault> {
     let Offsets { topic, partition, first, next } = offsets;
+    let wrong = |problem: String| SubjectFault::Unusable(format!("--offsets names {offsets}: {problem}"));
+    if !topics.contains(topic) {
         return Err(wrong(format!("the pipeline reads {}", topics.join(", "))));
     }
     let partitions = excerpts.partitions(topic).map_err(failed)?;
@@ -257,7 +259,7 @@ fn origins(letters: &Records, topics: &[String], seen: &mut Seen) -> Vec<Batch> 
 fn batch(letters: &Records, partition: TopicPartition, origins: BTreeMap<i64, (usize, Origin)>) -> Option<Batch> {
     let TopicPartition { topic, partition } = partition;
     let (first, next) = (*origins.first_key_value()?.0, origins.last_key_value()?.0 + 1);
-    let (mut records, mut before) = (Records::default(), BTreeMap::new());
+    let (mut records, mut before, mut refused) = (Records::default(), BTreeMap::new(), BTreeSet::new());
     for (offset, (index, origin)) in origins {
         records.push(RecordRef {
             offset,
@@ -268,9 +270,12 @@ fn batch(letters: &Records, partition: TopicPartition, origins: BTreeMap<i64, (u
         for (name, value) in own_headers(letters, index) {
             records.push_header(name, value);
         }
+        if [Stage::Encode, Stage::Sink].iter().any(|stage| stage.name() == origin.stage) {
+            refused.insert(offset);
+        }
         before.insert(offset, format!("{}: {}", origin.stage, origin.reason));
     }
-    Some(Batch { range: Range { topic: Arc::clone(&topic), partition, first, next }, records, before })
+    Some(Batch { range: Range { topic: Arc::clone(&topic), partition, first, next }, records, before, refused })
 }
 
 #[cfg(test)]
