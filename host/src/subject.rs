@@ -105,6 +105,7 @@ impl Subject {
         let found = discover(&settings.plugins)
             .map_err(|fault| unusable(format!("read the folder of plugins {}: {fault}", settings.plugins.display())))?;
         let (name, file) = find(&found, wanted)?;
+        elsewhere(&name, &file, instead)?;
         let kafka = KafkaSettings::new(settings.kafka.clone()).map_err(|fault| unusable(fault.to_string()))?;
         let engine = Engine::new(EngineSettings::default()).map_err(|fault| SubjectFault::Failed(fault.to_string()))?;
         let shared = Shared::new(&settings, kafka, Arc::new(engine), CancellationToken::new());
@@ -258,6 +259,17 @@ fn find(found: &[(PipelineName, PathBuf)], wanted: &str) -> Result<(PipelineName
             let names: Vec<_> = several.iter().map(|(name, _)| name.to_string()).collect();
             Err(SubjectFault::Unusable(format!("\"{wanted}\" may be {}; name the tenant too", names.join(" or "))))
         }
+    }
+}
+
+/// Fails where a table that is to take the place of a pipeline's own is one of its own.
+fn elsewhere(name: &PipelineName, file: &Path, instead: &Instead) -> Result<(), SubjectFault> {
+    let own = PipelineSettings::draft(name, file).value.map(|settings| settings.routes).unwrap_or_default();
+    match instead.tables.iter().find(|(_, target)| own.values().any(|own| own == target)) {
+        None => Ok(()),
+        Some((route, target)) => Err(SubjectFault::Unusable(format!(
+            "--into names {route}={target}: the pipeline itself writes into {target}; name another table"
+        ))),
     }
 }
 

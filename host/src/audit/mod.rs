@@ -292,6 +292,7 @@ impl Audit {
                 records.written_and_rejected += u64::from(has_letter);
             } else if has_letter {
                 records.rejected += 1;
+                records.rejected_with_rows += u64::from(fates.found.contains(offset));
             } else if !refused {
                 records.dropped += 1;
             } else if letters.is_none() {

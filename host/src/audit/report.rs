@@ -64,6 +64,8 @@ pub struct RecordsReport {
     pub missing: u64,
     /// Of those that have all of their rows, those that are dead letters as well: they were mended and replayed, or were written twice.
     pub written_and_rejected: u64,
+    /// Of those that are dead letters, those with rows in a table: it had taken them when another refused its own.
+    pub rejected_with_rows: u64,
 }
 
 /// How a table was compared.

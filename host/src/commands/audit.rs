@@ -103,6 +103,10 @@ fn text(report: &Report) -> String {
     if records.written_and_rejected > 0 {
         let _ = writeln!(text, "          {} of those written are dead letters as well", records.written_and_rejected);
     }
+    if records.rejected_with_rows > 0 {
+        let _ =
+            writeln!(text, "          {} of those rejected have rows in a table as well", records.rejected_with_rows);
+    }
     text.push('\n');
     write_tables(&mut text, report);
     for table in &report.tables {

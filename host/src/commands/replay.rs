@@ -179,6 +179,7 @@ fn text(report: &Report, wanted: bool) -> String {
             Fate::Through => "would go through",
             Fate::There => "is there already",
             Fate::Conflict => "is there in part",
+            Fate::Doubt => "may be there in part",
         };
         let _ = match run.first == run.last {
             true => writeln!(text, "{what}: {}/{} offset {}", run.topic, run.partition, run.first),
@@ -195,10 +196,13 @@ fn text(report: &Report, wanted: bool) -> String {
         (true, _) => writeln!(text, "what became rows is in the tables"),
         (false, 0) => writeln!(text, "nothing was written; --write writes"),
         (false, conflicts) if wanted => {
-            writeln!(text, "nothing was written: of {conflicts} records other rows than these are there")
+            writeln!(text, "nothing was written: of {conflicts} records other rows than these are there, or may be")
         }
         (false, conflicts) => {
-            writeln!(text, "nothing would be written: of {conflicts} records other rows than these are there")
+            writeln!(
+                text,
+                "nothing would be written: of {conflicts} records other rows than these are there, or may be"
+            )
         }
     };
     text

@@ -122,7 +122,7 @@ impl Remedies {
             ),
             Remedy::Mend(first, next) => format!(
                 "another version in the plugin directory goes on from here by itself. `tidegate replay --config {config} {name} --offsets \
-                 {topic}/{number}:{first}-{next} --after-delete --plugin NEW.wasm` shows what it makes of these records, and writes nothing"
+                 {topic}/{number}:{first}-{next} --after-delete --plugin NEW.wasm` shows what it makes of these records; it writes nothing, since the group has not completed them"
             ),
             Remedy::Again => {
                 format!("`{}` begins the partition again where the group's offset is", self.away_for(&self.rest()))

@@ -7,11 +7,13 @@
 //!
 //! ```text
 //! source.rs   what is replayed, in batches
+//! allowed.rs  what would double rows without anybody noticing
 //! there.rs    which rows are there already
 //! write.rs    the others, into the tables
 //! report.rs   what that comes to
 //! ```
 
+mod allowed;
 mod report;
 mod source;
 mod there;
@@ -25,13 +27,14 @@ use std::time::Duration;
 pub use report::{Fate, Report, RouteReport, Sample};
 pub use source::{Offsets, Selection};
 
-use crate::audit::{Place, Runs};
-use crate::config::{Guarantee, Mode, OnReject, Target};
+use crate::audit::Runs;
+use crate::config::{Mode, OnReject};
 use crate::kafka::Excerpts;
-use crate::pipeline::{Range, Transformed};
+use crate::pipeline::{Destination, Range, Transformed};
 use crate::rows::{Decoder, write_json};
 pub use crate::subject::{ColumnNames, Instead, SubjectFault};
 use crate::subject::{Purpose, Subject, blocking, count, failed, next_piece};
+use allowed::{allowed, completed, pinned, unasked};
 use source::{Batch, PIECE, Seen};
 use there::{Asked, There};
 
@@ -58,6 +61,13 @@ pub struct Wanted {
     pub listed: usize,
 }
 
+impl Wanted {
+    /// Whether a route's rows go to another table than the pipeline's.
+    fn is_elsewhere(&self, route: &str) -> bool {
+        self.instead.tables.iter().any(|(other, _)| other == route)
+    }
+}
+
 /// Replays: looks first, and writes where that is wanted and nothing speaks against it.
 ///
 /// # Errors
@@ -77,22 +87,25 @@ async fn look_and_write(subject: &Arc<Subject>, wanted: &Wanted) -> Result<Repor
     allowed(subject, wanted, &asked)?;
     let (shared, timeout) = (subject.clone(), wanted.timeout);
     let selection = wanted.selection.clone();
-    let (excerpts, ranges) = blocking(move || {
+    let (excerpts, ranges, ahead) = blocking(move || {
         let excerpts = Excerpts::new(&shared.shared.kafka, &shared.settings().group, timeout).map_err(failed)?;
         let letters = match &shared.settings().on_reject {
             OnReject::DeadLetter(topic) => Some(topic.as_str()),
             OnReject::Stop | OnReject::Drop => None,
         };
         let ranges = selection.ranges(&excerpts, &shared.settings().topics, letters)?;
-        Ok((Arc::new(excerpts), ranges))
+        let ahead = selection.ahead(&excerpts)?;
+        Ok((Arc::new(excerpts), ranges, ahead))
     })
     .await?;
     pinned(subject, wanted, &asked, &ranges)?;
+    let ahead = completed(subject, wanted, ahead)?;
     let pass = |write| Pass { subject, wanted, asked: &asked, excerpts: &excerpts, write };
     let mut report = pass(false).run(&ranges).await?;
     if wanted.write && report.conflicts == 0 {
         report = pass(true).run(&ranges).await?;
     }
+    report.notes.extend(ahead);
     // Its threads are joined where waiting is allowed.
     let _ = tokio::task::spawn_blocking(move || drop(excerpts)).await;
     Ok(report)
@@ -111,62 +124,6 @@ fn asked(subject: &Subject, wanted: &Wanted) -> Result<Vec<Asked>, SubjectFault>
         }
     }
     Ok(asked)
-}
-
-/// Fails where writing could double rows without anybody noticing.
-fn allowed(subject: &Subject, wanted: &Wanted, asked: &[Asked]) -> Result<(), SubjectFault> {
-    let unusable = |problem: String| Err(SubjectFault::Unusable(problem));
-    let destinations = &subject.prepared.destinations;
-    let unasked = unasked(subject, asked);
-    match &wanted.selection {
-        Selection::Offsets(_) if !wanted.after_delete => {
-            let elsewhere = |route: &str| wanted.instead.tables.iter().any(|(other, _)| other == route);
-            if let Some(destination) = destinations.iter().find(|destination| !elsewhere(&destination.route)) {
-                return unusable(format!(
-                    "rows of these offsets may still be in {target}; --into {route}=SINK:TABLE writes them elsewhere, \
-                     --after-delete says that they were deleted",
-                    target = destination.target,
-                    route = destination.route
-                ));
-            }
-        }
-        Selection::DeadLetters { to: None | Some(Place::Time(_)), .. } if wanted.write => {
-            if let Some(target) = unasked {
-                return unusable(format!(
-                    "{target} does not tell which rows it has, so that a letter that comes meanwhile would make it another replay; \
-                     --to OFFSET says where to end"
-                ));
-            }
-        }
-        Selection::Offsets(_) | Selection::DeadLetters { .. } => {}
-    }
-    match unasked {
-        Some(target) if wanted.write && subject.prepared.guarantee == Guarantee::AtLeastOnce => unusable(format!(
-            "{target} does not tell which rows it has, and the pipeline promises \"at-least-once\": the same replay would write its rows twice; \
-             let the plugin write `_partition` and `_offset`"
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// A table that does not tell which rows it has.
-fn unasked<'s>(subject: &'s Subject, asked: &[Asked]) -> Option<&'s Target> {
-    let mut targets = subject.prepared.destinations.iter().map(|destination| &destination.target);
-    targets.find(|target| asked.iter().all(|table| table.target != **target))
-}
-
-/// Fails where an end was named that letters have yet to reach, though only what is replayed tells one replay from another.
-fn pinned(subject: &Subject, wanted: &Wanted, asked: &[Asked], ranges: &[Range]) -> Result<(), SubjectFault> {
-    let Selection::DeadLetters { to: Some(Place::Offset(to)), .. } = &wanted.selection else { return Ok(()) };
-    let (Some(target), true) = (unasked(subject, asked), wanted.write) else { return Ok(()) };
-    match ranges.iter().find(|range| range.next < *to) {
-        None => Ok(()),
-        Some(range) => Err(SubjectFault::Unusable(format!(
-            "--to is {to}, but {}/{} ends at {}: {target} does not tell which rows it has, so that a letter that comes meanwhile would make \
-             it another replay",
-            range.topic, range.partition, range.next
-        ))),
-    }
 }
 
 /// One time through all that is replayed.
@@ -198,41 +155,72 @@ impl Pass<'_> {
         Ok(report)
     }
 
+    /// Routes to tables of the pipeline's that cannot be asked, and take a row twice where it is written twice.
+    fn untold(&self) -> BTreeMap<usize, &Destination> {
+        let routes = self.subject.prepared.destinations.iter().enumerate();
+        let is_untold = |(index, destination): &(usize, &Destination)| {
+            let replaces = matches!(destination.mode, Mode::Update(_) | Mode::Merge(_));
+            let asked = self.asked.iter().any(|table| table.routes.contains(index));
+            !replaces && !asked && !self.wanted.is_elsewhere(&destination.route)
+        };
+        routes.filter(is_untold).collect()
+    }
+
     async fn batch(&self, batch: Batch, report: &mut Report) -> Result<(), SubjectFault> {
         if batch.records.is_empty() {
             return Ok(());
         }
         let lineage = batch.lineage(&self.subject.bundle, self.wanted.again);
-        let Batch { range, records, before } = batch;
+        let Batch { range, records, before, refused } = batch;
         let transformed = self.subject.transform(range, records, lineage).await;
         let mut transformed = transformed.map_err(failed)?;
+        if self.wanted.write {
+            write::fits(self.subject, self.asked, &transformed)?;
+        }
         let all_gone = matches!(self.wanted.selection, Selection::Offsets(_));
-        let there = there::take_out(self.subject, self.asked, &mut transformed, all_gone).await?;
+        let untold = self.untold().into_keys().collect();
+        let doubts = there::in_doubt(self.subject, &untold, &transformed, &refused)?;
+        let mut there = there::take_out(self.subject, self.asked, &mut transformed, all_gone).await?;
+        there.doubts = doubts;
         if self.write {
-            if let Some(offset) = there.conflicts.first() {
+            if let Some(offset) = there.conflicts.first().or(there.doubts.first()) {
                 let range = &transformed.batch.range;
                 return Err(failed(format!(
                     "{range}: some rows of offset {offset} have come meanwhile; nothing more was written"
                 )));
             }
-            write::write(self.subject, &mut transformed).await?;
+            write::write(self.subject, self.asked, &mut transformed).await?;
             self.verify(&transformed).await?;
         }
         self.tell(&transformed, &there, &before, report);
         Ok(())
     }
 
-    /// A token that was spent before its rows were deleted swallows them, and the table says that it took them.
+    /// A token that was spent before its rows were deleted swallows them, and the table says that it took them. What has no token is there
+    /// twice where a try has landed after all, or where somebody else writes it too.
     async fn verify(&self, transformed: &Transformed) -> Result<(), SubjectFault> {
-        let lacking = there::lacking(self.subject, self.asked, transformed).await?;
-        match lacking.first() {
-            None => Ok(()),
-            Some((target, offset)) => Err(failed(format!(
-                "{target} has taken the rows of {} records of {} and does not have them; the first is offset {offset}. It may have had them from the \
-                 same replay before they were deleted: --again {} replays them as something else",
+        let not_once = there::not_once(self.subject, self.asked, transformed).await?;
+        let (lacking, doubled): (Vec<_>, Vec<_>) = not_once.iter().partition(|(_, _, record)| record.missing > 0);
+        let range = &transformed.batch.range;
+        if let Some((target, offset, _)) = lacking.first() {
+            return Err(failed(format!(
+                "{target} has taken the rows of {} records of {range} and does not have them; the first is offset {offset}. It may have had them from the \
+                 same replay before they were deleted, or have refused them then: --again {} replays them as something else{}",
                 lacking.len(),
-                transformed.batch.range,
-                self.wanted.again + 1
+                self.wanted.again + 1,
+                match unasked(self.subject, self.asked) {
+                    Some(untold) =>
+                        format!("; {untold}, which does not tell which rows it has, would have its rows twice then"),
+                    None => String::new(),
+                }
+            )));
+        }
+        match doubled.first() {
+            None => Ok(()),
+            Some((target, offset, _)) => Err(failed(format!(
+                "{target} has rows of {} records of {range} more than once; the first is offset {offset}. Either an insert that nobody had heard the end \
+                 of came late, or somebody else writes these rows too; `tidegate audit` names all that are there twice",
+                doubled.len()
             ))),
         }
     }
@@ -254,6 +242,9 @@ impl Pass<'_> {
             let fate = if there.conflicts.contains(offset) {
                 report.conflicts += 1;
                 Fate::Conflict
+            } else if there.doubts.contains(offset) {
+                report.conflicts += 1;
+                Fate::Doubt
             } else if refused.contains(&index) {
                 continue;
             } else if there.open.contains(offset) {
@@ -268,9 +259,25 @@ impl Pass<'_> {
             };
             report.offsets.add(fate, (topic, *partition), *offset, 1);
         }
+        if !there.doubts.is_empty() {
+            self.tell_doubts(report);
+        }
         let wanted = self.wanted.samples.saturating_sub(report.samples.len());
         for index in (0..records.len()).take(wanted) {
             report.samples.push(self.sample(transformed, index, before));
+        }
+    }
+
+    /// Says once of each table how its rows go where they can be told apart.
+    fn tell_doubts(&self, report: &mut Report) {
+        for Destination { target, route, .. } in self.untold().into_values() {
+            let note = format!(
+                "{target} does not tell which rows it has, and may have those of records of which another table refused the rows; \
+                 --into {route}=SINK:TABLE writes that route's rows elsewhere"
+            );
+            if !report.notes.contains(&note) {
+                report.notes.push(note);
+            }
         }
     }
 

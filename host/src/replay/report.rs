@@ -16,6 +16,8 @@ pub enum Fate {
     There,
     /// Some of its rows are there, and others are not: somebody must look.
     Conflict,
+    /// Some of its rows may be there, in a table that does not tell.
+    Doubt,
 }
 
 /// What a replay would do, or has done.
@@ -41,7 +43,7 @@ pub struct Report {
     pub rejected: u64,
     /// Those of which the plugin makes nothing.
     pub dropped: u64,
-    /// Those of which some rows are there, and others are not.
+    /// Those of which some rows are there, or may be, and others are not.
     pub conflicts: u64,
     /// Further letters of the same records.
     pub doubled_letters: u64,

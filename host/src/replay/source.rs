@@ -2,13 +2,14 @@
 //! nothing but what is replayed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::audit::Place;
 use crate::kafka::{Excerpts, Most, TopicPartition};
 use crate::letters::{Origin, own_headers};
-use crate::pipeline::{Bundle, Lineage, Range, RecordRef, Records};
+use crate::pipeline::{Bundle, Lineage, Range, RecordRef, Records, Stage};
 use crate::subject::{SubjectFault, failed, offsets_of};
 
 /// What is replayed.
@@ -55,6 +56,13 @@ impl FromStr for Offsets {
     }
 }
 
+impl fmt::Display for Offsets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { topic, partition, first, next } = self;
+        write!(f, "{topic}/{partition}:{first}-{next}")
+    }
+}
+
 /// What is processed at once.
 pub struct Batch {
     /// Its boundaries; not all that lies between them is part of it.
@@ -63,6 +71,8 @@ pub struct Batch {
     pub records: Records,
     /// Why they were rejected before, by offset.
     pub before: BTreeMap<i64, String>,
+    /// Those of which a table refused rows, so that others may have theirs.
+    pub refused: BTreeSet<i64>,
 }
 
 impl Batch {
@@ -109,7 +119,10 @@ impl Selection {
         letters: Option<&str>,
     ) -> Result<Vec<Range>, SubjectFault> {
         match self {
-            Self::Offsets(offsets) => offsets.iter().map(|offsets| range(excerpts, topics, offsets)).collect(),
+            Self::Offsets(offsets) => {
+                apart(offsets)?;
+                offsets.iter().map(|offsets| range(excerpts, topics, offsets)).collect()
+            }
             Self::DeadLetters { from, to } => {
                 let topic = letters.ok_or_else(|| {
                     SubjectFault::Unusable(
@@ -139,6 +152,29 @@ impl Selection {
         }
     }
 
+    /// Why the pipeline has still to write some of what is replayed, where it has: its group has not completed it. Blocks.
+    ///
+    /// # Errors
+    /// Where the broker does not say.
+    pub fn ahead(&self, excerpts: &Excerpts) -> Result<Vec<String>, SubjectFault> {
+        let Self::Offsets(offsets) = self else { return Ok(Vec::new()) };
+        let mut ahead = Vec::new();
+        for offsets in offsets {
+            let partition = TopicPartition { topic: offsets.topic.as_str().into(), partition: offsets.partition };
+            let committed = excerpts.committed(std::slice::from_ref(&partition)).map_err(failed)?;
+            let done = match committed.get(&partition) {
+                Some(done) if offsets.next <= *done => continue,
+                Some(done) => format!("the offsets before {done}"),
+                None => "none of its offsets".to_owned(),
+            };
+            ahead.push(format!(
+                "--offsets names {offsets}: the group has completed {done}, and what lies behind the pipeline itself writes; \
+                 name an earlier end, or write elsewhere by --into ROUTE=SINK:TABLE"
+            ));
+        }
+        Ok(ahead)
+    }
+
     /// The batches of a piece that was read.
     ///
     /// # Errors
@@ -151,7 +187,7 @@ impl Selection {
         seen: &mut Seen,
     ) -> Result<Vec<Batch>, SubjectFault> {
         match self {
-            Self::Offsets(_) => Ok(vec![Batch { range, records, before: BTreeMap::new() }]),
+            Self::Offsets(_) => Ok(vec![Batch { range, records, before: BTreeMap::new(), refused: BTreeSet::new() }]),
             Self::DeadLetters { .. } => {
                 let batches = origins(&records, topics, seen);
                 match seen.count > MOST_LETTERS {
@@ -165,11 +201,24 @@ impl Selection {
     }
 }
 
+/// Fails where an offset is named twice: its rows would be written under two lineages.
+fn apart(offsets: &[Offsets]) -> Result<(), SubjectFault> {
+    for (index, one) in offsets.iter().enumerate() {
+        for other in offsets.iter().take(index) {
+            let (first, next) = (one.first.max(other.first), one.next.min(other.next));
+            if (&one.topic, one.partition) == (&other.topic, other.partition) && first < next {
+                return Err(SubjectFault::Unusable(format!(
+                    "--offsets names {other} and {one}, which have the offsets {first}-{next} in common; name each offset once"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
 fn range(excerpts: &Excerpts, topics: &[String], offsets: &Offsets) -> Result<Range, SubjectFault> {
     let Offsets { topic, partition, first, next } = offsets;
-    let wrong = |problem: String| {
-        SubjectFault::Unusable(format!("--offsets names {topic}/{partition}:{first}-{next}: {problem}"))
-    };
+    let wrong = |problem: String| SubjectFault::Unusable(format!("--offsets names {offsets}: {problem}"));
     if !topics.contains(topic) {
         return Err(wrong(format!("the pipeline reads {}", topics.join(", "))));
     }
@@ -210,7 +259,7 @@ fn origins(letters: &Records, topics: &[String], seen: &mut Seen) -> Vec<Batch> 
 fn batch(letters: &Records, partition: TopicPartition, origins: BTreeMap<i64, (usize, Origin)>) -> Option<Batch> {
     let TopicPartition { topic, partition } = partition;
     let (first, next) = (*origins.first_key_value()?.0, origins.last_key_value()?.0 + 1);
-    let (mut records, mut before) = (Records::default(), BTreeMap::new());
+    let (mut records, mut before, mut refused) = (Records::default(), BTreeMap::new(), BTreeSet::new());
     for (offset, (index, origin)) in origins {
         records.push(RecordRef {
             offset,
@@ -221,9 +270,12 @@ fn batch(letters: &Records, partition: TopicPartition, origins: BTreeMap<i64, (u
         for (name, value) in own_headers(letters, index) {
             records.push_header(name, value);
         }
+        if [Stage::Encode, Stage::Sink].iter().any(|stage| stage.name() == origin.stage) {
+            refused.insert(offset);
+        }
         before.insert(offset, format!("{}: {}", origin.stage, origin.reason));
     }
-    Some(Batch { range: Range { topic: Arc::clone(&topic), partition, first, next }, records, before })
+    Some(Batch { range: Range { topic: Arc::clone(&topic), partition, first, next }, records, before, refused })
 }
 
 #[cfg(test)]

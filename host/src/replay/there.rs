@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::audit::compare::compare;
+use crate::audit::compare::{OfRecord, compare};
 use crate::audit::expected;
 use crate::config::Target;
 use crate::pipeline::{Range, Transformed};
@@ -16,6 +16,8 @@ pub struct There {
     pub rows: BTreeMap<usize, u64>,
     /// Records of which some rows are there and others are not.
     pub conflicts: BTreeSet<i64>,
+    /// Records of which some rows may be there, in tables that do not tell.
+    pub doubts: BTreeSet<i64>,
     /// Records with rows that are there.
     pub records: BTreeSet<i64>,
     /// Records with rows that are not there, or of which nobody knows.
@@ -83,17 +85,48 @@ pub async fn take_out(
     Ok(there)
 }
 
-/// Which records lack rows in the tables that can be asked.
+/// Whether the rows of a route are in its table, or none of them is.
 ///
 /// # Errors
-/// Where a table does not answer.
-pub async fn lacking(
+/// Where the table does not answer, or has some.
+pub async fn has_landed(
     subject: &Subject,
     asked: &[Asked],
     transformed: &Transformed,
-) -> Result<Vec<(Target, i64)>, SubjectFault> {
+    route: usize,
+) -> Result<bool, SubjectFault> {
+    let Some(table) = asked.iter().find(|table| table.routes.contains(&route)) else { return Ok(false) };
+    let mut made = made(subject, table, transformed)?;
+    // Routes are written in their order, and several may share a table.
+    made.retain(|other, _| *other <= route);
+    let own: BTreeSet<i64> = made.values().flatten().flatten().map(|row| row.offset).collect();
+    let count = |rows: &[Option<Found>]| rows.iter().flatten().map(|row| row.rows).sum::<u64>();
+    let all: u64 = made.values().map(|rows| count(rows)).sum();
+    let lost = made.get(&route).map(|rows| count(rows)).unwrap_or_default();
+    let found = ask(subject, table, &transformed.batch.range, &own).await?;
+    let found: u64 = found.iter().filter(|row| own.contains(&row.offset)).map(|row| row.rows).sum();
+    match found {
+        found if found == all => Ok(true),
+        found if found + lost == all => Ok(false),
+        _ => Err(failed(format!(
+            "{}: no answer came to an insert of {}, and some of its rows are there and others are not; the same replay once more leaves out those \
+             that are there",
+            table.target, transformed.batch.range
+        ))),
+    }
+}
+
+/// Of which records the tables that can be asked do not have the rows once each, now that they are written.
+///
+/// # Errors
+/// Where a table does not answer.
+pub async fn not_once(
+    subject: &Subject,
+    asked: &[Asked],
+    transformed: &Transformed,
+) -> Result<Vec<(Target, i64, OfRecord)>, SubjectFault> {
     let own: BTreeSet<i64> = transformed.batch.records.offsets.iter().copied().collect();
-    let mut lacking = Vec::new();
+    let mut not_once = Vec::new();
     for table in asked {
         let made = made(subject, table, transformed)?;
         let expected: Vec<_> = made.values().flatten().flatten().copied().collect();
@@ -101,10 +134,37 @@ pub async fn lacking(
             continue;
         }
         let found = ask(subject, table, &transformed.batch.range, &own).await?;
-        let records = compare(&expected, &found).into_iter().filter(|(_, record)| record.missing > 0);
-        lacking.extend(records.map(|(offset, _)| (table.target.clone(), offset)));
+        let records = compare(&expected, &found).into_iter();
+        let wrong = records.filter(|(_, record)| record.missing + record.doubled > 0);
+        not_once.extend(wrong.map(|(offset, record)| (table.target.clone(), offset, record)));
     }
-    Ok(lacking)
+    Ok(not_once)
+}
+
+/// Records that some of these routes may have rows of already, though their tables cannot be asked: those that another table refused, and
+/// that make rows for several routes.
+///
+/// # Errors
+/// Where a row is not what its columns say.
+pub fn in_doubt(
+    subject: &Subject,
+    untold: &BTreeSet<usize>,
+    transformed: &Transformed,
+    refused: &BTreeSet<i64>,
+) -> Result<BTreeSet<i64>, SubjectFault> {
+    let mut routes: BTreeMap<i64, BTreeSet<usize>> = BTreeMap::new();
+    if untold.is_empty() || refused.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    for route in 0..transformed.routes.len() {
+        for row in made_by(subject, route, transformed, None)?.into_iter().flatten() {
+            routes.entry(row.offset).or_default().insert(route);
+        }
+    }
+    let doubtful = |(offset, routes): &(i64, BTreeSet<usize>)| {
+        refused.contains(offset) && routes.len() > 1 && !routes.is_disjoint(untold)
+    };
+    Ok(routes.into_iter().filter(doubtful).map(|(offset, _)| offset).collect())
 }
 
 /// The rows that are to go to a table, by route.

@@ -4,4 +4,9 @@
 
 mod audit;
 mod audited;
+#[expect(dead_code, reason = "other tests have more done to requests")]
+#[path = "../exactly_once_clickhouse/front.rs"]
+mod front;
 mod replay;
+mod replay_doubts;
+mod replayed;

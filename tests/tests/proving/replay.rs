@@ -1,57 +1,14 @@
 //! A replay says what it would do and does nothing, does it when it is asked to, and does nothing when it is asked once more.
 
 use anyhow::{Context, ensure};
-use serde_json::Value;
 use tidegate_tests::harness::{
     Duplicates, Gateway, GatewayFile, NumbersTenant, Postgres, PostgresServer, SALES, Shop, Tenant, Version,
 };
 
 use super::audited::{Audited, with_postgres};
+use super::replayed::Replayed;
 
 const SHOP: Shop = Shop { count: 20_000, partitions: 2, malformed: 0.02 };
-
-/// What a replay said.
-struct Replayed {
-    code: Option<i32>,
-    text: String,
-}
-
-impl Replayed {
-    fn of(tenant: &Tenant, file: &GatewayFile, pipeline: &str, more: &[&str]) -> anyhow::Result<Self> {
-        let pipeline = format!("{}/{pipeline}", tenant.name);
-        let output = Gateway::command(tenant, file, &[&["replay", &pipeline], more].concat())?;
-        let text = String::from_utf8(output.stdout)? + &String::from_utf8(output.stderr)?;
-        print!("{text}");
-        Ok(Self { code: output.status.code(), text })
-    }
-
-    /// Fails unless it ended well, and told these numbers.
-    fn report(
-        tenant: &Tenant,
-        file: &GatewayFile,
-        pipeline: &str,
-        more: &[&str],
-        numbers: &[(&str, usize)],
-    ) -> anyhow::Result<Value> {
-        let replayed = Self::of(tenant, file, pipeline, &[more, &["--format", "json"]].concat())?;
-        ensure!(replayed.code == Some(0), "it ended with {:?}: {}", replayed.code, replayed.text);
-        let report: Value = serde_json::from_str(&replayed.text).context("read the report")?;
-        for (key, right) in numbers {
-            ensure!(report[key] == *right as u64, "{key} is {}, not {right}", report[key]);
-        }
-        Ok(report)
-    }
-
-    fn says(&self, code: i32, part: &str) -> anyhow::Result<()> {
-        ensure!(
-            self.code == Some(code) && self.text.contains(part),
-            "{:?}, without `{part}`: {}",
-            self.code,
-            self.text
-        );
-        Ok(())
-    }
-}
 
 fn run(tenant: &Tenant, file: &GatewayFile) -> anyhow::Result<()> {
     let end = Gateway::run_until_caught_up(tenant, file)?;
@@ -153,6 +110,7 @@ fn another_plugin_and_pipeline_file_are_tried_on_letters_without_being_deployed(
     Replayed::of(tenant, &file, "numbers", &written)?.says(64, "--to OFFSET says where to end")?;
     let ends = tenant.kafka.ends(&format!("{}.dead", numbers.topic))?;
     let (end, beyond) = (ends[0].to_string(), (ends[0] + 1).to_string());
+    let written = [&written[..], &["--from", "0"]].concat();
     Replayed::of(tenant, &file, "numbers", &[&written[..], &["--to", &beyond]].concat())?.says(64, "ends at")?;
     let written = [&written[..], &["--to", &end]].concat();
     for _ in 0..2 {
