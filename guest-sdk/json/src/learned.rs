@@ -3,7 +3,7 @@
 //! Records of a stream mostly have the same keys in the same order, written in the same way. So for every key the literal is
 //! kept that followed its value last, such as `,"price":`, with the field that it led to. Where the next text has it in the
 //! same place, three comparisons replace the reading of the key and the search for its field. Where it has not, the key is
-//! read and looked up as ever.
+//! read and looked up as ever. A key that is written with white space counts as another one.
 
 use std::ops::Range;
 
@@ -60,6 +60,10 @@ struct Key {
     /// With both quotes.
     literal: Literal,
     field: u16,
+    /// Its slot where no space stands around its colon.
+    tight: Slot,
+    /// Its slots where one space does, and more; `Slot::UNKNOWN` until it is seen so. Kept in the tight slot's key.
+    spaced: [Slot; 2],
 }
 
 /// The keys of one struct.
@@ -161,7 +165,7 @@ impl Learned {
         let slot = match u8::try_from(self.keys.len()) {
             Ok(free) if free < Slot::UNKNOWN.0 => {
                 // A bracket has no key, but its step has a number.
-                self.keys.push(Key { literal: Literal::NEVER, field: 0 });
+                self.keys.push(Key::new(Literal::NEVER, 0, Slot(free)));
                 Slot(free)
             }
             _ => Slot::UNKNOWN,
@@ -171,21 +175,52 @@ impl Learned {
         Start { shape: self.shapes.len() - 1, slot }
     }
 
-    /// The key that mostly follows `slot`, where it stands in quotes at `at`: its slot, its field, and the place behind it.
+    /// The key that mostly follows `slot`, where it stands in quotes at `at`: its tight slot, its field, and the place behind it.
     #[inline(always)]
     pub fn expected(&self, slot: Slot, source: Source<'_>, at: usize) -> Option<(Slot, u16, usize)> {
         let next = self.steps.get(usize::from(slot.0))?.next;
         let key = self.keys.get(usize::from(next.0))?;
-        source.has(at, &key.literal).then(|| (next, key.field, at + key.literal.length()))
+        source.has(at, &key.literal).then(|| (key.tight, key.field, at + key.literal.length()))
     }
 
-    /// The key behind `from` was the one that mostly follows, but it was written in another way, as `range` of the source.
+    /// The slot of the key of the tight slot `tight` where so much space stands around its colon. A key has a slot for each way to
+    /// write it: a record is mostly written in one way from its beginning to its end, so what follows is foreseen in the way of the
+    /// key before.
     #[inline(always)]
-    pub fn rewritten(&mut self, from: Slot, source: Source<'_>, range: Range<usize>) {
+    pub fn written(&mut self, tight: Slot, space: usize) -> Slot {
+        if space == 0 { tight } else { self.spaced(tight, usize::from(space > 1)) }
+    }
+
+    #[inline(never)]
+    fn spaced(&mut self, tight: Slot, way: usize) -> Slot {
+        let known = self.keys.get(usize::from(tight.0)).and_then(|key| key.spaced.get(way));
+        match known {
+            Some(&slot) if slot != Slot::UNKNOWN => slot,
+            _ => self.add_spaced(tight, way),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn add_spaced(&mut self, tight: Slot, way: usize) -> Slot {
+        let free = u8::try_from(self.keys.len()).map_or(Slot::UNKNOWN, Slot);
+        let Some(key) = self.keys.get_mut(usize::from(tight.0)).filter(|_| free != Slot::UNKNOWN) else { return tight };
+        if let Some(slot) = key.spaced.get_mut(way) {
+            *slot = free;
+        }
+        let key = *key;
+        self.keys.push(key);
+        free
+    }
+
+    /// The key behind `from` was the one that mostly follows, but it was written in another way, as `range` of the source; `next` is
+    /// its slot in this way.
+    #[inline(always)]
+    pub fn rewritten(&mut self, from: Slot, source: Source<'_>, range: Range<usize>, next: Slot) {
         let Some(step) = self.steps.get_mut(usize::from(from.0)) else { return };
         step.surprises = step.surprises.saturating_add(1);
         if step.surprises >= PATIENCE {
-            step.learn(source, range, (step.next, step.field));
+            step.learn(source, range, (next, step.field));
         }
     }
 
@@ -232,7 +267,7 @@ impl Learned {
         let slot = Slot(u8::try_from(self.keys.len()).ok()?);
         *shape.buckets.get_mut(bucket)? = slot;
         let behind = at + literal.length();
-        self.keys.push(Key { literal, field });
+        self.keys.push(Key::new(literal, field, slot));
         Some((slot, field, behind))
     }
 
@@ -253,7 +288,7 @@ impl Learned {
         if step.next != Slot::UNKNOWN {
             shape.credit -= 1;
             if shape.credit < 0 {
-                shape.give_up(&mut self.steps);
+                shape.give_up(&mut self.steps, &self.keys);
                 return;
             }
         }
@@ -268,11 +303,20 @@ impl Shape {
     /// Most keys came as a surprise.
     #[cold]
     #[inline(never)]
-    fn give_up(&mut self, steps: &mut [Step; STEPS]) {
+    fn give_up(&mut self, steps: &mut [Step; STEPS], keys: &[Key]) {
         self.credit = -PAUSE * (1 + self.fields / FIELDS_A_SURPRISE);
-        for slot in self.buckets.iter().chain([&self.start]) {
-            steps.get_mut(usize::from(slot.0)).into_iter().for_each(|step| *step = Step::NONE);
+        for tight in self.buckets.iter().chain([&self.start]) {
+            let spaced = keys.get(usize::from(tight.0)).into_iter().flat_map(|key| &key.spaced);
+            for slot in spaced.chain([tight]) {
+                steps.get_mut(usize::from(slot.0)).into_iter().for_each(|step| *step = Step::NONE);
+            }
         }
+    }
+}
+
+impl Key {
+    fn new(literal: Literal, field: u16, tight: Slot) -> Self {
+        Self { literal, field, tight, spaced: [Slot::UNKNOWN; 2] }
     }
 }
 
@@ -380,7 +424,7 @@ mod tests {
         assert_eq!(learned.expected(a.0, Source::new(&spaced), 0), None);
         for _ in 0..PATIENCE {
             assert_eq!(foresees(&mut learned, slot, "\"a\" : "), None);
-            learned.rewritten(slot, Source::new(std::str::from_utf8(b"\"a\" : ").unwrap()), 0..b"\"a\" : ".len());
+            learned.rewritten(slot, Source::new("\"a\" : "), 0.."\"a\" : ".len(), a.0);
         }
         assert_eq!(foresees(&mut learned, slot, "\"a\" : "), Some(0));
     }
@@ -391,6 +435,9 @@ mod tests {
         let Start { shape, slot } = learned.start(resolve);
         let [a, b] = ["a", "b"].map(|key| find(&mut learned, shape, key).unwrap());
         surprised(&mut learned, shape, slot, b"\"a\":", a);
+        let spaced = learned.written(a.0, 1);
+        surprised(&mut learned, shape, spaced, b", \"b\": ", b);
+        assert_eq!(foresees(&mut learned, spaced, ", \"b\": "), Some(1));
         let objects = (0..1_000).take_while(|_| {
             for _ in 0..4 {
                 surprised(&mut learned, shape, slot, b"\"b\":", b);
@@ -400,6 +447,7 @@ mod tests {
         let objects = objects.count();
         assert!((10..100).contains(&objects), "{objects}");
         assert_eq!(foresees(&mut learned, slot, "\"b\":"), None);
+        assert_eq!(foresees(&mut learned, spaced, ", \"b\": "), None);
         let pause = (0..10_000).take_while(|_| learned.start(resolve).shape != shape).count();
         assert!((4_000..4_200).contains(&pause), "{pause}");
         // Two surprises an object are what two fields earn, once they have earned some.
@@ -459,5 +507,42 @@ mod tests {
             find(&mut learned, shape, &format!("key {number}"));
         }
         assert!(learned.keys.len() <= 1 + MOST_IGNORED, "{}", learned.keys.len());
+    }
+
+    #[test]
+    fn a_key_has_a_slot_for_each_way_to_write_it() {
+        let mut learned = Learned::new();
+        let shape = learned.start(resolve).shape;
+        let [a, b] = ["a", "b"].map(|key| find(&mut learned, shape, key).unwrap().0);
+        let [tight, one, more] = [0, 1, 2].map(|space| learned.written(a, space));
+        assert_eq!(tight, a);
+        assert!(tight != one && tight != more && one != more);
+        assert_eq!([0, 1, 2, 3].map(|space| learned.written(a, space)), [tight, one, more, more]);
+        surprised(&mut learned, shape, b, b", \"a\" : ", (more, 0));
+        let text = "\"a\":".to_owned() + &"1".repeat(Literal::LONGEST);
+        assert_eq!(learned.expected(b, Source::new(&text), 0), Some((tight, 0, 3)));
+        assert!(![tight, one, more].contains(&learned.written(b, 1)));
+        assert_eq!(find(&mut learned, shape, "a"), Some((tight, 0)));
+        assert_eq!(learned.written(Slot::UNKNOWN, 1), Slot::UNKNOWN);
+    }
+
+    #[test]
+    fn where_there_is_no_slot_left_a_key_keeps_the_one_it_has() {
+        let mut learned = Learned::new();
+        let resolves: [Resolve; 3] = [|_| Meaning::Field(0), |_| Meaning::Field(1), |_| Meaning::Field(2)];
+        let mut kept = 0;
+        for resolve in resolves {
+            let shape = learned.start(resolve).shape;
+            for number in 0..60 {
+                let Some((tight, _)) = find(&mut learned, shape, &format!("key {number}")) else { continue };
+                for space in [1, 2] {
+                    let slot = learned.written(tight, space);
+                    kept += usize::from(slot == tight);
+                    assert!(usize::from(slot.0) < learned.keys.len());
+                }
+            }
+        }
+        assert!(kept > 0);
+        assert_eq!(learned.keys.len(), usize::from(Slot::UNKNOWN.0));
     }
 }
