@@ -4,7 +4,6 @@ use serde::de::Visitor;
 
 use crate::error::Error;
 use crate::reader::Reader;
-use crate::source::Source;
 
 /// A string that was taken: borrowed where it has no escape.
 #[derive(Debug, Clone, Copy)]
@@ -161,21 +160,9 @@ impl<'de> Reader<'_, 'de> {
         Ok(())
     }
 
-    #[inline(never)]
-    fn skip_escaped(&mut self, mut end: usize) -> Result<(), Error> {
-        while let Some(behind) = behind_escape(self.source, end) {
-            end = self.source.plain_end(behind);
-        }
-        if self.source.byte(end) == b'"' {
-            self.at = end + 1;
-            return Ok(());
-        }
-        self.skip_doubtful(end)
-    }
-
     #[cold]
     #[inline(never)]
-    fn skip_doubtful(&mut self, mut end: usize) -> Result<(), Error> {
+    fn skip_escaped(&mut self, mut end: usize) -> Result<(), Error> {
         loop {
             self.at = end + 1;
             match self.source.byte(end) {
@@ -211,64 +198,6 @@ impl<'de> Reader<'_, 'de> {
         match self.at >= self.source.text().len() {
             true => Error::expected("`\"`"),
             false => Error::syntax("a control character stands in a string"),
-        }
-    }
-}
-
-/// The place behind the escape that stands at `at`, if it is one; whatever it stands for.
-#[inline(always)]
-fn behind_escape(source: Source<'_>, at: usize) -> Option<usize> {
-    let eight = source.eight(at);
-    let (backslash, letter, digits) = (eight as u8, (eight >> 8) as u8, (eight >> 16) as u32);
-    let is_unicode = letter == b'u';
-    let is_right = match is_unicode {
-        true => are_hexadecimal(digits),
-        false => matches!(letter, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't'),
-    };
-    (backslash == b'\\' && is_right).then(|| at + if is_unicode { 6 } else { 2 })
-}
-
-/// Whether all four bytes are hexadecimal digits.
-#[inline(always)]
-fn are_hexadecimal(four: u32) -> bool {
-    // The highest bit of every byte: is it at least the first of these, is it beyond the last. A carry out of a byte that is no
-    // ASCII spoils those behind it, but then the answer is no by that byte itself.
-    let digit = four.wrapping_add(0x5050_5050) & !four.wrapping_add(0x4646_4646);
-    let lower = four | 0x2020_2020;
-    let letter = lower.wrapping_add(0x1f1f_1f1f) & !lower.wrapping_add(0x1919_1919);
-    (digit | letter) & !four & 0x8080_8080 == 0x8080_8080
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn four_bytes_are_hexadecimal_where_each_is() {
-        for byte in 0..=u8::MAX {
-            for at in 0..4 {
-                for other in *b"09afAF" {
-                    let mut four = [other; 4];
-                    four[at] = byte;
-                    assert_eq!(are_hexadecimal(u32::from_le_bytes(four)), byte.is_ascii_hexdigit(), "{four:?}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn an_escape_is_passed_over_as_it_is_read() {
-        for letter in 0..=0x7f {
-            for behind in ["00e9\"", "00eg\"", "", "\""] {
-                let text = format!("\"\\{}{behind}\"", char::from(letter));
-                let is_one = match letter {
-                    b'u' => behind.starts_with("00e9"),
-                    _ => b"\"\\/bfnrt".contains(&letter),
-                };
-                let length = if letter == b'u' { 6 } else { 2 };
-                assert_eq!(behind_escape(Source::new(&text), 1), is_one.then_some(1 + length), "{text}");
-                assert_eq!(behind_escape(Source::new(&text), 0), None);
-            }
         }
     }
 }
