@@ -109,6 +109,16 @@ impl Gateway {
         Self::spawn(tenant, file, UNTIL_CAUGHT_UP)?.end()
     }
 
+    /// The same, and it has to end well.
+    ///
+    /// # Errors
+    /// As for [`Self::run_to_its_end`], and where it ends with another code than 0.
+    pub fn catch_up(tenant: &Tenant, file: &GatewayFile) -> anyhow::Result<()> {
+        let end = Self::run_until_caught_up(tenant, file)?;
+        ensure!(end.code == Some(0), "{end:?}");
+        Ok(())
+    }
+
     fn spawn(tenant: &Tenant, file: &GatewayFile, options: &'static [&'static str]) -> anyhow::Result<Self> {
         let path = tenant.folder().join("gateway.toml");
         std::fs::write(&path, file.text()).context("write gateway.toml")?;

@@ -4,6 +4,8 @@ use anyhow::{Context, ensure};
 use serde_json::Value;
 use tidegate_tests::harness::{Gateway, GatewayFile, Postgres, Tenant};
 
+use super::told::told;
+
 /// What an audit said.
 pub struct Audited {
     /// Its exit code.
@@ -26,11 +28,8 @@ impl Audited {
 
     /// What it says to a person, with the exit code.
     pub fn text(tenant: &Tenant, file: &GatewayFile, pipeline: &str, more: &[&str]) -> anyhow::Result<(i32, String)> {
-        let pipeline = format!("{}/{pipeline}", tenant.name);
-        let output = Gateway::command(tenant, file, &[&["audit", &pipeline], more].concat())?;
-        let text = String::from_utf8(output.stdout)? + &String::from_utf8(output.stderr)?;
-        print!("{text}");
-        Ok((output.status.code().context("it was ended")?, text))
+        let (code, text) = told(tenant, file, ("audit", pipeline), more)?;
+        Ok((code.context("it was ended")?, text))
     }
 
     /// A number of the report.

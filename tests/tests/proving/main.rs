@@ -10,3 +10,4 @@ mod front;
 mod replay;
 mod replay_doubts;
 mod replayed;
+mod told;

@@ -2,19 +2,13 @@
 
 use anyhow::{Context, ensure};
 use tidegate_tests::harness::{
-    Duplicates, Gateway, GatewayFile, NumbersTenant, Postgres, PostgresServer, SALES, Shop, Tenant, Version,
+    Duplicates, Gateway, NumbersTenant, Postgres, PostgresServer, SALES, Shop, Tenant, Version,
 };
 
 use super::audited::{Audited, with_postgres};
 use super::replayed::Replayed;
 
 const SHOP: Shop = Shop { count: 20_000, partitions: 2, malformed: 0.02 };
-
-fn run(tenant: &Tenant, file: &GatewayFile) -> anyhow::Result<()> {
-    let end = Gateway::run_until_caught_up(tenant, file)?;
-    ensure!(end.code == Some(0), "{end:?}");
-    Ok(())
-}
 
 /// Sales whose product is looked up in a table that lacks a column, for which they are rejected; and the same as they should be.
 #[test]
@@ -34,7 +28,7 @@ fn letters_of_a_bad_version_become_rows_by_the_mended_one_and_twice_is_once() ->
     std::fs::write(&products, format!("{bad}\n{lines}"))?;
     SHOP.write_sales(&tenant, &topic)?;
     let file = tenant.gateway_file();
-    run(&tenant, &file)?;
+    Gateway::catch_up(&tenant, &file)?;
     let expected = SHOP.expected_sales()?;
     let rows: usize = expected.rows.values().map(Vec::len).sum();
     let before = tenant.count("sales")? as usize;
@@ -88,7 +82,7 @@ fn another_plugin_and_pipeline_file_are_tried_on_letters_without_being_deployed(
         .collect();
     tenant.kafka.send(&numbers.topic, 0, &messages)?;
     let file = tenant.gateway_file();
-    run(tenant, &file)?;
+    Gateway::catch_up(tenant, &file)?;
     ensure!(numbers.rows_of("one")? == 900, "{} rows", numbers.rows_of("one")?);
 
     // What is tried lies elsewhere.
@@ -128,7 +122,7 @@ fn offsets_go_elsewhere_or_where_their_rows_were_deleted() -> anyhow::Result<()>
     tenant.install(&tenant.pipeline("sales", &topic)?)?;
     SHOP.write_sales(&tenant, &topic)?;
     let file = tenant.gateway_file();
-    run(&tenant, &file)?;
+    Gateway::catch_up(&tenant, &file)?;
     let expected = SHOP.expected_sales()?;
     let (name, run) = (&tenant.name, |statement: String| tenant.clickhouse.run(&statement).map(|_| ()));
     let within = "_partition = 1 AND _offset >= 1000 AND _offset < 3000";
@@ -179,7 +173,7 @@ fn letters_that_a_table_of_postgresql_had_no_room_for_go_in_once_it_has() -> any
         tenant.install(&pipeline)?;
         SHOP.write_sales(&tenant, &topic)?;
         let file = with_postgres(&tenant, &postgres)?;
-        run(&tenant, &file)?;
+        Gateway::catch_up(&tenant, &file)?;
         let expected = SHOP.expected_sales()?;
         let rows: usize = expected.rows.values().map(Vec::len).sum();
         let before = postgres.count("sales")? as usize;

@@ -13,12 +13,6 @@ use super::replayed::Replayed;
 
 const SHOP: Shop = Shop { count: 2_000, partitions: 1, malformed: 0.02 };
 
-fn run(tenant: &Tenant, file: &GatewayFile) -> anyhow::Result<()> {
-    let end = Gateway::run_until_caught_up(tenant, file)?;
-    ensure!(end.code == Some(0), "{end:?}");
-    Ok(())
-}
-
 /// The numbers from 1 to this one, each at the offset before it.
 fn send_numbers(tenant: &Tenant, topic: &str, last: usize) -> anyhow::Result<()> {
     let message = |number: usize| Message {
@@ -36,7 +30,7 @@ fn numbers(test: &str, settings: &str, last: usize) -> anyhow::Result<(NumbersTe
     numbers.write(&Version { settings: settings.to_owned(), ..Version::named("one") })?;
     send_numbers(&numbers.tenant, &numbers.topic, last)?;
     let file = numbers.tenant.gateway_file();
-    run(&numbers.tenant, &file)?;
+    Gateway::catch_up(&numbers.tenant, &file)?;
     Ok((numbers, file))
 }
 
@@ -61,7 +55,7 @@ fn offsets_that_the_group_has_not_completed_are_left_to_the_pipeline() -> anyhow
     replay("50-100", &["--into", &into, "--write"])?.says(0, "what became rows is in the tables")?;
     ensure!(tenant.count("elsewhere")? == 50, "{} rows", tenant.count("elsewhere")?);
     replay("50-60", &["--after-delete", "--write"])?.says(0, "what became rows is in the tables")?;
-    run(tenant, &file)?;
+    Gateway::catch_up(tenant, &file)?;
     let rows = format!("SELECT count(), uniqExact(number) FROM {table}");
     ensure!(tenant.clickhouse.lines(&rows)? == ["50\t50"], "{:?}", tenant.clickhouse.lines(&rows)?);
     Ok(())
@@ -142,7 +136,7 @@ fn halved(test: &str) -> anyhow::Result<(Tenant, String, GatewayFile)> {
     tenant.install(&PipelineFile { name: "numbers".to_owned(), plugin: "twofold", text })?;
     send_numbers(&tenant, &topic, 60)?;
     let file = tenant.gateway_file();
-    run(&tenant, &file)?;
+    Gateway::catch_up(&tenant, &file)?;
     for (table, rows) in [("numbers", 57), ("copies", 58)] {
         ensure!(tenant.count(table)? == rows, "{} rows in {table}", tenant.count(table)?);
     }
@@ -207,7 +201,7 @@ fn an_insert_whose_answer_is_lost_is_asked_after_before_it_is_done_again() -> an
     tenant.install(&pipeline)?;
     SHOP.write_sales(&tenant, &topic)?;
     let mut file = tenant.gateway_file();
-    run(&tenant, &file)?;
+    Gateway::catch_up(&tenant, &file)?;
     let rows = tenant.count("sales")?;
     tenant.clickhouse.run(&format!("TRUNCATE TABLE {}.sales", tenant.name))?;
     let inserts = AtomicUsize::new(0);
@@ -227,19 +221,25 @@ fn an_insert_whose_answer_is_lost_is_asked_after_before_it_is_done_again() -> an
     Ok(())
 }
 
-#[test]
-fn rows_that_a_database_makes_two_of_are_told() -> anyhow::Result<()> {
+/// A tenant with a table for sales in PostgreSQL, and a topic of them.
+fn in_postgres(test: &str) -> anyhow::Result<(Tenant, Postgres, String)> {
     let server = PostgresServer::all()?.into_iter().next().context("there is no PostgreSQL")?;
-    let tenant = Tenant::new("replay_twice")?;
-    let postgres = Postgres::new(&tenant.http, &server, "replay_twice")?;
+    let tenant = Tenant::new(test)?;
+    let postgres = Postgres::new(&tenant.http, &server, test)?;
     let topic = tenant.create_topic("sales", 1)?;
     postgres.create_tables("sales")?;
+    Ok((tenant, postgres, topic))
+}
+
+#[test]
+fn rows_that_a_database_makes_two_of_are_told() -> anyhow::Result<()> {
+    let (tenant, postgres, topic) = in_postgres("replay_twice")?;
     let mut pipeline = tenant.pipeline("sales", &topic)?;
     pipeline.replace(&format!("dwh:{}.", tenant.name), &format!("pg:{}.", postgres.schema))?;
     tenant.install(&pipeline)?;
     SHOP.write_sales(&tenant, &topic)?;
     let file = with_postgres(&tenant, &postgres)?;
-    run(&tenant, &file)?;
+    Gateway::catch_up(&tenant, &file)?;
     let schema = &postgres.schema;
     postgres.run(&format!(
         "TRUNCATE {schema}.sales; \
@@ -256,11 +256,7 @@ fn rows_that_a_database_makes_two_of_are_told() -> anyhow::Result<()> {
 
 #[test]
 fn where_a_table_that_does_not_tell_has_no_room_for_a_row_nothing_is_written_until_it_has() -> anyhow::Result<()> {
-    let server = PostgresServer::all()?.into_iter().next().context("there is no PostgreSQL")?;
-    let tenant = Tenant::new("replay_room")?;
-    let postgres = Postgres::new(&tenant.http, &server, "replay_room")?;
-    let topic = tenant.create_topic("sales", 1)?;
-    postgres.create_tables("sales")?;
+    let (tenant, postgres, topic) = in_postgres("replay_room")?;
     let (mut own, mut other) = (
         tenant.pipeline("sales", &topic)?,
         // Rows of the table may be of two pipelines.
@@ -272,7 +268,7 @@ fn where_a_table_that_does_not_tell_has_no_room_for_a_row_nothing_is_written_unt
     }
     SHOP.write_sales(&tenant, &topic)?;
     let file = with_postgres(&tenant, &postgres)?;
-    run(&tenant, &file)?;
+    Gateway::catch_up(&tenant, &file)?;
     let (table, rows) = (format!("{}.sales", postgres.schema), postgres.count("sales")?);
     postgres.run(&format!("TRUNCATE {table}; ALTER TABLE {table} ALTER COLUMN channel TYPE varchar(3)"))?;
     let offsets = format!("{topic}/0:0-{}", SHOP.count);

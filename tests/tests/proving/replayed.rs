@@ -2,7 +2,9 @@
 
 use anyhow::{Context, ensure};
 use serde_json::Value;
-use tidegate_tests::harness::{Gateway, GatewayFile, Tenant};
+use tidegate_tests::harness::{GatewayFile, Tenant};
+
+use super::told::told;
 
 /// What a replay said.
 pub struct Replayed {
@@ -15,11 +17,8 @@ pub struct Replayed {
 impl Replayed {
     /// Replays of a pipeline of the tenant's.
     pub fn of(tenant: &Tenant, file: &GatewayFile, pipeline: &str, more: &[&str]) -> anyhow::Result<Self> {
-        let pipeline = format!("{}/{pipeline}", tenant.name);
-        let output = Gateway::command(tenant, file, &[&["replay", &pipeline], more].concat())?;
-        let text = String::from_utf8(output.stdout)? + &String::from_utf8(output.stderr)?;
-        print!("{text}");
-        Ok(Self { code: output.status.code(), text })
+        let (code, text) = told(tenant, file, ("replay", pipeline), more)?;
+        Ok(Self { code, text })
     }
 
     /// Fails unless it ended well, and told these numbers.
