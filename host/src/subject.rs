@@ -31,7 +31,7 @@ pub struct Subject {
     /// What it is made of.
     pub prepared: Prepared,
     /// For every route of the plugin, in its order.
-    pub tables: Vec<Arc<dyn Table>>,
+    pub tables: Vec<(Target, Arc<dyn Table>)>,
     /// Which version it is.
     pub bundle: Arc<Bundle>,
     /// Whose it is.
@@ -119,7 +119,8 @@ impl Subject {
         let mut tables = Vec::with_capacity(prepared.destinations.len());
         for destination in &prepared.destinations {
             let table = destination.open(guarantee).await;
-            tables.push(table.map_err(|fault| SubjectFault::Failed(format!("{}: {fault}", destination.target)))?);
+            let table = table.map_err(|fault| SubjectFault::Failed(format!("{}: {fault}", destination.target)))?;
+            tables.push((destination.target.clone(), table));
         }
         let metrics = Metrics::new().pipeline(&name.tenant, &name.pipeline);
         let status = Arc::new(Status::new(name.clone(), file, metrics));
@@ -164,7 +165,7 @@ impl Subject {
         let run = async move { isolate(plugin, batch, &isolation).await };
         let transformed = self.tenant.workers.spawn(run).await;
         let mut transformed = transformed.map_err(|failed| failed.to_string())?;
-        for (index, table) in self.tables.iter().enumerate() {
+        for (index, (_, table)) in self.tables.iter().enumerate() {
             if let Some(rule) = table.rule() {
                 let refused = transformed.reject_refused(index, self.route(index), rule);
                 refused.map_err(|fault| fault.to_string())?;

@@ -246,8 +246,7 @@ impl Delivery {
         // An operator who has it written anew knows that nothing of it is on its way.
         let doubted = planned.filter(|planned| planned.bundle != BundleId::DEPLOYED);
         let doubt = Doubt::of(&by.outlets, doubted.map(|planned| planned.at), must_plan);
-        // By their places in the version.
-        let mut open: Vec<_> = (0..by.outlets.len()).collect();
+        let mut open: Vec<_> = doubt.by_outlet(&by.outlets).collect();
         loop {
             if must_plan {
                 let topic = &transformed.batch.range.topic;

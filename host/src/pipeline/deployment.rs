@@ -9,10 +9,10 @@ use tokio::sync::OnceCell;
 
 use super::batch::Bundle;
 use super::isolate::Isolation;
+use super::outlet::Outlet;
 use super::prepare::Prepared;
 use super::shared::Shared;
 use super::status::Status;
-use super::write::Outlet;
 use crate::bundles::Manifest;
 use crate::config::{BatchLimits, Guarantee, OnReject, PipelineSettings, Target};
 use crate::kafka::DeadLetters;

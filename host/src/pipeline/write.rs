@@ -1,30 +1,19 @@
 //! Writing what a range has become: each route's rows to its table, or those of all routes of a database in one transaction. Every write is
 //! tried again until it is where it belongs. Rows that a table refuses are found one by one, and left out.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use super::batch::{Batch, Token};
 use super::deliver::Delivery;
 use super::deployment::Deployment;
-use super::transform::{RouteRows, Transformed};
-use crate::config::{Guarantee, OnReject, Target};
+use super::outlet::{Outgoing, Outlet};
+use super::transform::Transformed;
+use crate::config::{Guarantee, OnReject};
 use crate::cpu::Metered;
 use crate::metrics::Timed;
-use crate::sink::{Backoff, Blamed, Fence, Sink, SinkFault, Table, Transaction, Write};
+use crate::sink::{Backoff, Blamed, SinkFault};
 use crate::stop_points;
 use crate::time::{now, told};
-
-/// What is written at once.
-pub struct Outlet {
-    /// Indexes of routes.
-    routes: Vec<usize>,
-    /// Whose transaction it is; without one each route's table takes its rows by itself.
-    sink: Option<Arc<dyn Sink>>,
-    /// What troubles are told of.
-    subject: String,
-}
 
 /// How a write ended.
 pub enum Written {
@@ -43,40 +32,6 @@ pub enum Written {
     },
 }
 
-impl Outlet {
-    /// What the routes of a version are written by.
-    pub fn of(
-        tables: &[(Target, Arc<dyn Table>)],
-        guarantee: Guarantee,
-        sink: impl Fn(&str) -> Option<Arc<dyn Sink>>,
-    ) -> Vec<Self> {
-        let mut outlets: Vec<Self> = Vec::new();
-        for (route, (target, _)) in tables.iter().enumerate() {
-            let together = guarantee == Guarantee::ExactlyOnce;
-            let sink = sink(&target.sink).filter(|sink| together && sink.transaction().is_some());
-            let subject = match sink {
-                Some(_) => format!("sink {}", target.sink),
-                None => format!("sink {target}"),
-            };
-            let same = outlets.iter_mut().find(|outlet| outlet.sink.is_some() && outlet.subject == subject);
-            match same.filter(|_| sink.is_some()) {
-                Some(outlet) => outlet.routes.push(route),
-                None => outlets.push(Self { routes: vec![route], sink, subject }),
-            }
-        }
-        outlets
-    }
-
-    fn transaction(&self) -> Option<&dyn Transaction> {
-        self.sink.as_ref().and_then(|sink| sink.transaction())
-    }
-
-    /// One for each route.
-    fn tokens(&self, batch: &Batch) -> Vec<Token> {
-        self.routes.iter().map(|route| Token::new(batch.lineage, &batch.range, *route)).collect()
-    }
-}
-
 /// Whether rows of a range may have been written by a try that nobody has heard the end of.
 pub(super) struct Doubt {
     /// When the range was planned, in seconds since 1970.
@@ -88,7 +43,7 @@ pub(super) struct Doubt {
 }
 
 /// What is in doubt of an outlet's rows.
-struct OutletDoubt {
+pub(super) struct OutletDoubt {
     is_there: AtomicBool,
     /// Nobody doubts, but some of a route's inserts are done, and others were refused.
     of_part: AtomicBool,
@@ -102,6 +57,11 @@ impl Doubt {
             of_part: AtomicBool::new(false),
         };
         Self { planned_at: planned_at.unwrap_or_else(now), is_planned, outlets: outlets.iter().map(outlet).collect() }
+    }
+
+    /// The version's outlets, each with what is in doubt of it.
+    pub fn by_outlet<'a>(&'a self, outlets: &'a [Outlet]) -> impl Iterator<Item = (&'a Outlet, &'a OutletDoubt)> {
+        outlets.iter().zip(&self.outlets)
     }
 }
 
@@ -118,8 +78,7 @@ impl Delivery {
         let mut backoff = Backoff::of_sink();
         for (route, records) in transformed.refused.iter().filter(|(_, records)| !records.is_empty()) {
             let Some((target, table)) = by.tables.get(*route) else { continue };
-            let outlets = by.outlets.iter().zip(&doubt.outlets);
-            let outlet = outlets.into_iter().find(|(outlet, _)| outlet.routes.contains(route));
+            let outlet = doubt.by_outlet(&by.outlets).find(|(outlet, _)| outlet.routes.contains(route));
             let Some((outlet, OutletDoubt { is_there, of_part })) = outlet else { continue };
             let is_there = is_there.load(Ordering::Relaxed);
             if !is_there && !of_part.load(Ordering::Relaxed) {
@@ -127,7 +86,7 @@ impl Delivery {
             }
             let rows = transformed.routes.get(*route);
             if is_there
-                && outlet.transaction().is_none()
+                && !outlet.is_transaction()
                 && rows.is_some_and(|rows| rows.inserts().any(|rows| rows.is_empty()))
             {
                 return Some(format!(
@@ -167,12 +126,9 @@ impl Delivery {
         &self,
         by: &Deployment,
         transformed: &Transformed,
-        index: usize,
+        (outlet, of_outlet): (&Outlet, &OutletDoubt),
         doubt: &Doubt,
     ) -> Written {
-        let (Some(outlet), Some(of_outlet)) = (by.outlets.get(index), doubt.outlets.get(index)) else {
-            return Written::Done;
-        };
         let mut backoff = Backoff::of_sink();
         loop {
             let started = Instant::now();
@@ -186,7 +142,7 @@ impl Delivery {
             }
             let try_to_write = async {
                 remembered.map_err(|fault| (None, fault))?;
-                self.try_to_write(by, transformed, outlet).await
+                outlet.write(self.outgoing(by, transformed)).await
             };
             let (written, cpu) = Metered::new(try_to_write).await;
             self.status.metrics().spent(Timed::Sink, started.elapsed(), cpu);
@@ -206,12 +162,11 @@ impl Delivery {
                 }
                 Err((route, SinkFault::Rows(refusal))) => {
                     // Inserts before the one that is refused are done.
-                    let inserts =
-                        |route| transformed.routes.get(route).map_or(0, |rows: &RouteRows| rows.inserts().count());
-                    if route.is_some_and(|route| inserts(route) > 1) {
+                    let rows = route.and_then(|route| transformed.routes.get(route));
+                    if rows.is_some_and(|rows| rows.inserts().count() > 1) {
                         of_outlet.of_part.store(true, Ordering::Relaxed);
                     }
-                    match self.blame(by, transformed, outlet, route).await {
+                    match outlet.blame(self.outgoing(by, transformed), route).await {
                         Ok(None) => {
                             format!(
                                 "{refusal}; each of the rows passes by itself, so that none is to blame; trying again"
@@ -248,7 +203,7 @@ impl Delivery {
         outlet: &Outlet,
         planned_at: u64,
     ) -> Result<Option<String>, SinkFault> {
-        for route in outlet.routes.iter().filter(|_| outlet.transaction().is_none()) {
+        for route in outlet.routes.iter().filter(|_| !outlet.is_transaction()) {
             let rows = transformed.routes.get(*route).map_or(0, |rows| rows.rows);
             let Some((target, table)) = by.tables.get(*route).filter(|_| rows > 0) else { continue };
             if let Some(reason) = table.forgotten_since(planned_at).await? {
@@ -264,70 +219,8 @@ impl Delivery {
         Ok(None)
     }
 
-    async fn try_to_write(
-        &self,
-        by: &Deployment,
-        transformed: &Transformed,
-        outlet: &Outlet,
-    ) -> Result<(), (Option<usize>, SinkFault)> {
-        let tokens = outlet.tokens(&transformed.batch);
-        let (routes, writes) = self.writes(by, transformed, outlet, &tokens);
-        if let Some(transaction) = outlet.transaction() {
-            let written = transaction.write(&writes, self.fence(&transformed.batch)).await;
-            return written.map_err(|(index, fault)| (index.and_then(|index| routes.get(index).copied()), fault));
-        }
-        for ((table, write), route) in writes.into_iter().zip(routes) {
-            table.write(write).await.map_err(|fault| (Some(route), fault))?;
-        }
-        Ok(())
-    }
-
-    /// Which rows of a route the sink refuses, none where each passes. What a database looks at when it commits does not always say of which
-    /// table it is: then it is looked for in all of the outlet's.
-    async fn blame(
-        &self,
-        by: &Deployment,
-        transformed: &Transformed,
-        outlet: &Outlet,
-        route: Option<usize>,
-    ) -> Result<Option<(usize, Vec<Blamed>)>, SinkFault> {
-        let tokens = outlet.tokens(&transformed.batch);
-        let (routes, writes) = self.writes(by, transformed, outlet, &tokens);
-        let suspects = routes.iter().zip(&writes).enumerate();
-        for (index, (suspect, (table, write))) in suspects {
-            if route.is_some_and(|route| route != *suspect) {
-                continue;
-            }
-            let rows = match outlet.transaction() {
-                Some(transaction) => transaction.blame(&writes, index, self.fence(&transformed.batch)).await?,
-                None => table.blame(*write).await?,
-            };
-            if !rows.is_empty() {
-                return Ok(Some((*suspect, rows)));
-            }
-        }
-        Ok(None)
-    }
-
-    fn fence<'a>(&'a self, batch: &'a Batch) -> Fence<'a> {
-        Fence { tenant: &self.tenant.name, lineage: batch.lineage, range: &batch.range }
-    }
-
-    /// The routes of an outlet that have rows, and the writes of those rows.
-    fn writes<'a>(
-        &'a self,
-        by: &'a Deployment,
-        transformed: &'a Transformed,
-        outlet: &Outlet,
-        tokens: &'a [Token],
-    ) -> (Vec<usize>, Vec<(&'a dyn Table, Write<'a>)>) {
-        let of_route = |(route, token): (&usize, &'a Token)| {
-            let (_, table) = by.tables.get(*route)?;
-            let rows = transformed.routes.get(*route).filter(|rows| rows.rows > 0)?;
-            let write = Write { tenant: &self.tenant.name, token, range: &transformed.batch.range, rows };
-            Some((*route, (&**table, write)))
-        };
-        outlet.routes.iter().zip(tokens).filter_map(of_route).unzip()
+    fn outgoing<'a>(&'a self, by: &'a Deployment, transformed: &'a Transformed) -> Outgoing<'a> {
+        Outgoing { tenant: &self.tenant.name, tables: &by.tables, transformed }
     }
 
     fn writes_like(&self, by: &Deployment, routes: &[usize]) -> bool {

@@ -1,6 +1,6 @@
 //! What would double rows without anybody noticing is refused, before anything is written.
 
-use super::there::Asked;
+use super::there::{Asked, tells};
 use super::{Selection, Wanted};
 use crate::audit::Place;
 use crate::config::{Guarantee, Target};
@@ -55,8 +55,8 @@ pub fn allowed(subject: &Subject, wanted: &Wanted, asked: &[Asked]) -> Result<()
 
 /// A table that does not tell which rows it has.
 pub fn unasked<'s>(subject: &'s Subject, asked: &[Asked]) -> Option<&'s Target> {
-    let mut targets = subject.prepared.destinations.iter().map(|destination| &destination.target);
-    targets.find(|target| asked.iter().all(|table| table.target != **target))
+    let mut destinations = subject.prepared.destinations.iter().enumerate();
+    destinations.find(|(route, _)| !tells(asked, *route)).map(|(_, destination)| &destination.target)
 }
 
 /// Fails where an end was named that letters have yet to reach, or a beginning that Kafka has no more, though only what is replayed tells one

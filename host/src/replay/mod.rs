@@ -160,8 +160,7 @@ impl Pass<'_> {
         let routes = self.subject.prepared.destinations.iter().enumerate();
         let is_untold = |(index, destination): &(usize, &Destination)| {
             let replaces = matches!(destination.mode, Mode::Update(_) | Mode::Merge(_));
-            let asked = self.asked.iter().any(|table| table.routes.contains(index));
-            !replaces && !asked && !self.wanted.is_elsewhere(&destination.route)
+            !replaces && !there::tells(self.asked, *index) && !self.wanted.is_elsewhere(&destination.route)
         };
         routes.filter(is_untold).collect()
     }

@@ -34,6 +34,11 @@ pub struct Asked {
     pub provenance: Provenance,
 }
 
+/// Whether the table of a route can be asked which rows it has.
+pub fn tells(asked: &[Asked], route: usize) -> bool {
+    asked.iter().any(|table| table.routes.contains(&route))
+}
+
 /// A question has an answer of at most so many offsets.
 const WIDEST: i64 = 50_000;
 
