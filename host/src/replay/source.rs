@@ -158,11 +158,15 @@ impl Selection {
     /// Where the broker does not say.
     pub fn ahead(&self, excerpts: &Excerpts) -> Result<Vec<String>, SubjectFault> {
         let Self::Offsets(offsets) = self else { return Ok(Vec::new()) };
+        let partition = |Offsets { topic, partition, .. }: &Offsets| TopicPartition {
+            topic: topic.as_str().into(),
+            partition: *partition,
+        };
+        let partitions: BTreeSet<_> = offsets.iter().map(partition).collect();
+        let committed = excerpts.committed(&partitions.into_iter().collect::<Vec<_>>()).map_err(failed)?;
         let mut ahead = Vec::new();
         for offsets in offsets {
-            let partition = TopicPartition { topic: offsets.topic.as_str().into(), partition: offsets.partition };
-            let committed = excerpts.committed(std::slice::from_ref(&partition)).map_err(failed)?;
-            let done = match committed.get(&partition) {
+            let done = match committed.get(&partition(offsets)) {
                 Some(done) if offsets.next <= *done => continue,
                 Some(done) => format!("the offsets before {done}"),
                 None => "none of its offsets".to_owned(),
