@@ -11,6 +11,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::committed::committed;
 use super::inquiry::offsets;
 use super::membership::{Context, Subscription, list};
 use super::settings::KafkaSettings;
@@ -110,17 +111,9 @@ impl Excerpts {
     /// # Errors
     /// As for [`Self::kept`].
     pub fn committed(&self, partitions: &[TopicPartition]) -> Result<BTreeMap<TopicPartition, i64>, String> {
-        let fault = |fault: KafkaError| format!("read the group's offsets: {fault}");
-        let committed = self.consumer.committed_offsets(list(partitions), self.timeout).map_err(fault)?;
-        let mut offsets = BTreeMap::new();
-        for element in committed.elements() {
-            element.error().map_err(fault)?;
-            if let Offset::Offset(offset) = element.offset() {
-                offsets
-                    .insert(TopicPartition { topic: element.topic().into(), partition: element.partition() }, offset);
-            }
-        }
-        Ok(offsets)
+        let commits = committed(&self.consumer, list(partitions), Instant::now() + self.timeout);
+        let commits = commits.map_err(|fault| format!("read the group's offsets: {fault}"))?;
+        Ok(commits.into_iter().map(|(partition, commit)| (partition, commit.offset)).collect())
     }
 
     fn offsets(&self, partitions: &[TopicPartition], time: Offset) -> Result<BTreeMap<TopicPartition, i64>, String> {

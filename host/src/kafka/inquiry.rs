@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::TopicPartition;
 use super::beginning::Beginning;
+use super::committed::committed;
 use super::membership::{self, Context, Subscription};
 use super::native::{self, GroupCommits, Wake};
 use super::position::{self, Begun, Bounds, Committed, NotYet, Position, Sought};
@@ -288,17 +288,7 @@ impl Asker {
     /// The group's offsets, of those partitions that have one. Waits for transactions that may change them.
     fn committed(&self, partitions: &[TopicPartition]) -> Result<GroupCommits, String> {
         let list = membership::list(partitions);
-        let fault = |fault: KafkaError| reading(fault.to_string());
-        let list = self.consumer.committed_offsets(list, self.remaining()).map_err(fault)?;
-        let mut committed = GroupCommits::new();
-        for element in list.elements() {
-            element.error().map_err(fault)?;
-            if let Offset::Offset(offset) = element.offset() {
-                let partition = TopicPartition { topic: element.topic().into(), partition: element.partition() };
-                committed.insert(partition, Committed { offset, metadata: element.metadata().to_owned() });
-            }
-        }
-        Ok(committed)
+        committed(&self.consumer, list, self.deadline).map_err(|fault| reading(fault.to_string()))
     }
 
     fn offsets<'p>(&self, times: impl Iterator<Item = (&'p TopicPartition, Offset)>) -> Result<Offsets, String> {

@@ -5,6 +5,7 @@ mod beginning;
 mod certificate;
 mod cluster;
 mod commit_fault;
+mod committed;
 mod dead_letter;
 mod ends;
 mod excerpt;

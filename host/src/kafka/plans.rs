@@ -8,8 +8,10 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::TopicPartition;
+use super::committed::committed;
 use super::files;
 use super::membership::Context;
+use super::position::Committed;
 use super::settings::KafkaSettings;
 
 /// How long one answer may take.
@@ -72,15 +74,9 @@ impl Plans {
         for partition in found.partitions() {
             list.add_partition(topic, partition.id());
         }
-        let list = self.consumer.committed_offsets(list, self.left()).map_err(|fault| self.reason(&fault))?;
-        let mut commits = Vec::new();
-        for element in list.elements() {
-            element.error().map_err(|fault| self.reason(&fault))?;
-            if let Offset::Offset(offset) = element.offset() {
-                let partition = TopicPartition { topic: element.topic().into(), partition: element.partition() };
-                commits.push(GroupCommit { partition, offset, metadata: element.metadata().to_owned() });
-            }
-        }
+        let commits = committed(&self.consumer, list, self.until).map_err(|fault| self.reason(&fault))?;
+        let commit = |(partition, Committed { offset, metadata })| GroupCommit { partition, offset, metadata };
+        let commits = commits.into_iter().map(commit).collect();
         Ok(TopicCommits { partitions: found.partitions().len(), commits })
     }
 

@@ -67,11 +67,12 @@ impl Budget {
         self.tenant.is_spent().then_some(Spent::Tenant)
     }
 
-    /// The bytes that ranges may grow by which open now, where `reserved` are what the open ones will have come to.
-    pub fn room(&self, reserved: usize) -> usize {
+    /// The bytes that ranges may grow by which open now, where `reserved` are what the open ones will have come to, and whose
+    /// bound that is.
+    pub fn room(&self, reserved: usize) -> (usize, Spent) {
         let own = self.limit.saturating_sub(self.used().saturating_add(reserved));
         let tenant = self.tenant.room().saturating_add(self.open.bytes()).saturating_sub(reserved);
-        own.min(tenant)
+        if tenant < own { (tenant, Spent::Tenant) } else { (own, Spent::Pipeline) }
     }
 
     /// What the tenant's pipelines hold together.
@@ -133,11 +134,15 @@ mod tests {
         let other = Budget::within(TenantMemory::new(100), 80);
         first.set_open(30);
         let permit = first.take(40);
-        assert_eq!((first.spent(), second.spent(), second.room(0)), (None, None, 30));
-        assert_eq!(first.room(40), 0, "of its 80 bytes 40 are held, and the open range will have 40");
+        assert_eq!((first.spent(), second.spent(), second.room(0)), (None, None, (30, Spent::Tenant)));
+        assert_eq!(
+            first.room(40),
+            (0, Spent::Pipeline),
+            "of its 80 bytes 40 are held, and the open range will have 40"
+        );
         let _more = second.take(30);
         assert_eq!((first.spent(), second.spent()), (Some(Spent::Tenant), Some(Spent::Tenant)));
-        assert_eq!((other.spent(), other.room(0)), (None, 80));
+        assert_eq!((other.spent(), other.room(0)), (None, (80, Spent::Pipeline)));
         drop(permit);
         assert_eq!((first.spent(), second.spent()), (None, None));
     }

@@ -105,7 +105,8 @@ impl TenantMemory {
         idle.push(release);
     }
 
-    fn release_idle(&self) {
+    /// What is only kept to be used again is given up.
+    pub fn release_idle(&self) {
         let idle = self.0.idle.lock().clone();
         idle.iter().filter_map(Weak::upgrade).for_each(|idle| idle.release());
     }

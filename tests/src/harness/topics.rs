@@ -290,11 +290,7 @@ impl Group {
     /// # Errors
     /// Where the broker does not say.
     pub fn committed(&self) -> anyhow::Result<Vec<Option<i64>>> {
-        let mut list = TopicPartitionList::new();
-        for partition in 0..partitions(&self.consumer, &self.topic)? {
-            list.add_partition(&self.topic, partition);
-        }
-        let committed = self.consumer.committed_offsets(list, TIMEOUT).context("read committed offsets")?;
+        let committed = self.commits()?;
         let offset = |offset| match offset {
             Offset::Offset(offset) => Some(offset),
             _ => None,
@@ -307,12 +303,19 @@ impl Group {
     /// # Errors
     /// Where the broker does not say.
     pub fn metadata(&self) -> anyhow::Result<Vec<String>> {
+        let committed = self.commits()?;
+        Ok(committed.elements().iter().map(|element| element.metadata().to_owned()).collect())
+    }
+
+    /// A broker that has only just become the group's coordinator says that it is none, or not yet.
+    fn commits(&self) -> anyhow::Result<TopicPartitionList> {
         let mut list = TopicPartitionList::new();
         for partition in 0..partitions(&self.consumer, &self.topic)? {
             list.add_partition(&self.topic, partition);
         }
-        let committed = self.consumer.committed_offsets(list, TIMEOUT).context("read committed offsets")?;
-        Ok(committed.elements().iter().map(|element| element.metadata().to_owned()).collect())
+        eventually("the group's coordinator answers", || {
+            self.consumer.committed_offsets(list.clone(), TIMEOUT).context("read committed offsets")
+        })
     }
 
     /// How many members it has.

@@ -17,9 +17,9 @@ impl Reader {
     pub(super) fn fetch(&mut self, now: Instant) -> usize {
         self.budget.set_open(self.open_bytes());
         let spent = self.budget.spent();
-        self.note_memory(spent == Some(Spent::Tenant));
         self.state.is_full = spent.is_some();
-        if spent.is_some() {
+        if let Some(spent) = spent {
+            self.note_memory(spent == Spent::Tenant);
             // Nothing comes back that could make room: what is open must go on its way.
             if self.state.in_flight == 0 {
                 self.close_largest(now);
@@ -27,7 +27,7 @@ impl Reader {
             return 0;
         }
         let reserved: usize = self.state.partitions.values().map(Partition::reserved_bytes).sum();
-        let mut room = self.budget.room(reserved);
+        let (mut room, bound) = self.budget.room(reserved);
         let count = self.state.partitions.len().max(1);
         self.state.turn = (self.state.turn + 1) % count;
         let turn = self.state.turn;
@@ -52,10 +52,17 @@ impl Reader {
         }
         // What is open gets no more just now, and what could be fetched has no room beside it: a range without a deadline would
         // keep it so until a broker is back.
-        if passed_over && fetched == 0 && self.state.in_flight == 0 {
+        let is_full = passed_over && fetched == 0;
+        if is_full && self.state.in_flight == 0 {
             self.close_largest(now);
         }
-        self.state.is_full = passed_over && fetched == 0;
+        let waits = is_full && bound == Spent::Tenant;
+        if waits {
+            // The last room is too little for a range; with what is idle it may be enough.
+            self.budget.tenant().release_idle();
+        }
+        self.note_memory(waits);
+        self.state.is_full = is_full;
         self.status.metrics().records.inc_by(u64::try_from(fetched).unwrap_or_default());
         let bytes = self.open_bytes().saturating_sub(bytes_before);
         self.budget.set_open(bytes_before + bytes);
