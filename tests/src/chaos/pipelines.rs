@@ -21,7 +21,7 @@ pub struct Target {
     pub base: Base,
     /// Its name.
     pub table: &'static str,
-    /// Numbers that have this remainder, divided by a thousand, are refused by the table.
+    /// Numbers that have this remainder, divided by [`REFUSED_DIVISOR`], are refused by the table.
     pub refused: Option<u64>,
 }
 
@@ -68,15 +68,22 @@ pub const PIPELINES: [Pipeline; 3] = [
     },
 ];
 
-/// One number in a hundred is rejected by the plugin, and on one in a hundred it traps.
+/// Of so many numbers one is rejected by the plugin, and on one it traps. It has no factor in common with the number of partitions, nor has
+/// [`REFUSED_DIVISOR`]: what is bad is in every partition alike.
+const POISON_DIVISOR: u64 = 97;
+
+/// Of so many numbers a table refuses one.
+const REFUSED_DIVISOR: u64 = 997;
+
+/// Whether the plugin rejects a number, or traps on it.
 pub fn is_poison(number: u64) -> bool {
-    matches!(number % 100, 1 | 2)
+    matches!(number % POISON_DIVISOR, 1 | 2)
 }
 
 impl Target {
     /// Whether the table refuses the row of this number.
     pub fn refuses(&self, number: u64) -> bool {
-        self.refused == Some(number % 1000)
+        self.refused == Some(number % REFUSED_DIVISOR)
     }
 
     /// As a pipeline file names it.
@@ -90,7 +97,9 @@ impl Target {
 
     fn check(&self) -> String {
         match self.refused {
-            Some(rest) => format!(", CONSTRAINT likes CHECK (route <> '{}' OR number % 1000 <> {rest})", self.route),
+            Some(rest) => {
+                format!(", CONSTRAINT likes CHECK (route <> '{}' OR number % {REFUSED_DIVISOR} <> {rest})", self.route)
+            }
             None => String::new(),
         }
     }

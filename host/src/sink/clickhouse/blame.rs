@@ -2,10 +2,11 @@
 //!
 //! The rows go into a table that is like it, with its columns and what they are computed from, its constraints, its keys and its TTL, and
 //! without its views; it is thrown away afterwards. All rows are tried that nothing is said against, until they pass together. A server that
-//! refuses them may name a row: where that one fails alone, it is to blame. Otherwise the rows are halved until those that fail stand
+//! refuses them may name a row: where that one fails alone, it is to blame, and what comes of the others has been tried meanwhile. Otherwise the rows are halved until those that fail stand
 //! alone. Where none does, as with rows of more partitions than one insert may have, the shortest beginning that fails is looked for, whose
 //! last row is to blame.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -49,7 +50,7 @@ pub(super) async fn blame(table: &ClickHouseTable, write: Write<'_>) -> Result<V
         action: action.clone(),
         clone: clone.clone(),
         rows: write,
-        tries: 0,
+        tries: AtomicUsize::default(),
         blamed: Vec::new(),
         until: Instant::now() + LONGEST,
     };
@@ -147,7 +148,7 @@ struct Search<'s> {
     /// The clone's name as it stands in statements.
     clone: String,
     rows: Write<'s>,
-    tries: usize,
+    tries: AtomicUsize,
     blamed: Vec<Blamed>,
     until: Instant,
 }
@@ -171,30 +172,34 @@ enum Half {
 impl Search<'_> {
     /// Finds the rows to blame of one insert.
     async fn search(&mut self, span: Span) -> Result<(), SinkFault> {
-        let mut first = true;
-        loop {
+        let mut refused = self.try_rows(&self.kept(&span)).await?;
+        if let Some(reason) = refused.as_ref().filter(|_| span.len() > SPREAD) {
+            self.find_good_one(&span, reason).await?;
+        }
+        while let Some(reason) = refused {
             let kept = self.kept(&span);
-            let Some(reason) = self.try_rows(&kept).await? else { return Ok(()) };
-            if std::mem::take(&mut first) && span.len() > SPREAD {
-                self.find_good_one(&span, &reason).await?;
+            if let Some(place) = named_row(&reason).filter(|place| *place < count(&kept)) {
+                let (row, others) = (part(&kept, place..place + 1), without(&kept, place));
+                // It is to blame nearly always: what comes of the others without it is asked at the same time.
+                let (alone, of_others) = tokio::try_join!(self.try_rows(&row), self.try_rows(&others))?;
+                if let (Some(reason), Some(row)) = (alone, row.first()) {
+                    self.blamed.push(Blamed { row: row.start, reason });
+                    refused = of_others;
+                    continue;
+                }
             }
             let before = self.blamed.len();
-            if let Some(row) =
-                named_row(&reason).map(|index| part(&kept, index..index + 1)).filter(|row| !row.is_empty())
-            {
-                self.try_alone(&row).await?;
-            }
-            if self.blamed.len() == before {
-                self.halve(&kept).await?;
-            }
+            self.halve(&kept).await?;
             if self.blamed.len() == before {
                 self.blame_last(&kept, reason).await?;
             }
+            refused = self.try_rows(&self.kept(&span)).await?;
         }
+        Ok(())
     }
 
     /// Makes sure that the table takes some of the rows, which says that others are to blame.
-    async fn find_good_one(&mut self, span: &Span, reason: &str) -> Result<(), SinkFault> {
+    async fn find_good_one(&self, span: &Span, reason: &str) -> Result<(), SinkFault> {
         for place in 0..SPREAD {
             let row = span.start + span.len() * place / SPREAD + span.len() / (2 * SPREAD);
             if self.try_rows(std::slice::from_ref(&(row..row + 1))).await?.is_none() {
@@ -253,15 +258,15 @@ impl Search<'_> {
     }
 
     /// Why the clone refuses these rows; none where it takes them.
-    async fn try_rows(&mut self, spans: &[Span]) -> Result<Option<String>, SinkFault> {
+    async fn try_rows(&self, spans: &[Span]) -> Result<Option<String>, SinkFault> {
         if spans.is_empty() {
             return Ok(None);
         }
-        if self.tries >= MOST_TRIES || Instant::now() >= self.until {
+        if self.tries.load(Ordering::Relaxed) >= MOST_TRIES || Instant::now() >= self.until {
             let first = self.blamed.first().map(|blamed| format!(": {}", blamed.reason)).unwrap_or_default();
             return Err(self.given_up(&format!("there are too many{first}")));
         }
-        self.tries += 1;
+        self.tries.fetch_add(1, Ordering::Relaxed);
         let Declared { server, known, name, .. } = &self.table.declared;
         let form = self.table.form();
         let client = known.clone_of_table(form.client.clone());
@@ -292,7 +297,7 @@ impl Search<'_> {
 
     fn given_up(&self, why: &str) -> SinkFault {
         let Self { action, tries, blamed, .. } = self;
-        let found = blamed.len();
+        let (tries, found) = (tries.load(Ordering::Relaxed), blamed.len());
         SinkFault::Refused(format!(
             "{action}: mend the table or the plugin; the search ended after {tries} tries and {found} rows, since {why}"
         ))
@@ -315,6 +320,13 @@ fn part(spans: &[Span], places: Span) -> Vec<Span> {
         before += span.len();
     }
     part
+}
+
+/// These rows but for one, by its place among them.
+fn without(spans: &[Span], place: usize) -> Vec<Span> {
+    let mut others = part(spans, 0..place);
+    others.extend(part(spans, place + 1..count(spans)));
+    others
 }
 
 /// The place of the row that a refusal names, among those that were tried.
@@ -366,6 +378,9 @@ mod tests {
         assert_eq!(part(&[2..4, 6..9], 1..5), [3..4, 6..9]);
         assert_eq!(part(&[2..4, 6..9], 2..3), std::slice::from_ref(&(6..7)));
         assert!(part(std::slice::from_ref(&(2..4)), 2..9).is_empty());
+        assert_eq!(without(&[2..4, 6..9], 0), [3..4, 6..9]);
+        assert_eq!(without(&[2..4, 6..9], 3), [2..4, 6..7, 8..9]);
+        assert_eq!(without(&[2..3, 6..7], 1), std::slice::from_ref(&(2..3)));
     }
 
     #[test]

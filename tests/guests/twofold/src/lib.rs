@@ -6,7 +6,9 @@ use tidegate_plugin::{Out, Record, Reject, Row, Setup, SetupError, plugin};
 
 plugin! { init: Twofold::init, routes: { "number" => Number<'_>, "copy" => Copy<'_> }, transform: Twofold::transform }
 
-/// What is left of a number, divided by a hundred, where it is poison.
+/// Poison is in every partition, however many there are: the divisor has no factor in common with their number.
+const POISON_DIVISOR: i64 = 97;
+/// What is left of a number, divided by that, where it is poison.
 const REJECTED: i64 = 1;
 const TRAPPED_ON: i64 = 2;
 
@@ -41,7 +43,7 @@ impl Twofold {
     #[expect(clippy::panic, reason = "that is what it is for")]
     fn transform(&self, record: Record<'_>, out: &mut Out) -> Result<(), Reject> {
         let number: i64 = record.text()?.parse()?;
-        match number % 100 {
+        match number % POISON_DIVISOR {
             REJECTED => return Err(Reject::new(format!("{number} is rejected"))),
             TRAPPED_ON => panic!("{number} is trapped on"),
             _ => {}
