@@ -210,12 +210,12 @@ impl Membership {
 
     /// Sends a commit; the answer comes as [`Event::Committed`]. Only one may be on its way.
     ///
-    /// One that carries letters may only be of partitions whose present commit is this membership's and has a lineage: a successor finds
+    /// One that is `atomic`, so that the broker takes all of it or nothing, or carries letters, may only be of partitions whose present commit is this membership's and has a lineage: a successor finds
     /// there which transaction to end, should this one never come to its end.
     ///
     /// # Errors
     /// The text of librdkafka's error, where the commit was not even sent.
-    pub fn commit(&mut self, commits: &[Commit]) -> Result<(), String> {
+    pub fn commit(&mut self, commits: &[Commit], is_atomic: bool) -> Result<(), String> {
         let mut list = TopicPartitionList::new();
         for commit in commits {
             let TopicPartition { topic, partition } = &commit.partition;
@@ -226,7 +226,7 @@ impl Membership {
                 None => commit.metadata(),
             });
         }
-        if commits.iter().all(|commit| commit.letters.is_empty()) {
+        if !is_atomic && commits.iter().all(|commit| commit.letters.is_empty()) {
             self.context().broken.store(false, Ordering::Release);
             return native::commit(&self.consumer, &list).map_err(|fault| fault.to_string());
         }

@@ -74,6 +74,17 @@ pub struct Batch {
     pub bundle: Arc<Bundle>,
     /// Its share of the bytes that the pipeline may hold; given back when the batch is dropped.
     pub permit: Permit,
+    /// Ranges of other partitions that are written with it: their records follow its own.
+    pub joined: Vec<JoinedRange>,
+}
+
+/// A range whose records follow those of another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JoinedRange {
+    /// Its boundaries.
+    pub range: Range,
+    /// Where its records are among all of the batch.
+    pub records: std::ops::Range<usize>,
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod deployment;
 mod golden;
 mod inserts;
 mod isolate;
+mod join;
 mod kept;
 mod outlet;
 mod pace;

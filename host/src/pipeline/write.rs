@@ -94,7 +94,7 @@ impl Delivery {
                      that was not answered. Nothing more is read until an operator has looked whether they are there",
                     target.table,
                     records.len(),
-                    transformed.batch.range
+                    transformed.batch.told()
                 ));
             }
             let subject = format!("sink {target}");
@@ -114,7 +114,7 @@ impl Delivery {
                      there",
                     target.table,
                     records.len(),
-                    transformed.batch.range
+                    transformed.batch.told()
                 ));
             }
         }
@@ -210,7 +210,7 @@ impl Delivery {
                 return Ok(Some(format!(
                     "{rows} rows of range {} may be in table `{}` since {}, by a try that was not answered, and it may not know them any more: \
                      {reason}. Nothing more is read until an operator has looked whether they are there",
-                    transformed.batch.range,
+                    transformed.batch.told(),
                     target.table,
                     told(planned_at)
                 )));

@@ -289,6 +289,7 @@ pub(super) mod tests {
             records,
             lineage: Lineage(0),
             bundle: Arc::new(Bundle { plugin: PluginHash::of(b""), settings: PluginHash::of(b"") }),
+            joined: Vec::new(),
         };
         let description =
             Description { name: "test".to_owned(), version: "1".to_owned(), stateless: true, routes: Vec::new() };
