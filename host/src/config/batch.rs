@@ -45,5 +45,8 @@ pub(super) fn read(section: &Section<'_>) -> (BatchLimits, Option<Schedule>) {
     if schedule.is_some() && section.has("linger") {
         section.fault("linger", "stands beside `schedule`, where ranges wait for no time; expected one of the two");
     }
+    if schedule.is_some() && limits.across_partitions {
+        section.fault("across_partitions", "stands beside `schedule`, where ranges do not linger; expected one of the two");
+    }
     (limits, schedule)
 }
