@@ -71,7 +71,7 @@ const PARTITIONS: i32 = 4;
 const LAID_OUT: f64 = 220.0;
 
 /// The most that is written a second, which leaves the machine room for everything else.
-const HIGHEST_RATE: f64 = 8_000.0;
+const HIGHEST_RATE: f64 = 4_000.0;
 
 /// The session of the gateway that dies alone: its successor waits for nothing else.
 const SHORT_SESSION: Duration = Duration::from_millis(1_500);
