@@ -46,7 +46,10 @@ pub(super) fn read(section: &Section<'_>) -> (BatchLimits, Option<Schedule>) {
         section.fault("linger", "stands beside `schedule`, where ranges wait for no time; expected one of the two");
     }
     if schedule.is_some() && limits.across_partitions {
-        section.fault("across_partitions", "stands beside `schedule`, where ranges do not linger; expected one of the two");
+        section.fault(
+            "across_partitions",
+            "stands beside `schedule`, where ranges do not linger; expected one of the two",
+        );
     }
     (limits, schedule)
 }

@@ -129,7 +129,8 @@ impl Pipeline {
     /// Its file, for a version that its rows are to name.
     pub fn file(&self, version: &str, delivery: &str) -> String {
         let [first, second] = self.targets.map(|target| format!("{} = \"{}\"", target.route, target.place()));
-        let across = if self.across_partitions && delivery == "exactly-once" { "across_partitions = true\n" } else { "" };
+        let across =
+            if self.across_partitions && delivery == "exactly-once" { "across_partitions = true\n" } else { "" };
         format!(
             "topics = [\"{}\"]\ndead_letter = \"{}\"\ndelivery = \"{delivery}\"\n[batch]\nrecords = 2000\nlinger = \"150 ms\"\n{across}\
              [routes]\n{first}\n{second}\n[settings]\nversion = \"{version}\"\n",
