@@ -85,6 +85,9 @@ impl Ledger {
     /// How much of the room new ranges may fill, in fourths: the rest is for verdicts that come later.
     const FOR_NEW: usize = 3;
 
+    /// The same of a range with which those of other partitions are written: there are more verdicts to come.
+    const FOR_JOINED: usize = 2;
+
     /// A partition that begins at an offset, of which the broker has this commit or none. `minted` becomes its lineage where the commit has
     /// none.
     pub fn begin(promise: Promise, offset: i64, taken: Option<Entry>, minted: Lineage, room: usize) -> Self {
@@ -297,8 +300,9 @@ impl Ledger {
         let (lineage, bundle) = (Some(self.lineage), BundleId(0));
         let (next, at) = (i64::MAX, u64::from(u32::MAX));
         let Making { bundle: _, verdicts, joined } = making.clone();
+        let fourths = if joined.is_empty() { Self::FOR_NEW } else { Self::FOR_JOINED };
         let range = Planned { first, next, bundle, verdicts, at, joined };
-        Plan { lineage, ranges: vec![range] }.write(first).len() <= self.room / 4 * Self::FOR_NEW
+        Plan { lineage, ranges: vec![range] }.write(first).len() <= self.room / 4 * fourths
     }
 
     /// The entry that [`Self::to_commit`] gave is on its way to the broker.

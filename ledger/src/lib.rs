@@ -19,5 +19,5 @@ mod plan;
 mod verdicts;
 
 pub use ledger::{Entry, Ledger, Making, Promise};
-pub use plan::{BundleId, Joined, Lineage, Plan, PlanFault, Planned};
+pub use plan::{BundleId, JOIN, Joined, Lineage, Plan, PlanFault, Planned};
 pub use verdicts::Verdicts;

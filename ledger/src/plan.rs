@@ -66,8 +66,8 @@ pub struct PlanFault {
 const LINEAGE: &str = "lineage";
 const BUNDLES: &str = "bundles";
 const RANGES: &str = "plan";
-/// Before each range of another partition.
-const JOIN: char = '+';
+/// What stands before each range of another partition.
+pub const JOIN: char = '+';
 
 impl BundleId {
     /// Whatever version is deployed where the range is processed next, by an operator's word: it is planned anew with that one before

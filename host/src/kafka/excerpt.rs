@@ -10,12 +10,10 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
-use tidegate_ledger::{Joined, Plan};
 
-use super::committed::committed;
+use super::committed::{committed, completed};
 use super::inquiry::offsets;
 use super::membership::{Context, Subscription, list};
-use super::position::Committed;
 use super::settings::KafkaSettings;
 use super::{TopicPartition, files};
 use crate::config::Start;
@@ -128,17 +126,8 @@ impl Excerpts {
         }
         let commits = committed(&self.consumer, list(&all), Instant::now() + self.timeout);
         let commits = commits.map_err(|fault| format!("read the group's offsets: {fault}"))?;
-        let of_these = |partition: &TopicPartition| partitions.contains(partition);
-        let mut offsets: BTreeMap<_, _> =
-            commits.iter().filter(|(key, _)| of_these(key)).map(|(key, commit)| (key.clone(), commit.offset)).collect();
-        for (TopicPartition { topic, .. }, Committed { offset, metadata }) in &commits {
-            // A plan that cannot be read is its own partition's trouble.
-            let planned = Plan::read(metadata, *offset).unwrap_or_default().ranges;
-            for Joined { partition, first, .. } in planned.into_iter().flat_map(|range| range.joined) {
-                let joined = offsets.get_mut(&TopicPartition { topic: topic.clone(), partition });
-                joined.into_iter().for_each(|offset| *offset = first.min(*offset));
-            }
-        }
+        let mut offsets = completed(&commits)?;
+        offsets.retain(|partition, _| partitions.contains(partition));
         Ok(offsets)
     }
 

@@ -1,7 +1,7 @@
 //! A range once more, as it was planned: the same records go through the same bundle, and what was left out is left out again. Nobody looks for
 //! further records to blame, since rows of this range may be in its tables already.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tidegate_ledger::{Planned, Verdicts};
@@ -106,7 +106,8 @@ impl Transformed {
         };
         let poison = self.rejects.iter().filter(|reject| reject.stage == Stage::Trap);
         let refused = self.refused.iter().filter_map(|(route, records)| {
-            Some((u16::try_from(*route).ok()?, records.iter().filter_map(record).collect()))
+            let records: BTreeSet<_> = records.iter().filter_map(record).collect();
+            (!records.is_empty()).then_some((u16::try_from(*route).ok()?, records))
         });
         Verdicts {
             gaps: gaps(range, records.len()),

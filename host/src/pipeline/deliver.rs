@@ -464,7 +464,8 @@ impl Delivery {
         let (plugin, before) = (by.plugin.hash(), thread_time());
         let kept = transformed.rejects.iter().map(|reject| {
             let offset = transformed.batch.records.offsets.get(reject.record).copied().unwrap_or_default();
-            letter(transformed, reject, plugin).keep(offset)
+            let partition = transformed.batch.range_of(reject.record).partition;
+            letter(transformed, reject, plugin).keep(partition, offset)
         });
         let letters = Letters { topic, letters: kept.collect() };
         self.tenant.workers.charge(thread_time().saturating_sub(before));

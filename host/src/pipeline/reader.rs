@@ -322,7 +322,7 @@ impl Reader {
     fn wait(&self, now: Instant) -> Duration {
         let lingers = |partition: &Partition| partition.deadline(&self.limits);
         // What comes to an end wakes the thread, and the next wave begins then.
-        let waits = self.joins() && self.state.joining.is_under_way();
+        let waits = self.joins() && self.state.joining.is_under_way(now);
         let linger = self.state.partitions.values().filter_map(lingers).min().filter(|_| !waits);
         let commit = self.state.committed_at.map(|last| last + COMMIT_INTERVAL);
         let drain = self.state.draining;

@@ -117,7 +117,7 @@ impl Material<'_> {
         let (headers, more_headers) = headers(records.headers(index), &mut size, limits);
         let mut line = RecordLine {
             topic: batch.range.topic.to_string(),
-            partition: batch.range.partition,
+            partition: batch.range_of(index).partition,
             offset: records.offsets.get(index).copied().unwrap_or_default(),
             timestamp: records.timestamps.get(index).copied().filter(|time| *time >= 0),
             key,

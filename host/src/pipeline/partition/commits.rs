@@ -38,6 +38,11 @@ impl Partition {
         self.rests_until = Some(until);
     }
 
+    /// Whether its letters cannot be written just now.
+    pub fn rests(&self) -> bool {
+        self.rests_until.is_some()
+    }
+
     /// Goes on where it has rested long enough.
     pub fn wake(&mut self, now: Instant) {
         self.rests_until = self.rests_until.filter(|until| now < *until);
@@ -132,7 +137,7 @@ impl Partition {
 
     /// A range that waits to be planned is to be planned with one of another partition; false where it cannot be, and stays as it is.
     pub fn join(&mut self, first: i64, then: Go) -> bool {
-        let rests = self.rests_until.is_some();
+        let rests = self.rests();
         let Some(waiting) = self.waiting.get_mut(&first).filter(|_| !rests) else { return false };
         let joins = self.ledger.as_mut().is_some_and(|ledger| ledger.join(first));
         if joins {

@@ -155,6 +155,7 @@ impl Reader {
             }
             Err(CommitFault::Letters { problem, partitions, rest }) => {
                 each(&mut Partition::refused);
+                self.dissolve_groups();
                 for key in &partitions {
                     if let Some(partition) = self.state.partitions.get_mut(key) {
                         partition.rest(now + rest);
@@ -167,6 +168,7 @@ impl Reader {
             // Tried again with the next commit, if the partitions are still ours then.
             Err(fault) => {
                 each(&mut Partition::refused);
+                self.dissolve_groups();
                 self.commit_failed(&fault.to_string(), now);
             }
         }
@@ -199,7 +201,7 @@ impl Reader {
         if let Err(fault) = self.membership.commit(&commits, is_atomic) {
             return self.commit_failed(&fault, now);
         }
-        self.state.letters_outstanding = with_letters;
+        self.state.letters_outstanding = with_letters || is_atomic;
         for commit in commits {
             let Some(partition) = self.state.partitions.get_mut(&commit.partition) else { continue };
             partition.sent(&commit);
