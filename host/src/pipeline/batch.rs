@@ -50,6 +50,11 @@ impl Token {
         if number == 0 { self.clone() } else { Self::hash(&format!("{}/{number}", self.0)) }
     }
 
+    /// The token of the same rows where the table knows this one and has lost them.
+    pub fn again(&self) -> Self {
+        Self::hash(&format!("{}/again", self.0))
+    }
+
     fn hash(named: &str) -> Self {
         let digest = sha2::Sha256::digest(named);
         Self(digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
@@ -115,7 +120,16 @@ mod tests {
         let (one, two) = (Token::new(Lineage(7), &range, 0), Token::new(Lineage(7), &range, 1));
         assert_eq!(one.chunk(0), one);
         assert_eq!(one.chunk(1), one.chunk(1));
-        let tokens = [one.chunk(0), one.chunk(1), one.chunk(2), two.chunk(0), two.chunk(1), one.chunk(1).chunk(1)];
+        let tokens = [
+            one.chunk(0),
+            one.chunk(1),
+            one.chunk(2),
+            two.chunk(0),
+            two.chunk(1),
+            one.chunk(1).chunk(1),
+            one.again(),
+            one.again().chunk(1),
+        ];
         assert_eq!(tokens.iter().map(Token::as_str).collect::<std::collections::HashSet<_>>().len(), tokens.len());
     }
 }

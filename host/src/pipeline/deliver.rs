@@ -315,6 +315,9 @@ impl Delivery {
             }
             open = refused_by;
         }
+        if must_plan && let Some(reason) = self.write_lost(&by, &transformed, &doubt).await {
+            return Outcome::Stopped(Stop::undecided(reason, &transformed.batch.range));
+        }
         if must_plan && let Some(reason) = self.must_decide(&by, &transformed, &doubt).await {
             return Outcome::Stopped(Stop::undecided(reason, &transformed.batch.range));
         }

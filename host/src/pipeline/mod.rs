@@ -27,6 +27,7 @@ mod prepare;
 mod probation;
 mod range;
 mod reader;
+mod recount;
 mod report;
 mod rows_per_record;
 mod runner;

@@ -193,8 +193,7 @@ impl Reader {
                 && together <= self.limits.records
                 && self.at(&leader).is_some_and(|partition| partition.has_room(leader.first, &making));
             let (to_leader, from_other) = oneshot::channel();
-            if has_room
-                && self.at_mut(&other.place).is_some_and(|partition| partition.join(first, Go::Join(to_leader)))
+            if has_room && self.at_mut(&other.place).is_some_and(|partition| partition.join(first, Go::Join(to_leader)))
             {
                 records = together;
                 gathered.push((joined, from_other));
