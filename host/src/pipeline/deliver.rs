@@ -204,11 +204,11 @@ impl Delivery {
         let made = match planned.filter(|planned| planned.bundle != BundleId::DEPLOYED) {
             Some(planned) => match self.make_again(batch, planned).await {
                 Ok(made) => Ok(made),
-                Err(reason) => return Outcome::Stopped(Stop::undecided(reason, &range)),
+                Err(reason) => return Outcome::Stopped(Stop::undecided(reason, &range).with(places(before.as_ref()))),
             },
             None => match self.make_with(batch, before.as_ref().map_or(&[], |planned| &planned.joined)).await {
                 Ok(made) => made,
-                Err(reason) => return Outcome::Stopped(Stop::undecided(reason, &range)),
+                Err(reason) => return Outcome::Stopped(Stop::undecided(reason, &range).with(places(before.as_ref()))),
             },
         };
         // Writing takes its time; the next may be made meanwhile.
@@ -280,7 +280,7 @@ impl Delivery {
                             "tables refuse {} of its records, more than a commit's metadata has room for",
                             transformed.rejects.len()
                         );
-                        return Outcome::Stopped(Stop::undecided(reason, &transformed.batch.range));
+                        return Outcome::Stopped(transformed.batch.undecided(reason));
                     }
                     None => return Outcome::Abandoned,
                 }
@@ -293,7 +293,8 @@ impl Delivery {
                 match written {
                     Written::Done => {}
                     Written::Unknowable(reason) => {
-                        return Outcome::Stopped(Stop::forgotten(reason, &transformed.batch.range));
+                        let joined = transformed.batch.places();
+                        return Outcome::Stopped(Stop::forgotten(reason, &transformed.batch.range).with(joined));
                     }
                     Written::Elsewhere => {
                         return Outcome::Stopped(Stop::again(
@@ -316,10 +317,10 @@ impl Delivery {
             open = refused_by;
         }
         if must_plan && let Some(reason) = self.write_lost(&by, &transformed, &doubt).await {
-            return Outcome::Stopped(Stop::undecided(reason, &transformed.batch.range));
+            return Outcome::Stopped(transformed.batch.undecided(reason));
         }
         if must_plan && let Some(reason) = self.must_decide(&by, &transformed, &doubt).await {
-            return Outcome::Stopped(Stop::undecided(reason, &transformed.batch.range));
+            return Outcome::Stopped(transformed.batch.undecided(reason));
         }
         let letters = match must_plan {
             true => self.keep_dead_letters(&by, &transformed),
@@ -565,6 +566,12 @@ impl Ask<'_> {
         }));
         answer.await.ok()
     }
+}
+
+/// Where what is planned with a range lies.
+fn places(planned: Option<&Planned>) -> Vec<(i32, i64, i64)> {
+    let joined = planned.into_iter().flat_map(|planned| &planned.joined);
+    joined.map(|Joined { partition, first, next, .. }| (*partition, *first, *next)).collect()
 }
 
 /// Where dead letters of a range go, where it has any that go anywhere.

@@ -4,6 +4,7 @@ use tidegate_ledger::{Joined, Verdicts};
 
 use super::batch::{Batch, JoinedRange};
 use super::range::Range;
+use super::stop::Stop;
 use super::transform::Transformed;
 
 impl Batch {
@@ -16,6 +17,16 @@ impl Batch {
     pub fn range_of(&self, record: usize) -> &Range {
         let joined = self.joined.iter().find(|joined| joined.records.contains(&record));
         joined.map_or(&self.range, |joined| &joined.range)
+    }
+
+    /// Where the joined ranges lie: partitions, first offsets and those behind.
+    pub fn places(&self) -> Vec<(i32, i64, i64)> {
+        self.joined.iter().map(|JoinedRange { range, .. }| (range.partition, range.first, range.next)).collect()
+    }
+
+    /// Nobody can tell what of it is written, and why.
+    pub fn undecided(&self, reason: String) -> Stop {
+        Stop::undecided(reason, &self.range).with(self.places())
     }
 
     /// Its range, and how many others there are, for people.

@@ -5,5 +5,6 @@
 mod crashes;
 mod few;
 mod leaving;
+mod lost;
 mod refused;
 mod stand;

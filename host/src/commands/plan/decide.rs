@@ -150,11 +150,17 @@ impl Decided {
             (Some(first), Some(last)) => format!("offsets {} to before {}", first.first, last.next),
             _ => format!("offset {} and behind", self.commit.offset),
         };
+        let together = match self.about.iter().any(|range| !range.joined.is_empty()) {
+            true => "; the same of the ranges that are written together with them",
+            false => "",
+        };
         let (what, doubled, lost) = match decision {
             Decision::Accept => (
                 "counts as written",
                 "nothing".to_owned(),
-                format!("rows of {offsets} that are not in their tables, and the dead letters of these offsets"),
+                format!(
+                    "rows of {offsets} that are not in their tables, and the dead letters of these offsets{together}"
+                ),
             ),
             Decision::Force => (
                 "has the version that is deployed write",
@@ -167,7 +173,12 @@ impl Decided {
             Decision::Abandon => (
                 "gives up and reads again",
                 format!("rows of {offsets} that are in their tables"),
-                "nothing".to_owned(),
+                match self.about.is_empty() {
+                    true => {
+                        "ranges of other partitions, where the plan names any that are written with its own".to_owned()
+                    }
+                    false => "nothing".to_owned(),
+                },
             ),
         };
         let mut text = format!("{partition} of group {group}\n");
