@@ -7,4 +7,5 @@ mod few;
 mod leaving;
 mod lost;
 mod refused;
+mod resting;
 mod stand;

@@ -86,7 +86,7 @@ fn costs_of_a_range_with_letters() -> anyhow::Result<()> {
             }
             let beginning = Beginning { partitions: 1, time: Utc::now() };
             let commit = Commit { partition: key.clone(), offset, beginning, plan: Default::default(), letters: kept };
-            membership.commit(&[commit], false).map_err(anyhow::Error::msg)?;
+            membership.commit(&[commit]).map_err(anyhow::Error::msg)?;
             answered(&membership)?;
         }
         let (began, cpu) = begun.context("no rounds")?;

@@ -198,7 +198,11 @@ impl Reader {
         }
         self.state.committed_at = Some(now);
         stop_points::pass("before-plan");
-        if let Err(fault) = self.membership.commit(&commits, is_atomic) {
+        let sent = match is_atomic {
+            true => self.membership.commit_as_one(&commits),
+            false => self.membership.commit(&commits),
+        };
+        if let Err(fault) = sent {
             return self.commit_failed(&fault, now);
         }
         self.state.letters_outstanding = with_letters || is_atomic;
