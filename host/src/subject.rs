@@ -160,7 +160,7 @@ impl Subject {
     /// Where the plugin fails on all of it.
     pub async fn transform(&self, range: Range, records: Records, lineage: Lineage) -> Result<Transformed, String> {
         let permit = Budget::new(usize::MAX).take(records.bytes());
-        let batch = Batch { range, permit, records, lineage, bundle: self.bundle.clone() };
+        let batch = Batch { range, permit, records, lineage, bundle: self.bundle.clone(), joined: Vec::new() };
         let (plugin, isolation) = (self.prepared.plugin.clone(), self.isolation.clone());
         let run = async move { isolate(plugin, batch, &isolation).await };
         let transformed = self.tenant.workers.spawn(run).await;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::plan::{BundleId, Lineage, Plan, Planned};
+use crate::plan::{BundleId, Joined, Lineage, Plan, Planned};
 use crate::verdicts::Verdicts;
 
 /// What is promised of a partition's records.
@@ -49,6 +49,32 @@ struct Tracked {
     wanted: Option<Planned>,
     is_released: bool,
     is_complete: bool,
+    /// Whether it goes into the plan of another partition's range: see [`Ledger::join`].
+    is_joining: bool,
+}
+
+impl Tracked {
+    fn new(next: i64) -> Self {
+        Self { next, wanted: None, is_released: false, is_complete: false, is_joining: false }
+    }
+}
+
+/// How a range is to be written.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Making {
+    /// What has made its rows.
+    pub bundle: BundleId,
+    /// What is left out of it.
+    pub verdicts: Verdicts,
+    /// What is written with it.
+    pub joined: Vec<Joined>,
+}
+
+impl Making {
+    /// A range that is written alone.
+    pub fn alone(bundle: BundleId, verdicts: Verdicts) -> Self {
+        Self { bundle, verdicts, joined: Vec::new() }
+    }
 }
 
 impl Ledger {
@@ -59,14 +85,17 @@ impl Ledger {
     /// How much of the room new ranges may fill, in fourths: the rest is for verdicts that come later.
     const FOR_NEW: usize = 3;
 
+    /// The same of a range with which those of other partitions are written: there are more verdicts to come.
+    const FOR_JOINED: usize = 2;
+
     /// A partition that begins at an offset, of which the broker has this commit or none. `minted` becomes its lineage where the commit has
     /// none.
     pub fn begin(promise: Promise, offset: i64, taken: Option<Entry>, minted: Lineage, room: usize) -> Self {
         let plan = taken.as_ref().map(|entry| entry.plan.clone()).unwrap_or_default();
-        let replayed = plan.ranges.iter().map(|planned| {
-            let wanted = Some(planned.clone());
-            (planned.first, Tracked { next: planned.next, wanted, is_released: false, is_complete: false })
-        });
+        let replayed = plan
+            .ranges
+            .iter()
+            .map(|planned| (planned.first, Tracked { wanted: Some(planned.clone()), ..Tracked::new(planned.next) }));
         Self {
             promise,
             lineage: plan.lineage.unwrap_or(minted),
@@ -107,14 +136,14 @@ impl Ledger {
 
     /// No record that is wanted lies from offset `first` to before `next`.
     pub fn skip(&mut self, first: i64, next: i64) {
-        self.ranges.insert(first, Tracked { next, wanted: None, is_released: false, is_complete: true });
+        self.ranges.insert(first, Tracked { is_complete: true, ..Tracked::new(next) });
         self.advance();
     }
 
     /// A range was closed and sent on its way. One that is planned already stays as it is.
     pub fn close(&mut self, first: i64, next: i64) {
         let is_released = self.promise == Promise::AtLeastOnce;
-        self.ranges.entry(first).or_insert(Tracked { next, wanted: None, is_released, is_complete: false });
+        self.ranges.entry(first).or_insert(Tracked { is_released, ..Tracked::new(next) });
     }
 
     /// A range of which nothing is planned becomes two, the second from `at` on: the verdicts of both together find no room.
@@ -124,7 +153,7 @@ impl Ledger {
         if is_planned || first >= at || at >= tracked.next {
             return;
         }
-        let behind = Tracked { next: tracked.next, wanted: None, is_released: tracked.is_released, is_complete: false };
+        let behind = Tracked { is_released: tracked.is_released, ..Tracked::new(tracked.next) };
         (tracked.next, tracked.wanted) = (at, None);
         self.ranges.insert(at, behind);
     }
@@ -134,13 +163,14 @@ impl Ledger {
     ///
     /// Other verdicts than before may come only where nothing that was sent with those can have been written, or still be. A new range whose
     /// verdicts find no room ([`Self::has_room`]) is not planned at all: see [`Self::split`].
-    pub fn made(&mut self, first: i64, bundle: BundleId, verdicts: Verdicts, now: u64) -> bool {
+    pub fn made(&mut self, first: i64, making: Making, now: u64) -> bool {
         let taken = self.taken.as_ref().and_then(|entry| entry.plan.ranges.iter().find(|range| range.first == first));
         let at = taken.map_or(now, |range| range.at);
         // It becomes two: what was planned of it whole would hold its second half back for ever, or pass over it.
-        let is_too_large = self.promise == Promise::ExactlyOnce && taken.is_none() && !self.has_room(first, &verdicts);
+        let is_too_large = self.promise == Promise::ExactlyOnce && taken.is_none() && !self.has_room(first, &making);
         let Some(tracked) = self.ranges.get_mut(&first) else { return false };
-        let wanted = Planned { first, next: tracked.next, bundle, verdicts, at };
+        let Making { bundle, verdicts, joined } = making;
+        let wanted = Planned { first, next: tracked.next, bundle, verdicts, at, joined };
         tracked.is_released = match (self.promise, taken) {
             // It may have been sent: only the same again is safe.
             (_, Some(taken)) => taken.is_like(&wanted),
@@ -149,6 +179,32 @@ impl Ledger {
         };
         tracked.wanted = (!is_too_large).then_some(wanted);
         tracked.is_released
+    }
+
+    /// A range that was made goes with one of another partition: that one's plan names it from the commit on by which this one's offset moves
+    /// past it. Both have to be one transaction of the broker's, since one without the other would lose the range, or write it twice.
+    /// False where it cannot go: it is planned already, or something before it is not complete.
+    pub fn join(&mut self, first: i64) -> bool {
+        let can_go = self.promise == Promise::ExactlyOnce
+            && !self.is_closing
+            && !self.outstanding_names(first)
+            && self.ranges.first_key_value().is_some_and(|(open, _)| *open == first)
+            && self.planned(first).is_none();
+        let tracked = self.ranges.get_mut(&first).filter(|tracked| can_go && tracked.wanted.is_some());
+        tracked.map(|tracked| tracked.is_joining = true).is_some()
+    }
+
+    /// A range that was to join another, or to be joined, and is not planned yet, is planned alone.
+    pub fn stay(&mut self, first: i64) {
+        let is_sent =
+            self.outstanding_names(first) || self.outstanding.as_ref().is_some_and(|sent| sent.offset > first);
+        let is_planned = self.planned(first).is_some();
+        if let Some(tracked) = self.ranges.get_mut(&first).filter(|_| !is_planned && !is_sent) {
+            tracked.is_joining = false;
+            if let Some(wanted) = &mut tracked.wanted {
+                wanted.joined.clear();
+            }
+        }
     }
 
     /// What is left out of a range that is planned, and by what it is processed.
@@ -192,7 +248,8 @@ impl Ledger {
     }
 
     fn entry(&self) -> Entry {
-        let offset = self.complete_to;
+        let joining = self.ranges.first_key_value().filter(|(_, tracked)| tracked.is_joining && !self.is_closing);
+        let offset = joining.map_or(self.complete_to, |(_, tracked)| tracked.next);
         let mut plan = Plan { lineage: Some(self.lineage), ranges: Vec::new() };
         // What is planned stays planned. Verdicts that have come since find room beside it, or wait.
         let all = self.ranges.values().filter_map(|tracked| tracked.wanted.as_ref());
@@ -209,7 +266,7 @@ impl Ledger {
             }
         }
         let plans_more = self.promise == Promise::ExactlyOnce && !self.is_closing;
-        for tracked in self.ranges.values().filter(|_| plans_more) {
+        for tracked in self.ranges.values().skip(usize::from(joining.is_some())).filter(|_| plans_more) {
             match &tracked.wanted {
                 Some(wanted) if self.planned(wanted.first).is_some() => {}
                 Some(wanted) => {
@@ -239,11 +296,13 @@ impl Ledger {
     }
 
     /// Whether a range with these verdicts could ever be planned, were it alone. One that could not has to become smaller.
-    pub fn has_room(&self, first: i64, verdicts: &Verdicts) -> bool {
+    pub fn has_room(&self, first: i64, making: &Making) -> bool {
         let (lineage, bundle) = (Some(self.lineage), BundleId(0));
-        let next = i64::MAX;
-        let range = Planned { first, next, bundle, verdicts: verdicts.clone(), at: u64::from(u32::MAX) };
-        Plan { lineage, ranges: vec![range] }.write(first).len() <= self.room / 4 * Self::FOR_NEW
+        let (next, at) = (i64::MAX, u64::from(u32::MAX));
+        let Making { bundle: _, verdicts, joined } = making.clone();
+        let fourths = if joined.is_empty() { Self::FOR_NEW } else { Self::FOR_JOINED };
+        let range = Planned { first, next, bundle, verdicts, at, joined };
+        Plan { lineage, ranges: vec![range] }.write(first).len() <= self.room / 4 * fourths
     }
 
     /// The entry that [`Self::to_commit`] gave is on its way to the broker.
@@ -255,6 +314,12 @@ impl Ledger {
     pub fn answered(&mut self) -> Vec<i64> {
         let Some(entry) = self.outstanding.take() else { return Vec::new() };
         let mut released = Vec::new();
+        for (first, tracked) in self.ranges.range_mut(..entry.offset).filter(|(_, tracked)| tracked.is_joining) {
+            // It is another partition's from now on.
+            (tracked.is_joining, tracked.is_released, tracked.is_complete) = (false, true, true);
+            released.push(*first);
+        }
+        self.advance();
         for planned in &entry.plan.ranges {
             if let Some(tracked) = self.ranges.get_mut(&planned.first)
                 && !tracked.is_released
@@ -323,7 +388,7 @@ mod tests {
 
     fn made(ledger: &mut Ledger, first: i64, next: i64) -> bool {
         ledger.close(first, next);
-        ledger.made(first, BUNDLE, Verdicts::default(), 1)
+        ledger.made(first, Making::alone(BUNDLE, Verdicts::default()), 1)
     }
 
     fn commit(ledger: &mut Ledger) -> (Entry, Vec<i64>) {
@@ -331,6 +396,10 @@ mod tests {
         ledger.sent(entry.clone());
         assert_eq!(ledger.to_commit(), None, "one at a time");
         (entry, ledger.answered())
+    }
+
+    fn left_out(records: u32) -> Making {
+        Making::alone(BUNDLE, Verdicts { poison: (0..records).collect(), ..Verdicts::default() })
     }
 
     fn firsts(entry: &Entry) -> Vec<i64> {
@@ -387,12 +456,12 @@ mod tests {
         assert_eq!(planned, [(0, 10), (12, 20)]);
         after.close(0, 10);
         let other = Verdicts { poison: [1].into(), ..Verdicts::default() };
-        assert!(!after.made(0, BUNDLE, other, 1), "it traps now on what it took before");
-        assert!(after.made(0, BUNDLE, Verdicts::default(), 9));
+        assert!(!after.made(0, Making::alone(BUNDLE, other), 1), "it traps now on what it took before");
+        assert!(after.made(0, Making::alone(BUNDLE, Verdicts::default()), 9));
         after.complete(0);
         let (entry, released) = commit(&mut after);
         assert_eq!((entry.offset, firsts(&entry), released), (10, vec![12], vec![]), "the second is not made yet");
-        assert!(after.made(12, BUNDLE, Verdicts::default(), 9));
+        assert!(after.made(12, Making::alone(BUNDLE, Verdicts::default()), 9));
         after.complete(12);
         assert_eq!(commit(&mut after).0.offset, 20);
     }
@@ -404,7 +473,7 @@ mod tests {
         commit(&mut ledger);
         let mut verdicts = Verdicts::default();
         verdicts.refuse(0, 3);
-        assert!(!ledger.made(0, BUNDLE, verdicts.clone(), 8));
+        assert!(!ledger.made(0, Making::alone(BUNDLE, verdicts.clone()), 8));
         assert!(!ledger.is_released(0));
         let (entry, released) = commit(&mut ledger);
         assert_eq!((&entry.plan.ranges[0].verdicts, entry.plan.ranges[0].at, released), (&verdicts, 1, vec![0]));
@@ -419,7 +488,7 @@ mod tests {
         assert_eq!(after.to_commit(), None);
         assert!(made(&mut after, 10, 20), "what was never planned may be sent");
         assert_eq!((after.lineage_of(0), after.lineage_of(10)), (Lineage(7), Lineage(!8)));
-        assert!(after.made(0, BUNDLE, Verdicts::default(), 1));
+        assert!(after.made(0, Making::alone(BUNDLE, Verdicts::default()), 1));
         after.complete(10);
         after.complete(0);
         assert_eq!(commit(&mut after).0, Entry { offset: 20, plan: Plan::default() });
@@ -446,12 +515,12 @@ mod tests {
         let (entry, released) = commit(&mut ledger);
         assert!(entry.plan.write(0).len() <= 300 && released.len() > 5, "{released:?}");
         let many = Verdicts { poison: (0..150).collect(), ..Verdicts::default() };
-        assert!(!ledger.made(0, BUNDLE, many, 1));
+        assert!(!ledger.made(0, Making::alone(BUNDLE, many), 1));
         let (entry, released) = commit_if(&mut ledger);
         assert_eq!((entry, released), (None, vec![]), "no room: it stays as it was planned");
         assert!(!ledger.finds_room(0) && ledger.finds_room(990));
-        assert!(!ledger.has_room(0, &Verdicts { poison: (0..300).collect(), ..Verdicts::default() }));
-        assert!(ledger.has_room(0, &Verdicts { poison: (0..50).collect(), ..Verdicts::default() }));
+        assert!(!ledger.has_room(0, &left_out(300)));
+        assert!(ledger.has_room(0, &left_out(50)));
     }
 
     #[test]
@@ -459,10 +528,13 @@ mod tests {
         // The least room that is not enough: what is planned now is shorter than the longest that it might be.
         let many = Verdicts { poison: (0..9).collect(), ..Verdicts::default() };
         let narrow = |room| Ledger::begin(Promise::ExactlyOnce, 0, None, Lineage(7), room);
-        let room = (0..Ledger::ROOM).rev().find(|room| !narrow(*room).has_room(0, &many)).unwrap();
+        let room = (0..Ledger::ROOM)
+            .rev()
+            .find(|room| !narrow(*room).has_room(0, &Making::alone(BUNDLE, many.clone())))
+            .unwrap();
         let mut ledger = narrow(room);
         ledger.close(0, 10);
-        assert!(!ledger.made(0, BUNDLE, many, 1));
+        assert!(!ledger.made(0, Making::alone(BUNDLE, many), 1));
         assert_eq!(firsts(&ledger.to_commit().unwrap()), []);
         ledger.split(0, 5);
         made(&mut ledger, 0, 5);
@@ -482,6 +554,55 @@ mod tests {
         ledger.split(0, 3);
         ledger.complete(0);
         assert_eq!(ledger.position(), 6, "what is planned stays as it is");
+    }
+
+    #[test]
+    fn a_range_that_joins_another_is_passed_over_and_the_others_plan_names_it() {
+        let (mut leader, mut other) = (ledger(Promise::ExactlyOnce, None), ledger(Promise::ExactlyOnce, None));
+        commit(&mut leader);
+        commit(&mut other);
+        made(&mut leader, 0, 10);
+        made(&mut other, 0, 7);
+        made(&mut other, 7, 9);
+        assert!(!other.join(7), "something before it is not complete");
+        assert!(other.join(0));
+        let joined = Joined { partition: 3, first: 0, next: 7, verdicts: Verdicts::default() };
+        let making = Making { joined: vec![joined.clone()], ..Making::alone(BUNDLE, Verdicts::default()) };
+        assert!(leader.has_room(0, &making) && !leader.made(0, making, 1));
+        let (entry, released) = commit(&mut other);
+        assert_eq!((entry.offset, firsts(&entry), released), (7, vec![7], vec![0, 7]), "what lies behind is its own");
+        let (entry, released) = commit(&mut leader);
+        assert_eq!((&entry.plan.ranges[0].joined, released), (&vec![joined.clone()], vec![0]));
+        assert!(!other.join(7), "it is planned");
+        // Whoever comes next writes both as they are planned, and nothing else.
+        let mut after = ledger(Promise::ExactlyOnce, Some(entry));
+        assert!(!after.made(0, Making::alone(BUNDLE, Verdicts::default()), 2), "without the other");
+        assert!(after.made(0, Making { joined: vec![joined], ..Making::alone(BUNDLE, Verdicts::default()) }, 2));
+        after.complete(0);
+        assert_eq!(commit(&mut after).0.offset, 10);
+        other.complete(7);
+        assert_eq!(commit(&mut other).0.offset, 9);
+    }
+
+    #[test]
+    fn a_range_that_does_not_join_after_all_is_planned_alone() {
+        let mut ledger = ledger(Promise::ExactlyOnce, None);
+        commit(&mut ledger);
+        made(&mut ledger, 0, 10);
+        assert!(ledger.join(0));
+        let entry = ledger.to_commit().unwrap();
+        ledger.sent(entry.clone());
+        ledger.stay(0);
+        ledger.refused();
+        assert_eq!(ledger.to_commit(), Some(entry), "it was on its way: what is refused goes together once more");
+        ledger.stay(0);
+        let (entry, released) = commit(&mut ledger);
+        assert_eq!((entry.offset, firsts(&entry), released), (0, vec![0], vec![0]));
+        let mut closing = self::ledger(Promise::ExactlyOnce, None);
+        made(&mut closing, 0, 10);
+        assert!(closing.join(0));
+        closing.close_down();
+        assert_eq!(closing.to_commit().map(|entry| entry.offset), Some(0), "whoever comes next reads it");
     }
 
     fn commit_if(ledger: &mut Ledger) -> (Option<Entry>, Vec<i64>) {

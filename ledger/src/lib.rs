@@ -18,6 +18,6 @@ mod ledger;
 mod plan;
 mod verdicts;
 
-pub use ledger::{Entry, Ledger, Promise};
-pub use plan::{BundleId, Lineage, Plan, PlanFault, Planned};
+pub use ledger::{Entry, Ledger, Making, Promise};
+pub use plan::{BundleId, JOIN, Joined, Lineage, Plan, PlanFault, Planned};
 pub use verdicts::Verdicts;

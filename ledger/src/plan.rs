@@ -27,6 +27,22 @@ pub struct Planned {
     pub verdicts: Verdicts,
     /// When it was planned, in seconds since 1970.
     pub at: u64,
+    /// Ranges of other partitions of the topic that are written with it, as one. They are planned nowhere else: see
+    /// [`Ledger::join`](crate::Ledger::join).
+    pub joined: Vec<Joined>,
+}
+
+/// A range of another partition that is written with a planned one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Joined {
+    /// Of the same topic.
+    pub partition: i32,
+    /// The offset of its first record.
+    pub first: i64,
+    /// The offset behind it.
+    pub next: i64,
+    /// What is left out of it.
+    pub verdicts: Verdicts,
 }
 
 /// What a commit says besides its offset.
@@ -50,6 +66,8 @@ pub struct PlanFault {
 const LINEAGE: &str = "lineage";
 const BUNDLES: &str = "bundles";
 const RANGES: &str = "plan";
+/// What stands before each range of another partition.
+pub const JOIN: char = '+';
 
 impl BundleId {
     /// Whatever version is deployed where the range is processed next, by an operator's word: it is planned anew with that one before
@@ -60,8 +78,9 @@ impl BundleId {
 impl Planned {
     /// Whether both are the same, whenever they were planned.
     pub fn is_like(&self, other: &Self) -> bool {
-        let Self { first, next, bundle, verdicts, at: _ } = self;
-        (first, next, bundle, verdicts) == (&other.first, &other.next, &other.bundle, &other.verdicts)
+        let Self { first, next, bundle, verdicts, at: _, joined } = self;
+        (first, next, bundle) == (&other.first, &other.next, &other.bundle)
+            && (verdicts, joined) == (&other.verdicts, &other.joined)
     }
 }
 
@@ -102,10 +121,13 @@ impl Plan {
         text.push_str(&format!(" {BUNDLES}={} {RANGES}=", named.join(",")));
         let mut before = offset;
         for (index, range) in self.ranges.iter().enumerate() {
-            let Planned { first, next, bundle, verdicts, at } = range;
+            let Planned { first, next, bundle, verdicts, at, joined } = range;
             let separator = if index == 0 { "" } else { ";" };
             let bundle = bundles.iter().take_while(|other| *other != bundle).count();
             text.push_str(&format!("{separator}{}.{}.{bundle}.{at}{verdicts}", first - before, next - first));
+            for Joined { partition, first, next, verdicts } in joined {
+                text.push_str(&format!("{JOIN}{partition}.{first}.{}{verdicts}", next - first));
+            }
             before = *next;
         }
         text
@@ -116,17 +138,31 @@ fn read_ranges(text: &str, offset: i64, bundles: &[BundleId]) -> Option<Vec<Plan
     let mut before = offset;
     text.split(';')
         .map(|range| {
-            let mut parts = range.split('.');
-            let mut number = || parts.next()?.parse::<i64>().ok().filter(|number| *number >= 0);
-            let first = before.checked_add(number()?)?;
-            let next = first.checked_add(number()?)?;
-            let bundle = *bundles.get(usize::try_from(number()?).ok()?)?;
-            let at = u64::try_from(number()?).ok()?;
+            let mut all = range.split(JOIN);
+            let mut parts = all.next()?.split('.');
+            let first = before.checked_add(number(&mut parts)?)?;
+            let next = first.checked_add(number(&mut parts)?)?;
+            let bundle = *bundles.get(usize::try_from(number(&mut parts)?).ok()?)?;
+            let at = u64::try_from(number(&mut parts)?).ok()?;
             let verdicts = Verdicts::read(&mut parts)?;
             before = next;
-            (next > first).then_some(Planned { first, next, bundle, verdicts, at })
+            let joined = all.map(read_joined).collect::<Option<_>>()?;
+            (next > first).then_some(Planned { first, next, bundle, verdicts, at, joined })
         })
         .collect()
+}
+
+fn read_joined(text: &str) -> Option<Joined> {
+    let mut parts = text.split('.');
+    let partition = i32::try_from(number(&mut parts)?).ok()?;
+    let first = number(&mut parts)?;
+    let next = first.checked_add(number(&mut parts)?)?;
+    let verdicts = Verdicts::read(&mut parts)?;
+    (next > first).then_some(Joined { partition, first, next, verdicts })
+}
+
+fn number(parts: &mut std::str::Split<'_, char>) -> Option<i64> {
+    parts.next()?.parse().ok().filter(|number| *number >= 0)
 }
 
 /// 32 hexadecimal digits, and nothing else.
@@ -168,7 +204,8 @@ mod tests {
     use super::*;
 
     fn planned(first: i64, next: i64, bundle: u128) -> Planned {
-        Planned { first, next, bundle: BundleId(bundle), verdicts: Verdicts::default(), at: 1_795_000_000 }
+        let verdicts = Verdicts::default();
+        Planned { first, next, bundle: BundleId(bundle), verdicts, at: 1_795_000_000, joined: Vec::new() }
     }
 
     #[test]
@@ -186,6 +223,14 @@ mod tests {
              plan=2.20.0.1795000000;0.30.1.1795000000.pDa.r1:E;2.8.0.1795000000"
         );
         assert_eq!(Plan::read(&format!("tidegate/1 partitions=4 began=7 {text}"), 98), Ok(plan));
+        let mut joining = planned(100, 120, 8);
+        let joined = |partition, first, verdicts| Joined { partition, first, next: first + 9, verdicts };
+        let left_out = Verdicts { poison: [1].into(), ..Verdicts::default() };
+        joining.joined = vec![joined(3, 70_000, Verdicts::default()), joined(12, 0, left_out)];
+        let joining = Plan { lineage: Some(Lineage(7)), ranges: vec![joining, planned(120, 130, 8)] };
+        let text = joining.write(100);
+        assert!(text.ends_with(" plan=0.20.0.1795000000+3.70000.9+12.0.9.pB;0.10.0.1795000000"), "{text}");
+        assert_eq!(Plan::read(&text, 100), Ok(joining));
         let done = Plan { lineage: Some(Lineage(u128::MAX)), ranges: Vec::new() };
         assert_eq!(Plan::read(&done.write(5), 5), Ok(done));
     }
@@ -211,6 +256,11 @@ mod tests {
             format!("lineage={lineage} bundles={bundle} plan=-1.5.0.1"),
             format!("lineage={lineage} bundles={bundle} plan=0.5.1.1"),
             format!("lineage={lineage} bundles={bundle} plan=0.5.0.1.x"),
+            format!("lineage={lineage} bundles={bundle} plan=0.5.0.1+"),
+            format!("lineage={lineage} bundles={bundle} plan=0.5.0.1+2.7"),
+            format!("lineage={lineage} bundles={bundle} plan=0.5.0.1+2.7.0"),
+            format!("lineage={lineage} bundles={bundle} plan=0.5.0.1+2.7.3.x"),
+            format!("lineage={lineage} bundles={bundle} plan=0.5.0.1+-2.7.3"),
             format!("lineage={lineage} bundles={bundle} plan=0.9223372036854775807.0.1"),
         ] {
             assert!(Plan::read(&words, 5).is_err(), "{words}");

@@ -58,7 +58,7 @@ pub async fn run(plugin: &Arc<dyn Plugin>, case: &Case) -> anyhow::Result<Ran> {
 pub async fn transform(plugin: Arc<dyn Plugin>, range: Range, records: Records) -> Result<Transformed, TransformFault> {
     let bundle = Bundle { plugin: plugin.hash(), settings: PluginHash::of(b"") };
     let permit = Budget::new(usize::MAX).take(records.bytes());
-    let batch = Batch { range, permit, records, lineage: Lineage(0), bundle: Arc::new(bundle) };
+    let batch = Batch { range, permit, records, lineage: Lineage(0), bundle: Arc::new(bundle), joined: Vec::new() };
     pipeline::transform(plugin, batch).await.map_err(|failed| failed.fault)
 }
 

@@ -192,6 +192,12 @@ impl PipelineSettings {
             }
             let batch = top.section("batch").map(|section| batch::read(&section));
             let (batch, schedule) = batch.unwrap_or((BatchLimits::DEFAULT, None));
+            if batch.across_partitions && delivery == Some(Guarantee::AtLeastOnce) {
+                top.fault(
+                    "delivery",
+                    "is \"at-least-once\" beside `batch.across_partitions`, which takes plans; expected \"exactly-once\", or the other without it",
+                );
+            }
             let probation = top.section("probation").map_or(Probation::DEFAULT, |section| probation::read(&section));
             let routes = match top.section("routes") {
                 Some(section) => route::read(&section),
@@ -363,6 +369,16 @@ mod tests {
         assert_eq!(read(text).unwrap().schedule.map(|schedule| schedule.to_string()).as_deref(), Some("0 3 * * *"));
         let faults = read(&format!("{text}linger = \"1 s\"\n")).unwrap_err();
         assert!(faults.contains("`batch.linger`: stands beside `schedule`"), "{faults}");
+    }
+
+    #[test]
+    fn what_goes_across_partitions_lingers_and_is_planned() {
+        let text = "topics = [\"a\"]\non_reject = \"stop\"\n[routes]\nx = \"a:b\"\n[batch]\nacross_partitions = true\n";
+        assert!(read(text).unwrap().batch.across_partitions);
+        let faults = read(&format!("{text}schedule = \"0 3 * * *\"\n")).unwrap_err();
+        assert!(faults.contains("`batch.across_partitions`: stands beside `schedule`"), "{faults}");
+        let faults = read(&format!("delivery = \"at-least-once\"\n{text}")).unwrap_err();
+        assert!(faults.contains("`delivery`: is \"at-least-once\" beside `batch.across_partitions`"), "{faults}");
     }
 
     #[test]

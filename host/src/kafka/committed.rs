@@ -1,10 +1,12 @@
 //! What a group has committed, asked for by a client of that group.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
+use tidegate_ledger::{JOIN, Joined, Plan};
 
 use super::TopicPartition;
 use super::native::GroupCommits;
@@ -40,6 +42,28 @@ pub(super) fn committed<C: ConsumerContext>(
         }
     }
     Ok(commits)
+}
+
+/// Up to where the group has completed partitions, as its commits say. A range that is planned with one of another partition is not complete, though
+/// its own partition's offset is behind it.
+///
+/// # Errors
+/// Where a plan that may name such ranges cannot be read.
+pub(super) fn completed(commits: &GroupCommits) -> Result<BTreeMap<TopicPartition, i64>, String> {
+    let mut offsets: BTreeMap<_, _> = commits.iter().map(|(key, commit)| (key.clone(), commit.offset)).collect();
+    for (key, Committed { offset, metadata }) in commits {
+        let plan = match Plan::read(metadata, *offset) {
+            Ok(plan) => plan,
+            Err(fault) if metadata.contains(JOIN) => return Err(format!("{key}: {fault}")),
+            // It is its own partition's trouble.
+            Err(_) => continue,
+        };
+        for Joined { partition, first, .. } in plan.ranges.into_iter().flat_map(|range| range.joined) {
+            let joined = offsets.get_mut(&TopicPartition { topic: key.topic.clone(), partition });
+            joined.into_iter().for_each(|offset| *offset = first.min(*offset));
+        }
+    }
+    Ok(offsets)
 }
 
 fn may_pass(fault: &KafkaError) -> bool {

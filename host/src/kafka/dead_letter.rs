@@ -47,6 +47,8 @@ pub struct Letters {
 /// A letter that has outlived its batch.
 #[derive(Debug)]
 pub struct OwnedLetter {
+    /// The record's partition.
+    pub partition: i32,
     /// The record's offset.
     pub offset: i64,
     /// None for null.
@@ -83,13 +85,14 @@ impl OwnedLetter {
 }
 
 impl DeadLetter<'_> {
-    /// A copy of the letter of the record at this offset, for later.
-    pub fn keep(&self, offset: i64) -> OwnedLetter {
+    /// A copy of the letter of the record at this offset of this partition, for later.
+    pub fn keep(&self, partition: i32, offset: i64) -> OwnedLetter {
         let owned = |bytes: &[u8]| bytes.to_vec();
         let own =
             self.headers.iter().map(|(name, value)| (String::from_utf8_lossy(name).into_owned(), value.map(owned)));
         let reasons = self.reasons.iter().map(|(name, value)| ((*name).to_owned(), Some(value.clone().into_bytes())));
         OwnedLetter {
+            partition,
             offset,
             key: self.key.map(owned),
             value: self.value.map(owned),

@@ -1,7 +1,7 @@
 //! Parts of topics, read again by who is no member of anything: between two offsets, piece by piece, by a consumer that neither
 //! joins nor commits. Called by `audit` and `replay`. It blocks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::committed::committed;
+use super::committed::{committed, completed};
 use super::inquiry::offsets;
 use super::membership::{Context, Subscription, list};
 use super::settings::KafkaSettings;
@@ -32,6 +32,13 @@ pub struct Kept {
     pub first: i64,
     /// Behind the newest record that can be read.
     pub next: i64,
+}
+
+impl Kept {
+    /// Whether all of a range lies within.
+    pub fn has(&self, range: &Range) -> bool {
+        self.first <= range.first && range.next <= self.next
+    }
 }
 
 /// How much of a partition is held at once.
@@ -106,14 +113,22 @@ impl Excerpts {
         self.offsets(partitions, Offset::Offset(time.timestamp_millis().max(0)))
     }
 
-    /// The group's offsets, of those partitions that have one.
+    /// Up to where the group has completed partitions, of those that it has an offset of. A range that is planned with one of another
+    /// partition is not complete, though its own partition's offset is behind it.
     ///
     /// # Errors
     /// As for [`Self::kept`].
     pub fn committed(&self, partitions: &[TopicPartition]) -> Result<BTreeMap<TopicPartition, i64>, String> {
-        let commits = committed(&self.consumer, list(partitions), Instant::now() + self.timeout);
+        let topics: BTreeSet<_> = partitions.iter().map(|partition| &partition.topic).collect();
+        let mut all = Vec::new();
+        for topic in topics {
+            all.extend(self.partitions(topic)?);
+        }
+        let commits = committed(&self.consumer, list(&all), Instant::now() + self.timeout);
         let commits = commits.map_err(|fault| format!("read the group's offsets: {fault}"))?;
-        Ok(commits.into_iter().map(|(partition, commit)| (partition, commit.offset)).collect())
+        let mut offsets = completed(&commits)?;
+        offsets.retain(|partition, _| partitions.contains(partition));
+        Ok(offsets)
     }
 
     fn offsets(&self, partitions: &[TopicPartition], time: Offset) -> Result<BTreeMap<TopicPartition, i64>, String> {

@@ -13,7 +13,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::TopicPartition;
 use super::beginning::Beginning;
-use super::committed::committed;
+use super::committed::{committed, completed};
 use super::membership::{self, Context, Subscription};
 use super::native::{self, GroupCommits, Wake};
 use super::position::{self, Begun, Bounds, Committed, NotYet, Position, Sought};
@@ -262,8 +262,7 @@ impl Asker {
     pub fn progress(&self, topics: &[String]) -> Result<Progress, String> {
         let all = self.all_partitions(topics.iter().cloned())?;
         let committed = self.committed(&all)?;
-        let committed = committed.into_iter().map(|(partition, commit)| (partition, commit.offset)).collect();
-        Ok(Progress { ends: self.ends(&all)?, committed })
+        Ok(Progress { ends: self.ends(&all)?, committed: completed(&committed)? })
     }
 
     fn all_partitions(&self, topics: impl Iterator<Item = String>) -> Result<Vec<TopicPartition>, String> {

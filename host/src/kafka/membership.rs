@@ -210,12 +210,31 @@ impl Membership {
 
     /// Sends a commit; the answer comes as [`Event::Committed`]. Only one may be on its way.
     ///
-    /// One that carries letters may only be of partitions whose present commit is this membership's and has a lineage: a successor finds
+    /// One that carries letters is a transaction, and may only be of partitions whose present commit is this membership's and has a lineage: a successor finds
     /// there which transaction to end, should this one never come to its end.
     ///
     /// # Errors
     /// The text of librdkafka's error, where the commit was not even sent.
     pub fn commit(&mut self, commits: &[Commit]) -> Result<(), String> {
+        if commits.iter().any(|commit| !commit.letters.is_empty()) {
+            return self.commit_as_one(commits);
+        }
+        let list = self.list(commits)?;
+        self.context().broken.store(false, Ordering::Release);
+        native::commit(&self.consumer, &list).map_err(|fault| fault.to_string())
+    }
+
+    /// The same as a transaction, whether it carries letters or not: the broker takes all of it, or nothing.
+    ///
+    /// # Errors
+    /// As for [`Self::commit`].
+    pub fn commit_as_one(&mut self, commits: &[Commit]) -> Result<(), String> {
+        let list = self.list(commits)?;
+        let member = Member::of(&self.consumer).ok_or("the member has no generation just now")?;
+        self.transactions()?.commit(commits.to_vec(), list, member)
+    }
+
+    fn list(&self, commits: &[Commit]) -> Result<TopicPartitionList, String> {
         let mut list = TopicPartitionList::new();
         for commit in commits {
             let TopicPartition { topic, partition } = &commit.partition;
@@ -226,12 +245,7 @@ impl Membership {
                 None => commit.metadata(),
             });
         }
-        if commits.iter().all(|commit| commit.letters.is_empty()) {
-            self.context().broken.store(false, Ordering::Release);
-            return native::commit(&self.consumer, &list).map_err(|fault| fault.to_string());
-        }
-        let member = Member::of(&self.consumer).ok_or("the member has no generation just now")?;
-        self.transactions()?.commit(commits.to_vec(), list, member)
+        Ok(list)
     }
 
     /// A commit with letters is to come soon.

@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 
-use tidegate_ledger::{Plan, PlanFault, Planned};
+use tidegate_ledger::{Joined, Plan, PlanFault, Planned};
 
 use super::TopicPartition;
 use super::beginning::Beginning;
@@ -119,6 +119,8 @@ pub enum NotYet {
         next: i64,
         /// What has become of them.
         moved: Moved,
+        /// What is written with them.
+        joined: Vec<Joined>,
     },
     /// A group that has planned ranges has no offset, and nobody says why.
     #[error(
@@ -219,7 +221,9 @@ pub fn with_plan(position: Position, committed: &Committed) -> Result<Position, 
             let next = plan.ranges.last().map_or(first.next, |last| last.next);
             let lacks = |range: &&Planned| !matches!(&moved, Moved::Lost { oldest, .. } if range.first >= *oldest);
             let lost_to = plan.ranges.iter().rfind(lacks).map_or(next, |last| last.next);
-            Err(NotYet::InDoubt { ranges: plan.ranges.len(), first: first.first, lost_to, next, moved })
+            let (ranges, first) = (plan.ranges.len(), first.first);
+            let joined = plan.ranges.into_iter().flat_map(|range| range.joined).collect();
+            Err(NotYet::InDoubt { ranges, first, lost_to, next, moved, joined })
         }
         // It is read again, or records are gone: a new lineage.
         (Some(_), []) => Ok(position),

@@ -380,10 +380,11 @@ impl Writer {
         let named = refused.first().and_then(|(partition, letters, at)| Some((partition, letters.letters.get(*at)?)));
         let limit = limit.map_or_else(String::new, |limit| format!(" of {limit} bytes"));
         let problem = match named {
-            Some((partition, letter)) => format!(
-                "the letter of record {partition}/{} has {} bytes, and the topic's limit{limit} does not allow that. Nothing of the partition is read \
+            Some((TopicPartition { topic, .. }, letter)) => format!(
+                "the letter of record {topic}/{}/{} has {} bytes, and the topic's limit{limit} does not allow that. Nothing of the partition is read \
                  until it does, and nothing is lost: `kafka-configs.sh --bootstrap-server {} --alter --entity-type topics --entity-name {} --add-config \
                  max.message.bytes={}` raises it; tried again every {} s",
+                letter.partition,
                 letter.offset,
                 letter.bytes(),
                 self.settings.brokers(),
@@ -417,10 +418,13 @@ fn before(CallFault { text, next, .. }: CallFault) -> Failed {
     }
 }
 
-/// The letters could not be written; the partitions that they are of rest a while.
+/// The letters could not be written; the partitions that they are of rest a while. Where there are none, it is the commit that could not be.
 fn resting(request: &Request, problem: String) -> CommitFault {
     let with_letters = request.commits.iter().filter(|commit| !commit.letters.is_empty());
-    let partitions = with_letters.map(|commit| commit.partition.clone()).collect();
+    let partitions: Vec<_> = with_letters.map(|commit| commit.partition.clone()).collect();
+    if partitions.is_empty() {
+        return CommitFault::Refused(problem);
+    }
     CommitFault::Letters { problem, partitions, rest: REST }
 }
 

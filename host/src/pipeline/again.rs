@@ -1,7 +1,7 @@
 //! A range once more, as it was planned: the same records go through the same bundle, and what was left out is left out again. Nobody looks for
 //! further records to blame, since rows of this range may be in its tables already.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tidegate_ledger::{Planned, Verdicts};
@@ -10,6 +10,7 @@ use super::answers::Collected;
 use super::batch::Batch;
 use super::deployment::Deployment;
 use super::isolate::PATIENCE;
+use super::range::Range;
 use super::slices::Part;
 use super::transform::{Failed, Fault, Reject, Stage, Transformed, failed, run};
 use crate::plugin::{GuestFault, Plugin};
@@ -97,19 +98,19 @@ async fn letters(plugin: &dyn Plugin, batch: &Batch, poison: &[usize]) -> Vec<Re
 }
 
 impl Transformed {
-    /// What of the range's rows depends on more than its records and its bundle, as a plan says it.
-    pub fn verdicts(&self) -> Verdicts {
-        let first = self.batch.range.first;
+    /// What of a range's rows depends on more than its records and its bundle, as a plan says it. `records` are those of the range.
+    pub(super) fn verdicts_of(&self, range: &Range, records: std::ops::Range<usize>) -> Verdicts {
         let record = |index: &usize| {
-            let offset = self.batch.records.offsets.get(*index)?;
-            u32::try_from(offset.checked_sub(first)?).ok()
+            let offset = self.batch.records.offsets.get(*index).filter(|_| records.contains(index))?;
+            u32::try_from(offset.checked_sub(range.first)?).ok()
         };
         let poison = self.rejects.iter().filter(|reject| reject.stage == Stage::Trap);
         let refused = self.refused.iter().filter_map(|(route, records)| {
-            Some((u16::try_from(*route).ok()?, records.iter().filter_map(record).collect()))
+            let records: BTreeSet<_> = records.iter().filter_map(record).collect();
+            (!records.is_empty()).then_some((u16::try_from(*route).ok()?, records))
         });
         Verdicts {
-            gaps: gaps(&self.batch),
+            gaps: gaps(range, records.len()),
             poison: poison.filter_map(|reject| record(&reject.record)).collect(),
             refused: refused.collect(),
         }
@@ -118,11 +119,11 @@ impl Transformed {
 
 /// How many records of a batch are gone since it was planned.
 pub fn gone(batch: &Batch, planned: &Planned) -> u32 {
-    gaps(batch).saturating_sub(planned.verdicts.gaps)
+    gaps(&batch.range, batch.records.len()).saturating_sub(planned.verdicts.gaps)
 }
 
-/// How many offsets of a batch's range have no record.
-fn gaps(Batch { range, records, .. }: &Batch) -> u32 {
+/// How many offsets of a range have no record, where it has so many.
+fn gaps(range: &Range, records: usize) -> u32 {
     let offsets = u32::try_from(range.next.saturating_sub(range.first)).unwrap_or(u32::MAX);
-    offsets.saturating_sub(u32::try_from(records.len()).unwrap_or(u32::MAX))
+    offsets.saturating_sub(u32::try_from(records).unwrap_or(u32::MAX))
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use bytes::Bytes;
 
 use super::batch::Batch;
-use super::inserts::{Span, cuts};
+use super::inserts::{Amount, Span, cuts};
 use super::rows_per_record;
 use super::slices::Members;
 use super::transform::{Reject, Stage, Transformed};
@@ -29,6 +29,8 @@ pub struct RouteRows {
     pub rows: usize,
     /// Where an insert ends and the next begins, where it takes more than one: places among the rows, in order.
     cuts: Vec<usize>,
+    /// What the last insert held as the plugin made it.
+    last: Amount,
 }
 
 /// Rows as they came from the guest, walked.
@@ -289,7 +291,22 @@ impl RouteRows {
     /// These rows, cut into inserts.
     pub fn of(chunks: Vec<Chunk>) -> Self {
         let rows = chunks.iter().map(|chunk| chunk.ends.len()).sum();
-        Self { rows, cuts: cuts(&chunks), chunks }
+        let cuts = cuts(&chunks);
+        let last = if cuts.is_empty() { Amount::of(&chunks) } else { Amount::FULL };
+        Self { rows, cuts, chunks, last }
+    }
+
+    /// Appends the rows of another range, whose records follow so many. They go into the last insert where there is room: by what the plugin
+    /// made, whatever is left out of it by now, so that who joins them again cuts where it was cut before.
+    pub fn join(&mut self, other: Self, records: usize) {
+        let both = self.last.with(other.last).filter(|_| other.cuts.is_empty());
+        if both.is_none() && !self.last.is_none() {
+            self.cuts.push(self.rows);
+        }
+        self.cuts.extend(other.cuts.iter().map(|cut| self.rows + cut));
+        self.last = both.unwrap_or(other.last);
+        self.rows += other.rows;
+        self.chunks.extend(other.chunks.into_iter().map(|chunk| chunk.behind(records)));
     }
 
     /// Leaves out rows, by their places among all rows of the route and their origins. The others stay in the inserts that they were in.
@@ -334,6 +351,15 @@ impl Chunk {
             from = to;
             row
         })
+    }
+
+    /// The same where so many records come before its own.
+    fn behind(mut self, records: usize) -> Self {
+        let records = u32::try_from(records).unwrap_or(RANGE_ORIGIN);
+        for origin in self.origins.iter_mut().filter(|origin| **origin != RANGE_ORIGIN) {
+            *origin = origin.saturating_add(records);
+        }
+        self
     }
 
     /// What it takes in memory, in bytes.

@@ -50,6 +50,11 @@ impl Token {
         if number == 0 { self.clone() } else { Self::hash(&format!("{}/{number}", self.0)) }
     }
 
+    /// The token of the same rows where the table knows this one and has lost them.
+    pub fn again(&self) -> Self {
+        Self::hash(&format!("{}/again", self.0))
+    }
+
     fn hash(named: &str) -> Self {
         let digest = sha2::Sha256::digest(named);
         Self(digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
@@ -74,6 +79,17 @@ pub struct Batch {
     pub bundle: Arc<Bundle>,
     /// Its share of the bytes that the pipeline may hold; given back when the batch is dropped.
     pub permit: Permit,
+    /// Ranges of other partitions that are written with it: their records follow its own.
+    pub joined: Vec<JoinedRange>,
+}
+
+/// A range whose records follow those of another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JoinedRange {
+    /// Its boundaries.
+    pub range: Range,
+    /// Where its records are among all of the batch.
+    pub records: std::ops::Range<usize>,
 }
 
 #[cfg(test)]
@@ -104,7 +120,16 @@ mod tests {
         let (one, two) = (Token::new(Lineage(7), &range, 0), Token::new(Lineage(7), &range, 1));
         assert_eq!(one.chunk(0), one);
         assert_eq!(one.chunk(1), one.chunk(1));
-        let tokens = [one.chunk(0), one.chunk(1), one.chunk(2), two.chunk(0), two.chunk(1), one.chunk(1).chunk(1)];
+        let tokens = [
+            one.chunk(0),
+            one.chunk(1),
+            one.chunk(2),
+            two.chunk(0),
+            two.chunk(1),
+            one.chunk(1).chunk(1),
+            one.again(),
+            one.again().chunk(1),
+        ];
         assert_eq!(tokens.iter().map(Token::as_str).collect::<std::collections::HashSet<_>>().len(), tokens.len());
     }
 }

@@ -94,6 +94,17 @@ impl Permit {
         self.held.set(self.held.bytes() + bytes);
     }
 
+    /// Takes bytes of the same budget for something else.
+    pub fn another(&self, bytes: usize) -> Self {
+        self.used.fetch_add(bytes, Ordering::Relaxed);
+        Self { held: self.held.another(bytes), used: self.used.clone() }
+    }
+
+    /// The bytes that are held.
+    pub fn bytes(&self) -> usize {
+        self.held.bytes()
+    }
+
     /// Gives back what is beyond `bytes`: what a batch has shrunk to.
     pub fn shrink_to(&mut self, bytes: usize) {
         let beyond = self.held.bytes().saturating_sub(bytes);

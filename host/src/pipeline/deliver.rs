@@ -7,7 +7,7 @@ use std::sync::mpsc::SyncSender;
 use std::time::Instant;
 
 use futures_util::future::{FutureExt, join_all};
-use tidegate_ledger::{BundleId, Planned, Verdicts};
+use tidegate_ledger::{BundleId, Joined, Making, Planned};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -18,7 +18,7 @@ use super::deployment::Deployment;
 use super::partition::Go;
 use super::past::Past;
 use super::probation::Made;
-use super::range::Range;
+use super::range::{Range, Records};
 use super::status::Status;
 use super::stop::Stop;
 use super::transform::{Failed, Reject, Transformed};
@@ -80,10 +80,8 @@ pub struct HowMade {
     pub range: Range,
     /// As in the job.
     pub assignment: u64,
-    /// What has made its rows.
-    pub bundle: BundleId,
-    /// What is left out.
-    pub verdicts: Verdicts,
+    /// How.
+    pub making: Making,
     /// Whether dead letters come with it.
     pub has_letters: bool,
     /// Answered when it is decided what becomes of it; dropped where nothing will.
@@ -132,6 +130,8 @@ pub enum Outcome {
     TooLarge(Box<Batch>),
     /// No range can become rows, since the plugin fails on everything: why.
     Paused(String),
+    /// Another partition's range has what it became, and is written with it.
+    Joined,
     /// It was cancelled.
     Abandoned,
 }
@@ -204,9 +204,12 @@ impl Delivery {
         let made = match planned.filter(|planned| planned.bundle != BundleId::DEPLOYED) {
             Some(planned) => match self.make_again(batch, planned).await {
                 Ok(made) => Ok(made),
-                Err(reason) => return Outcome::Stopped(Stop::undecided(reason, &range)),
+                Err(reason) => return Outcome::Stopped(Stop::undecided(reason, &range).with(places(before.as_ref()))),
             },
-            None => self.make(batch).await,
+            None => match self.make_with(batch, before.as_ref().map_or(&[], |planned| &planned.joined)).await {
+                Ok(made) => made,
+                Err(reason) => return Outcome::Stopped(Stop::undecided(reason, &range).with(places(before.as_ref()))),
+            },
         };
         // Writing takes its time; the next may be made meanwhile.
         drop(place);
@@ -259,13 +262,25 @@ impl Delivery {
                 }
                 match ask.plan(&by, &transformed).await {
                     Some(Go::Send) => self.pass(&transformed.batch.range, "planned"),
+                    Some(Go::Join(leader)) => {
+                        // Where it is gone, its plan names this range: whoever comes next reads its records again.
+                        let _ = leader.send(Box::new(transformed));
+                        return Outcome::Joined;
+                    }
+                    Some(Go::Lead(others)) => {
+                        self.pass(&transformed.batch.range, "planned");
+                        transformed = match self.gather(&by, transformed, others).await {
+                            Ok(transformed) => transformed,
+                            Err(reason) => return Outcome::Stopped(reason),
+                        };
+                    }
                     Some(Go::Smaller) => return Outcome::TooLarge(Box::new(transformed.into_batch())),
                     Some(Go::NoRoom) => {
                         let reason = format!(
                             "tables refuse {} of its records, more than a commit's metadata has room for",
                             transformed.rejects.len()
                         );
-                        return Outcome::Stopped(Stop::undecided(reason, &transformed.batch.range));
+                        return Outcome::Stopped(transformed.batch.undecided(reason));
                     }
                     None => return Outcome::Abandoned,
                 }
@@ -278,7 +293,8 @@ impl Delivery {
                 match written {
                     Written::Done => {}
                     Written::Unknowable(reason) => {
-                        return Outcome::Stopped(Stop::forgotten(reason, &transformed.batch.range));
+                        let joined = transformed.batch.places();
+                        return Outcome::Stopped(Stop::forgotten(reason, &transformed.batch.range).with(joined));
                     }
                     Written::Elsewhere => {
                         return Outcome::Stopped(Stop::again(
@@ -300,8 +316,11 @@ impl Delivery {
             }
             open = refused_by;
         }
+        if must_plan && let Some(reason) = self.write_lost(&by, &transformed, &doubt).await {
+            return Outcome::Stopped(transformed.batch.undecided(reason));
+        }
         if must_plan && let Some(reason) = self.must_decide(&by, &transformed, &doubt).await {
-            return Outcome::Stopped(Stop::undecided(reason, &transformed.batch.range));
+            return Outcome::Stopped(transformed.batch.undecided(reason));
         }
         let letters = match must_plan {
             true => self.keep_dead_letters(&by, &transformed),
@@ -329,10 +348,6 @@ impl Delivery {
                 planned.first, planned.next, planned.bundle
             )
         };
-        match gone(&batch, &planned) {
-            0 => {}
-            gone => return Err(in_doubt(format!("compaction has removed {gone} of its records since"))),
-        }
         let current = [self.versions.current(), self.versions.proven()];
         // One that promises less now would write it without what makes it come once.
         let known = current
@@ -346,14 +361,106 @@ impl Delivery {
             }
         };
         batch.bundle = by.bundle.clone();
-        let started = Instant::now();
-        let run = Metered::new(again(by.clone(), batch, planned.clone()));
-        let (transformed, cpu) = self.tenant.workers.spawn(run).await;
-        self.status.metrics().spent(Timed::Transform, started.elapsed(), cpu);
-        match transformed {
-            Ok(transformed) => Ok(Made { by, transformed }),
-            Err(failed) => Err(in_doubt(failed.to_string())),
+        let others = self.joined_again(&by, &batch, &planned.joined).await.map_err(in_doubt)?;
+        let transformed = self.run_again(&by, batch, planned.clone()).await.map_err(in_doubt)?;
+        Ok(Made { by, transformed: transformed.join(others) })
+    }
+
+    async fn run_again(&self, by: &Arc<Deployment>, batch: Batch, planned: Planned) -> Result<Transformed, String> {
+        match gone(&batch, &planned) {
+            0 => {}
+            gone => return Err(format!("compaction has removed {gone} of its records since")),
         }
+        let started = Instant::now();
+        let (transformed, cpu) = self.tenant.workers.spawn(Metered::new(again(by.clone(), batch, planned))).await;
+        self.status.metrics().spent(Timed::Transform, started.elapsed(), cpu);
+        transformed.map_err(|failed| failed.to_string())
+    }
+
+    /// Ranges of other partitions as they were planned, whose records are read again.
+    async fn joined_again(
+        &self,
+        by: &Arc<Deployment>,
+        like: &Batch,
+        joined: &[Joined],
+    ) -> Result<Vec<Transformed>, String> {
+        let mut others = Vec::with_capacity(joined.len());
+        for (batch, joined) in self.batches_of(by, like, joined).await?.into_iter().zip(joined) {
+            let Joined { partition: _, first, next, verdicts } = joined.clone();
+            let planned = Planned { first, next, bundle: by.bundle.id(), verdicts, at: 0, joined: Vec::new() };
+            let range = batch.range.clone();
+            let made = self.run_again(by, batch, planned).await;
+            others.push(made.map_err(|reason| format!("of range {range}, which is written with it: {reason}"))?);
+        }
+        Ok(others)
+    }
+
+    /// Batches of the records of ranges of other partitions.
+    async fn batches_of(&self, by: &Deployment, like: &Batch, joined: &[Joined]) -> Result<Vec<Batch>, String> {
+        if joined.is_empty() {
+            return Ok(Vec::new());
+        }
+        let range = |joined: &Joined| Range {
+            topic: like.range.topic.clone(),
+            partition: joined.partition,
+            first: joined.first,
+            next: joined.next,
+        };
+        let ranges: Vec<_> = joined.iter().map(range).collect();
+        let records = self.past.records(&ranges, &by.settings.group, &self.status).await?;
+        let batch = |(range, records): (Range, Records)| Batch {
+            range,
+            permit: like.permit.another(records.bytes()),
+            records,
+            lineage: like.lineage,
+            bundle: by.bundle.clone(),
+            joined: Vec::new(),
+        };
+        Ok(ranges.into_iter().zip(records).map(batch).collect())
+    }
+
+    /// What is deployed makes a range, and those that are planned with it.
+    async fn make_with(&self, batch: Batch, joined: &[Joined]) -> Result<Result<Made, Box<Failed>>, String> {
+        let mut others = Vec::with_capacity(joined.len());
+        for of_other in self.batches_of(&self.versions.current(), &batch, joined).await? {
+            match self.make(of_other).await {
+                Ok(made) => others.push(made),
+                Err(failed) => return Ok(Err(failed)),
+            }
+        }
+        let made = match self.make(batch).await {
+            Ok(made) => made,
+            Err(failed) => return Ok(Err(failed)),
+        };
+        if others.iter().any(|other| other.by.bundle.id() != made.by.bundle.id()) {
+            return Err("another version took over while it was made".to_owned());
+        }
+        let others = others.into_iter().map(|other| other.transformed).collect();
+        Ok(Ok(Made { transformed: made.transformed.join(others), by: made.by }))
+    }
+
+    /// Joins what ranges of other partitions have become that are planned with this one.
+    ///
+    /// # Errors
+    /// Where the records of one are gone that has to be made again.
+    async fn gather(
+        &self,
+        by: &Arc<Deployment>,
+        transformed: Transformed,
+        others: Vec<(Joined, oneshot::Receiver<Box<Transformed>>)>,
+    ) -> Result<Transformed, Stop> {
+        let mut gathered = Vec::with_capacity(others.len());
+        for (joined, other) in others {
+            match other.await {
+                Ok(other) => gathered.push(*other),
+                // Its partition went to another member before it came: this one's plan names it.
+                Err(_) => {
+                    let again = self.joined_again(by, &transformed.batch, std::slice::from_ref(&joined)).await;
+                    gathered.extend(again.map_err(|reason| Stop::undecided(reason, &transformed.batch.range))?);
+                }
+            }
+        }
+        Ok(transformed.join(gathered))
     }
 
     fn keep_dead_letters(&self, by: &Deployment, transformed: &Transformed) -> Option<Letters> {
@@ -361,7 +468,8 @@ impl Delivery {
         let (plugin, before) = (by.plugin.hash(), thread_time());
         let kept = transformed.rejects.iter().map(|reject| {
             let offset = transformed.batch.records.offsets.get(reject.record).copied().unwrap_or_default();
-            letter(transformed, reject, plugin).keep(offset)
+            let partition = transformed.batch.range_of(reject.record).partition;
+            letter(transformed, reject, plugin).keep(partition, offset)
         });
         let letters = Letters { topic, letters: kept.collect() };
         self.tenant.workers.charge(thread_time().saturating_sub(before));
@@ -452,13 +560,18 @@ impl Ask<'_> {
         self.reports.send(Report::Made(HowMade {
             range: transformed.batch.range.clone(),
             assignment: self.assignment,
-            bundle: by.bundle.id(),
-            verdicts: transformed.verdicts(),
+            making: Making { bundle: by.bundle.id(), verdicts: transformed.verdicts(), joined: transformed.joined() },
             has_letters: dead_letters(by, transformed).is_some(),
             go,
         }));
         answer.await.ok()
     }
+}
+
+/// Where what is planned with a range lies.
+fn places(planned: Option<&Planned>) -> Vec<(i32, i64, i64)> {
+    let joined = planned.into_iter().flat_map(|planned| &planned.joined);
+    joined.map(|Joined { partition, first, next, .. }| (*partition, *first, *next)).collect()
 }
 
 /// Where dead letters of a range go, where it has any that go anywhere.
@@ -468,7 +581,8 @@ fn dead_letters<'d>(by: &'d Deployment, transformed: &Transformed) -> Option<&'d
 
 /// A letter: the record as it came, and headers that say where from, by which plugin, at which stage and why.
 fn letter<'a>(transformed: &'a Transformed, reject: &Reject, plugin: PluginHash) -> DeadLetter<'a> {
-    let Batch { range, records, .. } = &transformed.batch;
+    let Batch { records, .. } = &transformed.batch;
+    let range = transformed.batch.range_of(reject.record);
     let offset = records.offsets.get(reject.record).copied().unwrap_or_default();
     DeadLetter {
         key: records.keys.get(reject.record),

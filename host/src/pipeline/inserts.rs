@@ -17,12 +17,38 @@ pub type Span = Range<usize>;
 /// Where one insert ends and the next begins. All rows of a record are in one insert wherever that can be: a record that is
 /// left out must not be there in part already.
 pub(super) fn cuts(chunks: &[Chunk]) -> Vec<usize> {
-    let (mut rows, mut bytes) = (0, 0);
-    for chunk in chunks {
-        rows += chunk.ends.len();
-        bytes += chunk.bytes.len();
+    let fits = Amount::of(chunks).with(Amount::default()).is_some();
+    if fits { Vec::new() } else { cuts_at(chunks, MOST_ROWS, MOST_BYTES) }
+}
+
+/// How much an insert holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Amount {
+    rows: usize,
+    bytes: usize,
+}
+
+impl Amount {
+    /// As much as an insert may hold, or more.
+    pub const FULL: Self = Self { rows: MOST_ROWS, bytes: MOST_BYTES };
+
+    /// All of these.
+    pub fn of(chunks: &[Chunk]) -> Self {
+        let add =
+            |sum: Self, chunk: &Chunk| Self { rows: sum.rows + chunk.ends.len(), bytes: sum.bytes + chunk.bytes.len() };
+        chunks.iter().fold(Self::default(), add)
     }
-    if rows <= MOST_ROWS && bytes <= MOST_BYTES { Vec::new() } else { cuts_at(chunks, MOST_ROWS, MOST_BYTES) }
+
+    /// Whether it is nothing.
+    pub fn is_none(self) -> bool {
+        self == Self::default()
+    }
+
+    /// Both, where one insert may hold them.
+    pub fn with(self, other: Self) -> Option<Self> {
+        let both = Self { rows: self.rows + other.rows, bytes: self.bytes + other.bytes };
+        (both.rows <= MOST_ROWS && both.bytes <= MOST_BYTES).then_some(both)
+    }
 }
 
 fn cuts_at(chunks: &[Chunk], most_rows: usize, most_bytes: usize) -> Vec<usize> {

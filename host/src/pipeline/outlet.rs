@@ -26,6 +26,8 @@ pub struct Outgoing<'a> {
     pub tables: &'a [(Target, Arc<dyn Table>)],
     /// The rows.
     pub transformed: &'a Transformed,
+    /// Whether the tables have lost them, and know their tokens.
+    pub is_lost: bool,
 }
 
 /// A write that failed: of which route, where that is known.
@@ -111,12 +113,14 @@ impl Outlet {
     /// One for each route.
     fn tokens(&self, rows: Outgoing<'_>) -> Vec<Token> {
         let Batch { range, lineage, .. } = &rows.transformed.batch;
-        self.routes.iter().map(|route| Token::new(*lineage, range, *route)).collect()
+        let token = |route: &usize| Token::new(*lineage, range, *route);
+        let of_rows = |token: Token| if rows.is_lost { token.again() } else { token };
+        self.routes.iter().map(token).map(of_rows).collect()
     }
 
     /// The routes that have rows, and the writes of those rows.
     fn writes<'a>(&self, rows: Outgoing<'a>, tokens: &'a [Token]) -> (Vec<usize>, Vec<(&'a dyn Table, Write<'a>)>) {
-        let Outgoing { tenant, tables, transformed } = rows;
+        let Outgoing { tenant, tables, transformed, .. } = rows;
         let of_route = |(route, token): (&usize, &'a Token)| {
             let (_, table) = tables.get(*route)?;
             let rows = transformed.routes.get(*route).filter(|rows| rows.rows > 0)?;

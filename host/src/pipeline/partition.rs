@@ -8,13 +8,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tidegate_ledger::{Entry, Ledger, Planned, Promise};
+use tidegate_ledger::{Entry, Joined, Ledger, Planned, Promise};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::batch::mint_lineage;
 use super::deliver::Kept;
 use super::range::{OpenRange, Range, Records, Shape};
+use super::transform::Transformed;
 use crate::kafka::{Beginning, Position, Queue, TopicPartition};
 
 /// How long a partition rests after something came of its queue that was no record: it may well come again.
@@ -42,7 +43,7 @@ pub struct Partition {
     /// Where it stopped, if it did.
     stopped_at: Option<i64>,
     /// By first offset: who waits until a commit of the plan is answered.
-    waiting: BTreeMap<i64, oneshot::Sender<Go>>,
+    waiting: BTreeMap<i64, Waiting>,
     /// How many of its ranges are under way.
     pub in_flight: usize,
     /// Ends what is under way when the partition is another's.
@@ -67,11 +68,21 @@ pub struct Partition {
     expected: usize,
 }
 
+/// Who waits until a range is planned, and what is answered then.
+struct Waiting {
+    go: oneshot::Sender<Go>,
+    then: Go,
+}
+
 /// What becomes of a range that was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Go {
     /// It is planned: its rows may be sent.
     Send,
+    /// It is planned with ranges of other partitions: what those have become comes by these, and all is sent as one.
+    Lead(Vec<(Joined, oneshot::Receiver<Box<Transformed>>)>),
+    /// It is planned with a range of another partition, which waits for what it has become.
+    Join(oneshot::Sender<Box<Transformed>>),
     /// What is left out of it finds no room in a plan: it has to become two.
     Smaller,
     /// The same, of a range that is planned already.

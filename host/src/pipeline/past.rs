@@ -3,20 +3,29 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tidegate_ledger::BundleId;
 use tokio::sync::Mutex;
 
 use super::deployment::Deployment;
 use super::prepare::{Preparation, Prepared, open};
+use super::range::{Range, Records};
 use super::shared::Shared;
 use super::status::Status;
 use crate::bundles::BundleFault;
 use crate::config::PipelineSettings;
+use crate::kafka::{Excerpts, KafkaSettings, Kept, Most, TopicPartition};
 use crate::sink::Backoff;
 
 /// What is told of a bundle that cannot be stored or read just now.
 const SUBJECT: &str = "bundles";
+
+/// What is told of records of other partitions that cannot be read just now.
+const JOINED: &str = "joined ranges";
+
+/// How long the broker may take to answer, or to send the next record.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// The bundles of a pipeline.
 pub struct Past {
@@ -102,6 +111,27 @@ impl Past {
         Ok(version)
     }
 
+    /// The records of ranges that are written with one of another partition. They may be other members'. Waits until they can be read.
+    ///
+    /// # Errors
+    /// Where the topic does not have them any more.
+    pub async fn records(&self, ranges: &[Range], group: &str, status: &Status) -> Result<Vec<Records>, String> {
+        let mut backoff = Backoff::default();
+        loop {
+            let (kafka, group, ranges) = (self.shared.kafka.clone(), group.to_owned(), ranges.to_vec());
+            let read = tokio::task::spawn_blocking(move || read(&kafka, &group, &ranges)).await;
+            match read.map_err(|fault| fault.to_string()).and_then(|read| read) {
+                Ok(read) => {
+                    status.solved(JOINED);
+                    return read;
+                }
+                Err(fault) => status.problem(JOINED, &fault),
+            }
+            let wait = backoff.next(&mut rand::rng());
+            tokio::time::sleep(wait).await;
+        }
+    }
+
     async fn open(
         &self,
         prepared: &Prepared,
@@ -129,6 +159,31 @@ impl Past {
             tokio::time::sleep(wait).await;
         }
     }
+}
+
+/// The records of ranges, or why there are none.
+///
+/// # Errors
+/// Where they cannot be read just now.
+fn read(kafka: &KafkaSettings, group: &str, ranges: &[Range]) -> Result<Result<Vec<Records>, String>, String> {
+    let excerpts = Arc::new(Excerpts::new(kafka, group, ANSWER)?);
+    let of = |range: &Range| TopicPartition { topic: range.topic.clone(), partition: range.partition };
+    let kept = excerpts.kept(&ranges.iter().map(of).collect::<Vec<_>>())?;
+    let mut all = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        if let Some(Kept { first, next }) = kept.get(&of(range)).filter(|kept| !kept.has(range)) {
+            return Ok(Err(format!(
+                "of range {range}, which is written with it, the topic has only {first} to {next}"
+            )));
+        }
+        let mut excerpt = excerpts.read(range, Most { records: usize::MAX, bytes: usize::MAX })?;
+        let mut records = Records::default();
+        while let Some((_, piece)) = excerpt.piece()? {
+            records.append(&piece);
+        }
+        all.push(records);
+    }
+    Ok(Ok(all))
 }
 
 /// Tells what is in the way, and waits before it is tried again.

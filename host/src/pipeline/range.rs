@@ -92,6 +92,13 @@ impl Strings {
         self.ends.push(index(self.bytes.len()));
     }
 
+    fn append(&mut self, other: &Self) {
+        let (bytes, count) = (index(self.bytes.len()), index(self.ends.len()));
+        self.bytes.extend_from_slice(&other.bytes);
+        self.ends.extend(other.ends.iter().map(|end| end.saturating_add(bytes)));
+        self.nulls.extend(other.nulls.iter().map(|null| null.saturating_add(count)));
+    }
+
     /// Keeps the first `at`; returns the others.
     fn split_off(&mut self, at: usize) -> Self {
         let end = at.checked_sub(1).and_then(|last| self.ends.get(last)).copied().unwrap_or_default();
@@ -161,6 +168,23 @@ impl Records {
         if let Some(end) = self.header_ends.last_mut() {
             *end = index(self.header_names.ends.len());
         }
+    }
+
+    /// Appends the records of another range.
+    pub fn append(&mut self, other: &Self) {
+        if !self.header_ends.is_empty() || !other.header_ends.is_empty() {
+            let headers = index(self.header_names.ends.len());
+            self.header_ends.resize(self.len(), headers);
+            let ends = other.header_ends.iter().map(|end| end.saturating_add(headers));
+            self.header_ends.extend(ends);
+            self.header_ends.resize(self.len() + other.len(), headers);
+        }
+        self.offsets.extend_from_slice(&other.offsets);
+        self.timestamps.extend_from_slice(&other.timestamps);
+        self.keys.append(&other.keys);
+        self.values.append(&other.values);
+        self.header_names.append(&other.header_names);
+        self.header_values.append(&other.header_values);
     }
 
     /// Keeps the records before this offset; returns the others.
@@ -317,7 +341,8 @@ mod tests {
 
     #[test]
     fn a_range_is_full_by_count_or_bytes_and_ends_where_the_next_begins() {
-        let limits = BatchLimits { records: 2, bytes: ByteSize::mib(1), linger: Duration::from_secs(1) };
+        let limits =
+            BatchLimits { records: 2, bytes: ByteSize::mib(1), linger: Duration::from_secs(1), ..BatchLimits::DEFAULT };
         let now = Instant::now();
         let mut open = OpenRange::new(now, Shape::default());
         open.records.push(record(3, Some(b"a")));

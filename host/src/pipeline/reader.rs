@@ -6,6 +6,7 @@ mod assignment;
 mod commits;
 mod fetching;
 mod idling;
+mod joining;
 mod pacing;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::assignment::Beginnings;
 use self::idling::Idleness;
+use self::joining::Joining;
 use self::pacing::Questions;
 use super::budget::Budget;
 use super::deliver::{Done, HowMade, Job, LETTERS_COST, Outcome, Report};
@@ -100,6 +102,7 @@ pub struct State {
     beginnings: Beginnings,
     questions: Questions,
     idleness: Idleness,
+    joining: Joining,
     /// Which partition is looked at first; moves on, so that none is always last.
     turn: usize,
     /// Of the versions, when it was looked at last.
@@ -317,7 +320,10 @@ impl Reader {
 
     /// Until when nothing happens if nobody wakes the thread.
     fn wait(&self, now: Instant) -> Duration {
-        let linger = self.state.partitions.values().filter_map(|partition| partition.deadline(&self.limits)).min();
+        let lingers = |partition: &Partition| partition.deadline(&self.limits);
+        // What comes to an end wakes the thread, and the next wave begins then.
+        let waits = self.joins() && self.state.joining.is_under_way(now);
+        let linger = self.state.partitions.values().filter_map(lingers).min().filter(|_| !waits);
         let commit = self.state.committed_at.map(|last| last + COMMIT_INTERVAL);
         let drain = self.state.draining;
         let revoke = self.state.revocations.iter().map(|revocation| revocation.deadline).min();

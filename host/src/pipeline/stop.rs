@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tidegate_ledger::Joined;
+
 use super::range::Range;
 use crate::config::PipelineName;
 use crate::kafka::{Moved, NotYet, TopicPartition};
@@ -13,6 +15,8 @@ use crate::kafka::{Moved, NotYet, TopicPartition};
 pub struct Stop {
     reason: String,
     remedy: Remedy,
+    /// Ranges of other partitions that are decided with it: partitions, first offsets and those behind.
+    joined: Vec<(i32, i64, i64)>,
 }
 
 /// What helps.
@@ -54,24 +58,34 @@ pub struct Remedies {
 }
 
 impl Stop {
+    fn new(reason: impl Into<String>, remedy: Remedy) -> Self {
+        Self { reason: reason.into(), remedy, joined: Vec::new() }
+    }
+
+    /// Whatever is decided is decided of these ranges of other partitions too.
+    #[must_use]
+    pub fn with(self, joined: impl IntoIterator<Item = (i32, i64, i64)>) -> Self {
+        Self { joined: joined.into_iter().collect(), ..self }
+    }
+
     /// Nobody can tell what of a range is written, or the range cannot be written as it is planned.
     pub fn undecided(reason: impl Into<String>, range: &Range) -> Self {
-        Self { reason: reason.into(), remedy: Remedy::Decide(range.first, range.next) }
+        Self::new(reason, Remedy::Decide(range.first, range.next))
     }
 
     /// Nobody can tell what of a range is written, and its tables do not know it any more.
     pub fn forgotten(reason: impl Into<String>, range: &Range) -> Self {
-        Self { reason: reason.into(), remedy: Remedy::Forgotten(range.first, range.next) }
+        Self::new(reason, Remedy::Forgotten(range.first, range.next))
     }
 
     /// The version makes nothing of these records that could be written.
     pub fn mend(reason: impl Into<String>, first: i64, next: i64) -> Self {
-        Self { reason: reason.into(), remedy: Remedy::Mend(first, next) }
+        Self::new(reason, Remedy::Mend(first, next))
     }
 
     /// It need not be so the next time.
     pub fn again(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), remedy: Remedy::Again }
+        Self::new(reason, Remedy::Again)
     }
 
     /// A partition that cannot begin before somebody has decided; none where it waits for what comes by itself.
@@ -83,13 +97,18 @@ impl Stop {
             NotYet::Forgotten { .. } => Remedy::Reset,
             NotYet::Early { .. } | NotYet::Unknown(_) => return None,
         };
-        Some(Self { reason: not_yet.to_string(), remedy })
+        let joined = match not_yet {
+            NotYet::InDoubt { joined, .. } => joined.as_slice(),
+            _ => &[],
+        };
+        let places = joined.iter().map(|Joined { partition, first, next, .. }| (*partition, *first, *next));
+        Some(Self::new(not_yet.to_string(), remedy).with(places))
     }
 }
 
 impl Remedies {
     /// Why a partition stopped and what to run.
-    pub fn tell(&self, Stop { reason, remedy }: &Stop, partition: &TopicPartition) -> String {
+    pub fn tell(&self, Stop { reason, remedy, joined }: &Stop, partition: &TopicPartition) -> String {
         let TopicPartition { topic, partition: number } = partition;
         let (config, name) = (quoted(&self.config), &self.name);
         let run = match remedy {
@@ -98,6 +117,11 @@ impl Remedies {
                  before {next} as written; with `force` in place of `accept` the version that is deployed writes what its tables do not have; with `abandon`, and the end of the \
                  last planned range as --to, all that is planned is read again, and what was written is there twice",
                 self.audit(partition, Some((*first, *next))),
+                self.decided("accept", partition, Some((*first, *next)))
+            ),
+            // Nothing of it can be read again, whatever its plan names.
+            Remedy::Elsewhere(first, next) if !joined.is_empty() => format!(
+                "`{}` goes on with what the topic has behind offset {next}",
                 self.decided("accept", partition, Some((*first, *next)))
             ),
             Remedy::Elsewhere(first, next) => format!(
@@ -135,7 +159,21 @@ impl Remedies {
                 format!("`{}` reads all there is once more", self.away_for(&format!("{}; {reset}", self.rest())))
             }
         };
-        format!("{reason}. To go on: {run}")
+        let text = format!("{reason}. To go on: {run}");
+        if joined.is_empty() {
+            return text;
+        }
+        let named = joined.iter().map(|(other, first, next)| format!("{first} to before {next} of partition {other}"));
+        let looks = joined.iter().map(|(other, first, next)| {
+            let other = TopicPartition { topic: topic.clone(), partition: *other };
+            format!("`{}`", self.audit(&other, Some((*first, *next))))
+        });
+        format!(
+            "{text}. It is written together with offsets {}, of which the same decides, and `abandon` is refused, since it would lose them; {} show what of them is in \
+             the tables, and `tidegate replay --offsets` writes what is missing once it is decided",
+            named.collect::<Vec<_>>().join(", "),
+            looks.collect::<Vec<_>>().join(", ")
+        )
     }
 
     /// A comparison of a partition with its tables.
@@ -210,6 +248,13 @@ mod tests {
         ] {
             assert!(text.contains(&part), "`{part}` is not in:\n{text}");
         }
+        let text = told(&Stop::undecided("it is not known", &range).with([(5, 70, 90)]));
+        for part in [
+            "It is written together with offsets 70 to before 90 of partition 5",
+            "acme/sales --topic sales --partition 5 --from 70 --to 90`",
+        ] {
+            assert!(text.contains(part), "`{part}` is not in:\n{text}");
+        }
         let text = told(&Stop::mend("record 100 is rejected", 100, 101));
         assert!(text.contains("acme/sales --offsets sales/3:100-101 --after-delete --plugin NEW.wasm`"), "{text}");
         let text = told(&Stop::again("a defect"));
@@ -224,10 +269,16 @@ mod tests {
             "tidegate plan abandon --config '/etc/tide gate/gateway.toml' --group tidegate.acme.sales sales/3 --yes";
         assert!(text.contains(&format!("`{AWAY}{abandon}{BACK}")), "{text}");
         let moved = Moved::Lost { wanted: 100, oldest: 110 };
-        let text = told(&Stop::of(&NotYet::InDoubt { ranges: 2, first: 100, lost_to: 120, next: 140, moved }).unwrap());
+        let text = told(
+            &Stop::of(&NotYet::InDoubt { ranges: 2, first: 100, lost_to: 120, next: 140, moved, joined: Vec::new() })
+                .unwrap(),
+        );
         assert!(text.contains("--group tidegate.acme.sales sales/3 --from 100 --to 120 --yes"), "{text}");
         let moved = Moved::Beyond { wanted: 100, oldest: 0, end: 90 };
-        let text = told(&Stop::of(&NotYet::InDoubt { ranges: 2, first: 100, lost_to: 120, next: 140, moved }).unwrap());
+        let text = told(
+            &Stop::of(&NotYet::InDoubt { ranges: 2, first: 100, lost_to: 120, next: 140, moved, joined: Vec::new() })
+                .unwrap(),
+        );
         assert!(text.contains(&format!("`{AWAY}tidegate plan abandon")) && !text.contains("accept"), "{text}");
         let forgotten = NotYet::Forgotten { group: "tidegate.acme.sales".into(), topic: "sales".into() };
         let text = told(&Stop::of(&forgotten).unwrap());

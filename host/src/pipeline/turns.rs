@@ -61,7 +61,14 @@ mod tests {
     fn batch(partition: i32, lineage: Lineage) -> Batch {
         let bundle = Arc::new(Bundle { plugin: PluginHash::of(b""), settings: PluginHash::of(b"") });
         let range = Range { topic: "t".into(), partition, first: 0, next: 1 };
-        Batch { range, permit: Budget::new(1).take(0), records: Records::default(), lineage, bundle }
+        Batch {
+            range,
+            permit: Budget::new(1).take(0),
+            records: Records::default(),
+            lineage,
+            bundle,
+            joined: Vec::new(),
+        }
     }
 
     fn comes(turn: &mut Turn) -> Poll<bool> {

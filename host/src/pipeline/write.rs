@@ -35,7 +35,7 @@ pub enum Written {
 /// Whether rows of a range may have been written by a try that nobody has heard the end of.
 pub(super) struct Doubt {
     /// When the range was planned, in seconds since 1970.
-    planned_at: u64,
+    pub(super) planned_at: u64,
     /// Whether it is planned at all, so that it is to be there once.
     is_planned: bool,
     /// By outlet, in the order of the version's.
@@ -44,7 +44,7 @@ pub(super) struct Doubt {
 
 /// What is in doubt of an outlet's rows.
 pub(super) struct OutletDoubt {
-    is_there: AtomicBool,
+    pub(super) is_there: AtomicBool,
     /// Nobody doubts, but some of a route's inserts are done, and others were refused.
     of_part: AtomicBool,
 }
@@ -94,7 +94,7 @@ impl Delivery {
                      that was not answered. Nothing more is read until an operator has looked whether they are there",
                     target.table,
                     records.len(),
-                    transformed.batch.range
+                    transformed.batch.told()
                 ));
             }
             let subject = format!("sink {target}");
@@ -114,7 +114,7 @@ impl Delivery {
                      there",
                     target.table,
                     records.len(),
-                    transformed.batch.range
+                    transformed.batch.told()
                 ));
             }
         }
@@ -126,9 +126,31 @@ impl Delivery {
         &self,
         by: &Deployment,
         transformed: &Transformed,
+        outlet: (&Outlet, &OutletDoubt),
+        doubt: &Doubt,
+    ) -> Written {
+        self.write_out(by, self.outgoing(by, transformed, false), outlet, doubt).await
+    }
+
+    /// The same of rows that the outlet's tables have lost, though they know their tokens.
+    pub(super) async fn write_again(
+        &self,
+        by: &Deployment,
+        transformed: &Transformed,
+        outlet: (&Outlet, &OutletDoubt),
+        doubt: &Doubt,
+    ) -> Written {
+        self.write_out(by, self.outgoing(by, transformed, true), outlet, doubt).await
+    }
+
+    async fn write_out(
+        &self,
+        by: &Deployment,
+        outgoing: Outgoing<'_>,
         (outlet, of_outlet): (&Outlet, &OutletDoubt),
         doubt: &Doubt,
     ) -> Written {
+        let transformed = outgoing.transformed;
         let mut backoff = Backoff::of_sink();
         loop {
             let started = Instant::now();
@@ -142,7 +164,7 @@ impl Delivery {
             }
             let try_to_write = async {
                 remembered.map_err(|fault| (None, fault))?;
-                outlet.write(self.outgoing(by, transformed)).await
+                outlet.write(outgoing).await
             };
             let (written, cpu) = Metered::new(try_to_write).await;
             self.status.metrics().spent(Timed::Sink, started.elapsed(), cpu);
@@ -166,7 +188,7 @@ impl Delivery {
                     if rows.is_some_and(|rows| rows.inserts().count() > 1) {
                         of_outlet.of_part.store(true, Ordering::Relaxed);
                     }
-                    match outlet.blame(self.outgoing(by, transformed), route).await {
+                    match outlet.blame(outgoing, route).await {
                         Ok(None) => {
                             format!(
                                 "{refusal}; each of the rows passes by itself, so that none is to blame; trying again"
@@ -210,7 +232,7 @@ impl Delivery {
                 return Ok(Some(format!(
                     "{rows} rows of range {} may be in table `{}` since {}, by a try that was not answered, and it may not know them any more: \
                      {reason}. Nothing more is read until an operator has looked whether they are there",
-                    transformed.batch.range,
+                    transformed.batch.told(),
                     target.table,
                     told(planned_at)
                 )));
@@ -219,8 +241,8 @@ impl Delivery {
         Ok(None)
     }
 
-    fn outgoing<'a>(&'a self, by: &'a Deployment, transformed: &'a Transformed) -> Outgoing<'a> {
-        Outgoing { tenant: &self.tenant.name, tables: &by.tables, transformed }
+    fn outgoing<'a>(&'a self, by: &'a Deployment, transformed: &'a Transformed, is_lost: bool) -> Outgoing<'a> {
+        Outgoing { tenant: &self.tenant.name, tables: &by.tables, transformed, is_lost }
     }
 
     fn writes_like(&self, by: &Deployment, routes: &[usize]) -> bool {

@@ -93,7 +93,7 @@ fn refused(
 }
 
 fn outgoing<'a>(subject: &'a Subject, transformed: &'a Transformed) -> Outgoing<'a> {
-    Outgoing { tenant: &subject.tenant.name, tables: &subject.tables, transformed }
+    Outgoing { tenant: &subject.tenant.name, tables: &subject.tables, transformed, is_lost: false }
 }
 
 /// An attempt after one whose answer was lost, of this route, where no token tells whether that has landed: the table is asked.

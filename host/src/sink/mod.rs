@@ -14,6 +14,7 @@ mod stdout;
 mod turns;
 
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -179,6 +180,20 @@ pub trait Table: Send + Sync {
     /// Where it cannot be found out just now.
     fn forgotten_since<'a>(&'a self, at: u64) -> BoxFuture<'a, Result<Option<String>, SinkFault>> {
         let _ = at;
+        Box::pin(async { Ok(None) })
+    }
+
+    /// How many rows of a range it has that came since a time, in seconds since 1970, by offset; none where that need not be asked or cannot be told. To be
+    /// asked when a write is done that was tried before without an answer, of a table that may know a write and not have its rows.
+    ///
+    /// # Errors
+    /// Where it cannot be found out just now.
+    fn recount<'a>(
+        &'a self,
+        range: &'a Range,
+        since: u64,
+    ) -> BoxFuture<'a, Result<Option<BTreeMap<i64, u64>>, SinkFault>> {
+        let _ = (range, since);
         Box::pin(async { Ok(None) })
     }
 

@@ -117,7 +117,7 @@ impl Material<'_> {
         let (headers, more_headers) = headers(records.headers(index), &mut size, limits);
         let mut line = RecordLine {
             topic: batch.range.topic.to_string(),
-            partition: batch.range.partition,
+            partition: batch.range_of(index).partition,
             offset: records.offsets.get(index).copied().unwrap_or_default(),
             timestamp: records.timestamps.get(index).copied().filter(|time| *time >= 0),
             key,
@@ -289,6 +289,7 @@ pub(super) mod tests {
             records,
             lineage: Lineage(0),
             bundle: Arc::new(Bundle { plugin: PluginHash::of(b""), settings: PluginHash::of(b"") }),
+            joined: Vec::new(),
         };
         let description =
             Description { name: "test".to_owned(), version: "1".to_owned(), stateless: true, routes: Vec::new() };

@@ -125,6 +125,11 @@ impl Held {
         self.bytes = bytes;
     }
 
+    /// Counts bytes of something else for the same tenant.
+    pub fn another(&self, bytes: usize) -> Self {
+        self.memory.hold(bytes)
+    }
+
     /// The bytes that it counts.
     pub fn bytes(&self) -> usize {
         self.bytes

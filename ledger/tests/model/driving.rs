@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tidegate_ledger::{BundleId, Entry, Ledger, Lineage, Plan, Promise, Verdicts};
+use tidegate_ledger::{BundleId, Entry, Ledger, Lineage, Making, Plan, Promise, Verdicts};
 
 use crate::broker::Message;
 use crate::owner::{Client, Job, Partition, Phase};
@@ -88,8 +88,9 @@ impl World {
         let ledger = &mut partition.ledger;
         let job = partition.jobs.get_mut(&first).unwrap();
         let told = if setup.rules.carry_verdicts { job.verdicts.clone() } else { Verdicts::default() };
-        let fits = ledger.has_room(first, &told);
-        match ledger.made(first, BundleId(job.bundle.into()), told, now) {
+        let making = Making::alone(BundleId(job.bundle.into()), told);
+        let fits = ledger.has_room(first, &making);
+        match ledger.made(first, making, now) {
             true => return self.send(setup, o, first),
             false if !setup.rules.plan_before_send => return self.send(setup, o, first),
             false if ledger.planned(first).is_none() && !fits => job.phase = Phase::TooLarge,

@@ -72,7 +72,7 @@ impl World {
         }
         let is_named = entry.is_some_and(|entry| {
             let is_this = |range: &Planned| {
-                range.is_like(&Planned { first, next, bundle, verdicts: verdicts.clone(), at: range.at })
+                range.is_like(&Planned { first, next, bundle, verdicts: verdicts.clone(), ..range.clone() })
             };
             entry.plan.ranges.iter().any(is_this)
         });

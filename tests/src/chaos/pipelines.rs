@@ -39,14 +39,17 @@ pub enum Base {
 pub struct Pipeline {
     /// Its name, and its topic's.
     pub name: &'static str,
+    /// Whether what its partitions have goes into the tables together.
+    pub across_partitions: bool,
     /// Where its rows go.
     pub targets: [Target; 2],
 }
 
-/// One into each database, with two routes into one table and into two, and one into both at once.
+/// One into each database, with two routes into one table, across partitions, and into two, and one into both at once.
 pub const PIPELINES: [Pipeline; 3] = [
     Pipeline {
         name: "clicks",
+        across_partitions: true,
         targets: [
             Target { route: "number", base: Base::ClickHouse, table: "clicks", refused: Some(7) },
             Target { route: "copy", base: Base::ClickHouse, table: "clicks", refused: None },
@@ -54,6 +57,7 @@ pub const PIPELINES: [Pipeline; 3] = [
     },
     Pipeline {
         name: "sums",
+        across_partitions: false,
         targets: [
             Target { route: "number", base: Base::Postgres, table: "sums", refused: Some(507) },
             Target { route: "copy", base: Base::Postgres, table: "sums_copy", refused: None },
@@ -61,6 +65,7 @@ pub const PIPELINES: [Pipeline; 3] = [
     },
     Pipeline {
         name: "both",
+        across_partitions: false,
         targets: [
             Target { route: "number", base: Base::ClickHouse, table: "both_number", refused: Some(7) },
             Target { route: "copy", base: Base::Postgres, table: "both_copy", refused: Some(507) },
@@ -124,8 +129,10 @@ impl Pipeline {
     /// Its file, for a version that its rows are to name.
     pub fn file(&self, version: &str, delivery: &str) -> String {
         let [first, second] = self.targets.map(|target| format!("{} = \"{}\"", target.route, target.place()));
+        let across =
+            if self.across_partitions && delivery == "exactly-once" { "across_partitions = true\n" } else { "" };
         format!(
-            "topics = [\"{}\"]\ndead_letter = \"{}\"\ndelivery = \"{delivery}\"\n[batch]\nrecords = 2000\nlinger = \"150 ms\"\n\
+            "topics = [\"{}\"]\ndead_letter = \"{}\"\ndelivery = \"{delivery}\"\n[batch]\nrecords = 2000\nlinger = \"150 ms\"\n{across}\
              [routes]\n{first}\n{second}\n[settings]\nversion = \"{version}\"\n",
             self.topic(),
             self.dead()

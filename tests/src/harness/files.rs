@@ -30,6 +30,8 @@ pub struct GatewayFile {
     pub kafka: String,
     /// The address of the sink `dwh`.
     pub url: String,
+    /// How many inserts a second its tables take.
+    pub inserts_per_second: u32,
     /// More sinks, as sections.
     pub sinks: String,
     /// What the environment says is the password of the sink `dwh`.
@@ -38,8 +40,11 @@ pub struct GatewayFile {
     pub environment: Vec<(&'static str, String)>,
 }
 
-/// Tests write many small ranges and shall not wait for each other; what a table remembers may be little in return.
-const SMALL_RANGES: &str = "inserts_per_second = 100\noutage = \"1 s\"\nparts_per_insert = 2";
+/// Tests write many small ranges and shall not wait for each other.
+const INSERTS_PER_SECOND: u32 = 100;
+
+/// What a table remembers may be little in return.
+const LITTLE: &str = "outage = \"1 s\"\nparts_per_insert = 2";
 
 impl PipelineFile {
     /// The file that is shipped with `plugin`, with the tenant's topic, dead letters and database.
@@ -108,6 +113,7 @@ impl GatewayFile {
             brokers: services.kafka.clone(),
             kafka: String::new(),
             url: services.clickhouse.clone(),
+            inserts_per_second: INSERTS_PER_SECOND,
             sinks: String::new(),
             password: Services::password(),
             environment: Vec::new(),
@@ -122,13 +128,14 @@ impl GatewayFile {
 
     /// Adds a sink that no test breaks.
     pub fn add_clickhouse(&mut self, name: &str, services: &Services) {
-        self.sinks.push_str(&clickhouse_sink(name, &services.clickhouse, Self::RIGHT_PASSWORD));
+        let sink = clickhouse_sink(name, &services.clickhouse, Self::RIGHT_PASSWORD, self.inserts_per_second);
+        self.sinks.push_str(&sink);
     }
 
     /// The file's text. A member that was killed is missed after six seconds: no test waits longer for its partitions.
     pub fn text(&self) -> String {
-        let Self { top, http, brokers, kafka, url, sinks, .. } = self;
-        let dwh = clickhouse_sink("dwh", url, Self::PASSWORD);
+        let Self { top, http, brokers, kafka, url, sinks, inserts_per_second, .. } = self;
+        let dwh = clickhouse_sink("dwh", url, Self::PASSWORD, *inserts_per_second);
         format!(
             r#"plugins = "plugins"
 {top}
@@ -149,10 +156,11 @@ impl GatewayFile {
     }
 }
 
-fn clickhouse_sink(name: &str, url: &str, password: &str) -> String {
+fn clickhouse_sink(name: &str, url: &str, password: &str, inserts_per_second: u32) -> String {
     let user = Services::clickhouse_user().map_or("default".to_owned(), |(user, _)| user);
     format!(
-        "[sinks.{name}]\ntype = \"clickhouse\"\nurl = \"{url}\"\nuser = \"{user}\"\npassword = {{ env = \"{password}\" }}\n{SMALL_RANGES}\n\n"
+        "[sinks.{name}]\ntype = \"clickhouse\"\nurl = \"{url}\"\nuser = \"{user}\"\npassword = {{ env = \"{password}\" }}\n\
+         inserts_per_second = {inserts_per_second}\n{LITTLE}\n\n"
     )
 }
 

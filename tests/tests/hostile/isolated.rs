@@ -57,7 +57,7 @@ impl Pipeline {
         let range = Range { topic: "test".into(), partition: 0, first: 1_000, next };
         let bundle = Bundle { plugin: self.plugin.hash(), settings: PluginHash::of(b"") };
         let permit = Budget::new(usize::MAX).take(records.bytes());
-        let batch = Batch { range, permit, records, lineage: Lineage(0), bundle: Arc::new(bundle) };
+        let batch = Batch { range, permit, records, lineage: Lineage(0), bundle: Arc::new(bundle), joined: Vec::new() };
         isolate(self.plugin.clone(), batch, &self.isolation).await
     }
 
@@ -164,7 +164,7 @@ async fn records_with_headers_keys_and_nulls_keep_them_when_others_are_left_out(
     let range = Range { topic: "test".into(), partition: 0, first: 0, next: 4 };
     let bundle = Bundle { plugin: pipeline.plugin.hash(), settings: PluginHash::of(b"") };
     let permit = Budget::new(usize::MAX).take(records.bytes());
-    let batch = Batch { range, permit, records, lineage: Lineage(0), bundle: Arc::new(bundle) };
+    let batch = Batch { range, permit, records, lineage: Lineage(0), bundle: Arc::new(bundle), joined: Vec::new() };
     let transformed = isolate(pipeline.plugin.clone(), batch, &pipeline.isolation).await.unwrap();
     let rejects: Vec<_> = transformed.rejects.iter().map(|reject| (reject.record, reject.stage)).collect();
     assert_eq!(rejects, [(1, Stage::Trap), (2, Stage::Transform)]);

@@ -79,7 +79,7 @@ fn costs_of_a_range_with_letters() -> anyhow::Result<()> {
             match way {
                 "before" => runtime.block_on(plain.write(&letters)).map_err(|(_, fault)| fault)?,
                 "transaction" => {
-                    let letters = letters.iter().map(|letter| letter.keep(offset)).collect();
+                    let letters = letters.iter().map(|letter| letter.keep(0, offset)).collect();
                     kept.push(Arc::new(Letters { topic: dead.as_str().into(), letters }));
                 }
                 _ => {}

@@ -32,6 +32,21 @@ fn letters_are_seen_once_wherever_a_gateway_dies() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// As after the death of a ClickHouse server between noting a token and keeping the rows.
+#[test]
+fn what_a_table_knows_and_has_lost_is_written_again() -> anyhow::Result<()> {
+    let stand = Stand::with_sales("lost")?;
+    stand.die_at("after-write")?;
+    ensure!(stand.tenant.count("sales")? > 0, "nothing is written");
+    // A mutation leaves the tokens as they are.
+    let deleted = format!("ALTER TABLE {}.sales DELETE WHERE 1 SETTINGS mutations_sync = 1", stand.tenant.name);
+    stand.tenant.clickhouse.run(&deleted)?;
+    ensure!(stand.tenant.count("sales")? == 0, "the rows are still there");
+    let gateway = stand.start()?;
+    stand.arrives_once()?;
+    gateway.stop()
+}
+
 #[test]
 fn the_offsets_of_a_transaction_say_what_is_planned_and_whose_it_is() -> anyhow::Result<()> {
     let stand = Stand::with_sales("metadata")?;

@@ -4,9 +4,9 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
-use tidegate_ledger::{BundleId, Plan, Planned, Verdicts};
+use tidegate_ledger::{BundleId, Joined, Plan, Planned, Verdicts};
 
-use super::show::in_a_line;
+use super::show::{in_a_line, in_words};
 use super::{DecideArguments, PATIENCE};
 use crate::kafka::{GroupCommit, KafkaSettings, Plans};
 use crate::time::now;
@@ -104,14 +104,26 @@ fn decided(
         let plan = Plan { lineage: plan.lineage, ranges };
         GroupCommit { offset, metadata: format!("{carried} {}", plan.write(offset)), ..commit.clone() }
     };
+    if let (Decision::Abandon, Some(range)) = (decision, about.iter().find(|range| !range.joined.is_empty())) {
+        bail!(
+            "range {} to before {} is written with ranges of other partitions ({}), which nothing else names: given up here, they would be lost. \
+             `tidegate plan force` has all of them written again, without writing twice; `tidegate plan accept` counts them as written, and \
+             `tidegate replay --offsets` writes what is missing then",
+            range.first,
+            range.next,
+            in_words(&range.joined)
+        );
+    }
     let commit = match decision {
         Decision::Accept => with_plan(to, stays.clone()),
         Decision::Force => {
             let at = now();
+            let all_of = |joined: &Joined| Joined { verdicts: Verdicts::default(), ..joined.clone() };
             let anew = |range: &Planned| Planned {
                 bundle: BundleId::DEPLOYED,
                 verdicts: Verdicts::default(),
                 at,
+                joined: range.joined.iter().map(all_of).collect(),
                 ..range.clone()
             };
             with_plan(commit.offset, about.iter().map(anew).chain(stays.iter().cloned()).collect())
@@ -138,11 +150,17 @@ impl Decided {
             (Some(first), Some(last)) => format!("offsets {} to before {}", first.first, last.next),
             _ => format!("offset {} and behind", self.commit.offset),
         };
+        let together = match self.about.iter().any(|range| !range.joined.is_empty()) {
+            true => "; the same of the ranges that are written together with them",
+            false => "",
+        };
         let (what, doubled, lost) = match decision {
             Decision::Accept => (
                 "counts as written",
                 "nothing".to_owned(),
-                format!("rows of {offsets} that are not in their tables, and the dead letters of these offsets"),
+                format!(
+                    "rows of {offsets} that are not in their tables, and the dead letters of these offsets{together}"
+                ),
             ),
             Decision::Force => (
                 "has the version that is deployed write",
@@ -155,7 +173,12 @@ impl Decided {
             Decision::Abandon => (
                 "gives up and reads again",
                 format!("rows of {offsets} that are in their tables"),
-                "nothing".to_owned(),
+                match self.about.is_empty() {
+                    true => {
+                        "ranges of other partitions, where the plan names any that are written with its own".to_owned()
+                    }
+                    false => "nothing".to_owned(),
+                },
             ),
         };
         let mut text = format!("{partition} of group {group}\n");
@@ -188,7 +211,8 @@ pub mod tests {
     }
 
     fn range(first: i64, next: i64, bundle: u128) -> Planned {
-        Planned { first, next, bundle: BundleId(bundle), verdicts: Verdicts::default(), at: 1_795_000_000 }
+        let (bundle, verdicts) = (BundleId(bundle), Verdicts::default());
+        Planned { first, next, bundle, verdicts, at: 1_795_000_000, joined: Vec::new() }
     }
 
     /// Three ranges, of which the last leaves two records out.

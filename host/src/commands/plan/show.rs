@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use serde::Serialize;
-use tidegate_ledger::{BundleId, Plan, Planned};
+use tidegate_ledger::{BundleId, Joined, Plan, Planned};
 
 use super::super::number;
 use super::super::test::Format;
@@ -48,8 +48,19 @@ struct ShownRange {
     bundle: Option<String>,
     /// Records and rows that are left out.
     left_out: usize,
+    /// What is written with it.
+    joined: Vec<ShownJoined>,
     /// When it was planned.
     at: String,
+}
+
+/// A range of another partition of the topic that is written with a planned one.
+#[derive(Debug, Serialize)]
+struct ShownJoined {
+    partition: i32,
+    first: i64,
+    next: i64,
+    left_out: usize,
 }
 
 /// Partitions of a topic that the group has no offset of.
@@ -171,22 +182,48 @@ impl ShownRange {
             next: range.next,
             bundle: (range.bundle != BundleId::DEPLOYED).then(|| range.bundle.to_string()),
             left_out: range.verdicts.len(),
+            joined: range.joined.iter().map(ShownJoined::of).collect(),
             at: told(range.at),
         }
     }
 
     fn text(&self) -> String {
-        let Self { first, next, bundle, left_out, at } = self;
+        let Self { first, next, bundle, left_out, joined, at } = self;
         let by = match bundle {
             Some(bundle) => format!("with bundle {bundle}"),
             None => "with the version that is deployed".to_owned(),
         };
-        let left_out = match left_out {
-            0 => String::new(),
-            count => format!(", {count} left out"),
-        };
-        format!("{first} to before {next}, planned {at} {by}{left_out}")
+        let mut text = format!("{first} to before {next}, planned {at} {by}{}", told_left_out(*left_out));
+        if !joined.is_empty() {
+            let joined: Vec<_> = joined.iter().map(ShownJoined::text).collect();
+            text.push_str(&format!(", together with {}", joined.join(", ")));
+        }
+        text
     }
+}
+
+impl ShownJoined {
+    fn of(joined: &Joined) -> Self {
+        let Joined { partition, first, next, verdicts } = joined;
+        Self { partition: *partition, first: *first, next: *next, left_out: verdicts.len() }
+    }
+
+    fn text(&self) -> String {
+        let Self { partition, first, next, left_out } = self;
+        format!("{first} to before {next} of partition {partition}{}", told_left_out(*left_out))
+    }
+}
+
+fn told_left_out(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        count => format!(", {count} left out"),
+    }
+}
+
+/// Ranges of other partitions in a line.
+pub fn in_words(joined: &[Joined]) -> String {
+    joined.iter().map(|joined| ShownJoined::of(joined).text()).collect::<Vec<_>>().join(", ")
 }
 
 /// A planned range in a line.

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use tidegate_ledger::{BundleId, Entry, Ledger, Verdicts};
+use tidegate_ledger::{Entry, Ledger, Making};
 use tokio::sync::oneshot;
 
-use super::{Go, Partition, Standing};
+use super::{Go, Partition, Standing, Waiting};
 use crate::kafka::{Commit, Letters};
 use crate::pipeline::batch::Lineage;
 use crate::pipeline::deliver::Kept;
@@ -36,6 +36,11 @@ impl Partition {
     /// Its letters cannot be written just now: until then it does nothing.
     pub fn rest(&mut self, until: Instant) {
         self.rests_until = Some(until);
+    }
+
+    /// Whether its letters cannot be written just now.
+    pub fn rests(&self) -> bool {
+        self.rests_until.is_some()
     }
 
     /// Goes on where it has rested long enough.
@@ -73,9 +78,9 @@ impl Partition {
         let offset = |ledger: &Option<Ledger>| ledger.as_ref().and_then(Ledger::taken).map(|taken| taken.offset);
         let before = offset(&self.ledger);
         for first in self.ledger.as_mut().map(Ledger::answered).unwrap_or_default() {
-            if let Some(go) = self.waiting.remove(&first) {
+            if let Some(Waiting { go, then }) = self.waiting.remove(&first) {
                 // Whoever does not wait any more was cancelled.
-                let _ = go.send(Go::Send);
+                let _ = go.send(then);
             }
         }
         let taken = self.ledger.as_ref().and_then(Ledger::taken);
@@ -93,24 +98,67 @@ impl Partition {
     }
 
     /// It is known how a range is to be written; `go` is answered when it may be, and dropped where it will not be.
-    pub fn made(&mut self, range: &Range, (bundle, verdicts): (BundleId, Verdicts), now: u64, go: oneshot::Sender<Go>) {
-        let goes_on = match self.standing {
-            // Behind what stopped it nothing is planned any more, also when it is about to begin anew.
-            Standing::Sound | Standing::Stopped | Standing::Adrift => self.stopped_at.is_none_or(|at| range.first < at),
-            Standing::Early | Standing::Undecided | Standing::Leaving => false,
-        };
-        let Some(ledger) = self.ledger.as_mut().filter(|ledger| goes_on && !ledger.is_closing()) else { return };
-        let fits = ledger.has_room(range.first, &verdicts);
-        let answer = match ledger.made(range.first, bundle, verdicts, now) {
+    pub fn made(&mut self, range: &Range, making: Making, now: u64, go: oneshot::Sender<Go>) {
+        let Some(ledger) = self.plans(range.first) else { return };
+        let fits = ledger.has_room(range.first, &making);
+        let answer = match ledger.made(range.first, making, now) {
             true => Go::Send,
             false if ledger.planned(range.first).is_none() && !fits => Go::Smaller,
             false if !ledger.finds_room(range.first) => Go::NoRoom,
             false => {
-                self.waiting.insert(range.first, go);
+                self.waiting.insert(range.first, Waiting { go, then: Go::Send });
                 return;
             }
         };
         let _ = go.send(answer);
+    }
+
+    /// The ledger, where a range that begins here may still be planned.
+    fn plans(&mut self, first: i64) -> Option<&mut Ledger> {
+        let goes_on = match self.standing {
+            // Behind what stopped it nothing is planned any more, also when it is about to begin anew.
+            Standing::Sound | Standing::Stopped | Standing::Adrift => self.stopped_at.is_none_or(|at| first < at),
+            Standing::Early | Standing::Undecided | Standing::Leaving => false,
+        };
+        self.ledger.as_mut().filter(|ledger| goes_on && !ledger.is_closing())
+    }
+
+    /// Whether a range and what is to be written with it find room in a plan.
+    pub fn has_room(&self, first: i64, making: &Making) -> bool {
+        self.ledger.as_ref().is_some_and(|ledger| ledger.has_room(first, making))
+    }
+
+    /// A range that waits to be planned is to be planned with these of other partitions; false where it does not wait.
+    pub fn lead(&mut self, range: &Range, making: Making, now: u64, then: Go) -> bool {
+        let Some(waiting) = self.waiting.get_mut(&range.first) else { return false };
+        waiting.then = then;
+        self.ledger.as_mut().is_some_and(|ledger| !ledger.made(range.first, making, now))
+    }
+
+    /// A range that waits to be planned is to be planned with one of another partition; false where it cannot be, and stays as it is.
+    pub fn join(&mut self, first: i64, then: Go) -> bool {
+        let rests = self.rests();
+        let Some(waiting) = self.waiting.get_mut(&first).filter(|_| !rests) else { return false };
+        let joins = self.ledger.as_mut().is_some_and(|ledger| ledger.join(first));
+        if joins {
+            waiting.then = then;
+        }
+        joins
+    }
+
+    /// A range that was to be planned with others is planned alone.
+    pub fn stay(&mut self, first: i64) {
+        if let Some(ledger) = &mut self.ledger {
+            ledger.stay(first);
+        }
+        if let Some(waiting) = self.waiting.get_mut(&first) {
+            waiting.then = Go::Send;
+        }
+    }
+
+    /// Whether a range waits to be planned.
+    pub fn waits(&self, first: i64) -> bool {
+        self.waiting.contains_key(&first)
     }
 
     /// A range has come to its end.
@@ -138,7 +186,7 @@ impl Partition {
 
 #[cfg(test)]
 mod tests {
-    use tidegate_ledger::Promise;
+    use tidegate_ledger::{BundleId, Promise, Verdicts};
 
     use super::*;
     use crate::kafka::TopicPartition;
@@ -174,7 +222,7 @@ mod tests {
 
     fn made(partition: &mut Partition, range: &Range) -> oneshot::Receiver<Go> {
         let (go, answer) = oneshot::channel();
-        partition.made(range, (BundleId(1), Verdicts::default()), 1, go);
+        partition.made(range, Making::alone(BundleId(1), Verdicts::default()), 1, go);
         answer
     }
 
@@ -188,7 +236,7 @@ mod tests {
             partition.resume();
             assert!(!partition.may_begin_anew(), "one is under way");
             let mut answer = made(&mut partition, &behind);
-            assert_eq!(answer.try_recv(), Err(oneshot::error::TryRecvError::Closed), "it waits for ever");
+            assert!(matches!(answer.try_recv(), Err(oneshot::error::TryRecvError::Closed)), "it waits for ever");
             partition.finished(&behind);
             assert!(partition.may_begin_anew());
         }
@@ -203,6 +251,6 @@ mod tests {
         partition.resume();
         let mut answer = made(&mut partition, &before);
         commit(&mut partition);
-        assert_eq!(answer.try_recv(), Ok(Go::Send));
+        assert!(matches!(answer.try_recv(), Ok(Go::Send)));
     }
 }

@@ -90,12 +90,17 @@ impl Partition {
 
     /// Whether the open range is full, has all that it will get, or has waited long enough; or what is to be replayed is there.
     pub fn is_due(&self, limits: &BatchLimits, now: Instant) -> bool {
+        self.must_go(limits) || self.deadline(limits).is_some_and(|deadline| now >= deadline)
+    }
+
+    /// The same, but for how long it has waited.
+    pub fn must_go(&self, limits: &BatchLimits) -> bool {
         if let Some(planned) = self.replays.front() {
             return self.position.is_some_and(|position| position >= planned.next);
         }
         let Some(open) = &self.open else { return false };
         let ends = self.is_done() || self.standing == Standing::Adrift;
-        open.is_full(limits) || ends || self.deadline(limits).is_some_and(|deadline| now >= deadline)
+        open.is_full(limits) || ends
     }
 
     /// When the open range has waited long enough; never where what is to come is known to be there already. Nor while another of its ranges

@@ -161,6 +161,7 @@ impl Reader {
                 partition.leave();
             }
         }
+        self.leave_wave(&partitions);
         self.state.revocations.push(Revocation { partitions, deadline: now + REVOKE_DEADLINE });
     }
 
@@ -208,6 +209,7 @@ impl Reader {
     }
 
     fn forget(&mut self, partitions: &[TopicPartition]) {
+        self.leave_wave(partitions);
         for gone in partitions {
             if let Some(partition) = self.state.partitions.remove(gone) {
                 partition.cancel.cancel();

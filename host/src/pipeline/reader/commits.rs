@@ -32,21 +32,29 @@ impl Reader {
         }
     }
 
-    /// A range is to be planned. Whoever asks hears of it when a commit is answered.
+    /// A range is to be planned, alone or with others.
     fn plan(&mut self, made: HowMade) {
-        let HowMade { range, assignment, bundle, verdicts, has_letters, go } = made;
+        if let Some(made) = self.hear_of_wave(made) {
+            self.plan_alone(made);
+        }
+    }
+
+    /// A range is to be planned. Whoever asks hears of it when a commit is answered.
+    pub(super) fn plan_alone(&mut self, made: HowMade) {
+        let HowMade { range, assignment, making, has_letters, go } = made;
         let key = TopicPartition { topic: range.topic.clone(), partition: range.partition };
         let partition = self.state.partitions.get_mut(&key).filter(|partition| partition.assignment == assignment);
         let Some(partition) = partition else { return };
         if has_letters {
             self.membership.expect_letters();
         }
-        partition.made(&range, (bundle, verdicts), now(), go);
+        partition.made(&range, making, now(), go);
         self.state.plans_wait = true;
     }
 
     fn finish(&mut self, done: Done) {
         self.state.in_flight = self.state.in_flight.saturating_sub(1);
+        self.end_in_wave(&done.range, done.assignment);
         let key = TopicPartition { topic: done.range.topic.clone(), partition: done.range.partition };
         let Some(partition) = self.state.partitions.get_mut(&key) else { return };
         // A range of an assignment that has ended says nothing about the present one.
@@ -56,7 +64,7 @@ impl Reader {
         partition.finished(&done.range);
         match done.outcome {
             Outcome::Complete(letters) => partition.complete(&done.range, letters),
-            Outcome::Abandoned => {}
+            Outcome::Joined | Outcome::Abandoned => {}
             Outcome::TooLarge(batch) => self.halve(&key, *batch),
             // A version that took over meanwhile may do what the one before could not.
             Outcome::Stopped(_) | Outcome::Paused(_) if done.turn != self.versions.turn() => {
@@ -147,6 +155,7 @@ impl Reader {
             }
             Err(CommitFault::Letters { problem, partitions, rest }) => {
                 each(&mut Partition::refused);
+                self.dissolve_groups();
                 for key in &partitions {
                     if let Some(partition) = self.state.partitions.get_mut(key) {
                         partition.rest(now + rest);
@@ -159,6 +168,7 @@ impl Reader {
             // Tried again with the next commit, if the partitions are still ours then.
             Err(fault) => {
                 each(&mut Partition::refused);
+                self.dissolve_groups();
                 self.commit_failed(&fault.to_string(), now);
             }
         }
@@ -171,25 +181,31 @@ impl Reader {
             return;
         }
         self.state.partitions.values_mut().for_each(|partition| partition.wake(now));
+        self.sort_groups();
         let mut commits: Vec<_> = self.state.partitions.values().filter_map(Partition::to_commit).collect();
+        let mut is_atomic = self.hold_back(&mut commits);
         if commits.is_empty() {
             return;
         }
         let mut with_letters = commits.iter().any(|commit| !commit.letters.is_empty());
-        if with_letters {
+        if with_letters || is_atomic {
             // Whoever finds the transaction unfinished has to find out whose it is.
             let of_these = commits.iter().filter_map(|commit| self.state.partitions.get(&commit.partition));
             let announcements: Vec<_> = of_these.filter_map(Partition::to_announce).collect();
             if !announcements.is_empty() {
-                (commits, with_letters) = (announcements, false);
+                (commits, with_letters, is_atomic) = (announcements, false, false);
             }
         }
         self.state.committed_at = Some(now);
         stop_points::pass("before-plan");
-        if let Err(fault) = self.membership.commit(&commits) {
+        let sent = match is_atomic {
+            true => self.membership.commit_as_one(&commits),
+            false => self.membership.commit(&commits),
+        };
+        if let Err(fault) = sent {
             return self.commit_failed(&fault, now);
         }
-        self.state.letters_outstanding = with_letters;
+        self.state.letters_outstanding = with_letters || is_atomic;
         for commit in commits {
             let Some(partition) = self.state.partitions.get_mut(&commit.partition) else { continue };
             partition.sent(&commit);

@@ -97,12 +97,16 @@ impl Reader {
         let draining = self.state.draining.is_some();
         // What cannot grow waits for nothing.
         let lingered = |partition: &Partition| self.state.is_full && partition.has_lingered(&self.limits, now);
-        let due = |partition: &Partition| draining || partition.is_due(&self.limits, now) || lingered(partition);
+        let joins = self.joins();
+        let due = |partition: &Partition| match joins {
+            true => partition.must_go(&self.limits) || lingered(partition),
+            false => draining || partition.is_due(&self.limits, now) || lingered(partition),
+        };
         let keys: Vec<_> =
             self.state.partitions.values().filter(|partition| due(partition)).map(Partition::key).collect();
         for key in keys {
             // Many ranges that are to be replayed may have come at once.
-            while self.close(&key, now)
+            while self.close(&key, now).is_some()
                 && self.state.partitions.get(&key).is_some_and(|partition| partition.is_due(&self.limits, now))
             {
             }
@@ -110,6 +114,9 @@ impl Reader {
             if let Some(partition) = self.state.partitions.get_mut(&key).filter(|_| draining) {
                 partition.give_up_open();
             }
+        }
+        if joins {
+            self.close_wave(now);
         }
     }
 
@@ -120,15 +127,15 @@ impl Reader {
         }
     }
 
-    /// Whether there was a range to close, and room for it.
-    fn close(&mut self, key: &TopicPartition, now: Instant) -> bool {
+    /// The first offset of the range that it closes; none where there is no range to close, or no room for it.
+    pub(super) fn close(&mut self, key: &TopicPartition, now: Instant) -> Option<i64> {
         if self.state.in_flight >= Self::MOST_RANGES {
-            return false;
+            return None;
         }
-        let Some(partition) = self.state.partitions.get_mut(key) else { return false };
-        let Some(Closed { range, records, planned }) = partition.close(&self.limits, now) else { return false };
+        let Closed { range, records, planned } = self.state.partitions.get_mut(key)?.close(&self.limits, now)?;
+        let first = range.first;
         self.send(key, range, records, planned);
-        true
+        Some(first)
     }
 
     /// Sends a closed range on its way.
@@ -137,7 +144,7 @@ impl Reader {
         let Some(lineage) = partition.lineage_of(range.first) else { return };
         let permit = self.budget.take(records.bytes());
         let bundle = self.versions.current().bundle.clone();
-        let batch = Batch { range, records, lineage, bundle, permit };
+        let batch = Batch { range, records, lineage, bundle, permit, joined: Vec::new() };
         let job = Job { batch, assignment: partition.assignment, planned, cancel: partition.cancel.clone() };
         self.state.in_flight += 1;
         // There is room for as many as may be in flight. Where the other end is gone the pipeline is ending, and the range

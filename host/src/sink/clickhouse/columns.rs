@@ -39,9 +39,14 @@ impl LiveTable {
         self.columns.iter().find(|live| live.name == name)
     }
 
+    /// What kind of table it is.
+    pub fn engine(&self) -> Option<&str> {
+        self.columns.first().map(|column| column.engine.as_str())
+    }
+
     /// What it is, where it is nothing to write into.
     pub fn unsuitable(&self) -> Option<&'static str> {
-        match self.columns.first()?.engine.as_str() {
+        match self.engine()? {
             "View" => Some("a View, which takes no rows"),
             "Dictionary" => Some("a Dictionary, which takes no rows"),
             "Buffer" => Some("a Buffer, which forgets its rows in a crash; name the table behind it"),

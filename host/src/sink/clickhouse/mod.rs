@@ -34,6 +34,7 @@ mod memory;
 mod names;
 mod needs;
 mod reading;
+mod recount;
 mod relations;
 mod server;
 mod settings;

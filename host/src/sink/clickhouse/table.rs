@@ -5,6 +5,7 @@
 //! through; where they do not, the mismatch is told with its statements. Formats that carry no types would take bytes for
 //! other values without a word, so there the table looks before every insert.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,9 +18,10 @@ use super::columns::{LiveTable, changed, object_columns};
 use super::form::{Declared, Form};
 use super::memory::forgotten_since;
 use super::names::qualified;
+use super::recount::{ENGINE, recount};
 use super::settings::TOKEN;
 use crate::config::Guarantee;
-use crate::pipeline::{Span, Token};
+use crate::pipeline::{Range, Span, Token};
 use crate::plugin::BoxFuture;
 use crate::rows::ObjectColumns;
 use crate::sink::pace::Pace;
@@ -157,6 +159,21 @@ impl Table for ClickHouseTable {
                     forgotten_since(server, &self.declared.name, at.saturating_sub(CLOCKS), ago).await
                 }
                 _ => Ok(None),
+            }
+        })
+    }
+
+    fn recount<'a>(
+        &'a self,
+        range: &'a Range,
+        since: u64,
+    ) -> BoxFuture<'a, Result<Option<BTreeMap<i64, u64>>, SinkFault>> {
+        Box::pin(async move {
+            let Declared { server, name, columns, guarantee, .. } = &self.declared;
+            let may_lack = *guarantee == Guarantee::ExactlyOnce && self.form().live.engine() == Some(ENGINE);
+            match may_lack {
+                true => recount(server, name, columns, range, since.saturating_sub(CLOCKS)).await,
+                false => Ok(None),
             }
         })
     }
