@@ -29,11 +29,6 @@ fn once_it_is_planned() -> anyhow::Result<()> {
 }
 
 #[test]
-fn before_it_is_written() -> anyhow::Result<()> {
-    dies_at("before-write", true)
-}
-
-#[test]
 fn when_it_is_written() -> anyhow::Result<()> {
     dies_at("after-write", true)
 }
