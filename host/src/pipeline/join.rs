@@ -1,11 +1,17 @@
 //! Ranges of several partitions that are written as one: what each has become goes behind what another has, rows, rejects and records.
 
-use tidegate_ledger::{Joined, Verdicts};
+use std::sync::Arc;
+
+use tidegate_ledger::{Joined, Planned, Verdicts};
+use tokio::sync::oneshot;
 
 use super::batch::{Batch, JoinedRange};
-use super::range::Range;
+use super::deliver::Delivery;
+use super::deployment::Deployment;
+use super::probation::Made;
+use super::range::{Range, Records};
 use super::stop::Stop;
-use super::transform::Transformed;
+use super::transform::{Failed, Transformed};
 
 impl Batch {
     /// How many of the records are of its own range.
@@ -78,4 +84,98 @@ impl Transformed {
     pub fn verdicts(&self) -> Verdicts {
         self.verdicts_of(&self.batch.range, 0..self.batch.own_records())
     }
+}
+
+impl Delivery {
+    /// Ranges of other partitions as they were planned, whose records are read again.
+    pub(super) async fn joined_again(
+        &self,
+        by: &Arc<Deployment>,
+        like: &Batch,
+        joined: &[Joined],
+    ) -> Result<Vec<Transformed>, String> {
+        let mut others = Vec::with_capacity(joined.len());
+        for (batch, joined) in self.batches_of(by, like, joined).await?.into_iter().zip(joined) {
+            let Joined { partition: _, first, next, verdicts } = joined.clone();
+            let planned = Planned { first, next, bundle: by.bundle.id(), verdicts, at: 0, joined: Vec::new() };
+            let range = batch.range.clone();
+            let made = self.run_again(by, batch, planned).await;
+            others.push(made.map_err(|reason| format!("of range {range}, which is written with it: {reason}"))?);
+        }
+        Ok(others)
+    }
+
+    /// Batches of the records of ranges of other partitions.
+    async fn batches_of(&self, by: &Deployment, like: &Batch, joined: &[Joined]) -> Result<Vec<Batch>, String> {
+        if joined.is_empty() {
+            return Ok(Vec::new());
+        }
+        let range = |joined: &Joined| Range {
+            topic: like.range.topic.clone(),
+            partition: joined.partition,
+            first: joined.first,
+            next: joined.next,
+        };
+        let ranges: Vec<_> = joined.iter().map(range).collect();
+        let records = self.past.records(&ranges, &by.settings.group, &self.status).await?;
+        let batch = |(range, records): (Range, Records)| Batch {
+            range,
+            permit: like.permit.another(records.bytes()),
+            records,
+            lineage: like.lineage,
+            bundle: by.bundle.clone(),
+            joined: Vec::new(),
+        };
+        Ok(ranges.into_iter().zip(records).map(batch).collect())
+    }
+
+    /// What is deployed makes a range, and those that are planned with it.
+    pub(super) async fn make_with(&self, batch: Batch, joined: &[Joined]) -> Result<Result<Made, Box<Failed>>, String> {
+        let mut others = Vec::with_capacity(joined.len());
+        for of_other in self.batches_of(&self.versions.current(), &batch, joined).await? {
+            match self.make(of_other).await {
+                Ok(made) => others.push(made),
+                Err(failed) => return Ok(Err(failed)),
+            }
+        }
+        let made = match self.make(batch).await {
+            Ok(made) => made,
+            Err(failed) => return Ok(Err(failed)),
+        };
+        if others.iter().any(|other| other.by.bundle.id() != made.by.bundle.id()) {
+            return Err("another version took over while it was made".to_owned());
+        }
+        let others = others.into_iter().map(|other| other.transformed).collect();
+        Ok(Ok(Made { transformed: made.transformed.join(others), by: made.by }))
+    }
+
+    /// Joins what ranges of other partitions have become that are planned with this one.
+    ///
+    /// # Errors
+    /// Where the records of one are gone that has to be made again.
+    pub(super) async fn gather(
+        &self,
+        by: &Arc<Deployment>,
+        transformed: Transformed,
+        others: Vec<(Joined, oneshot::Receiver<Box<Transformed>>)>,
+    ) -> Result<Transformed, Stop> {
+        let mut gathered = Vec::with_capacity(others.len());
+        for (joined, other) in others {
+            match other.await {
+                Ok(other) => gathered.push(*other),
+                // Its partition went to another member before it came: this one's plan names it.
+                Err(_) => {
+                    let again = self.joined_again(by, &transformed.batch, std::slice::from_ref(&joined)).await;
+                    gathered.extend(again.map_err(|reason| Stop::undecided(reason, &transformed.batch.range))?);
+                }
+            }
+        }
+        Ok(transformed.join(gathered))
+    }
+}
+
+/// Where what is planned with a range lies.
+pub(super) fn places(planned: Option<&Planned>) -> Vec<(i32, i64, i64)> {
+    let joined = planned.into_iter().flat_map(|planned| &planned.joined);
+    joined.map(|Joined { partition, first, next, .. }| (*partition, *first, *next)).collect()
 }
