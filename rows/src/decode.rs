@@ -297,6 +297,20 @@ impl<'a> Decoder<'a> {
     }
 }
 
+/// The whole number in a column of a row, by the column's place; none where there is none.
+pub fn whole_number(row: &[u8], columns: &[Column], index: usize) -> Option<i64> {
+    let mut decoder = Decoder::new(row);
+    let mut last = None;
+    for column in columns.get(..=index)? {
+        last = Some(decoder.value(column).ok()?);
+    }
+    match last? {
+        Value::UInt(number) => i64::try_from(number).ok(),
+        Value::Int(number) => i64::try_from(number).ok(),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,7 +14,7 @@ mod type_text;
 mod walk;
 
 pub use column_type::{ColumnType, Names, decimal_width};
-pub use decode::{DecodeFault, Decoder, Value};
+pub use decode::{DecodeFault, Decoder, Value, whole_number};
 pub use json::{write_json, write_value};
 pub use json_row::ObjectColumns;
 pub use text::{nearest, shortened};

@@ -1,7 +1,7 @@
 //! What a plugin made of records, as it would be found in a table.
 
 use crate::pipeline::{RouteRows, Transformed};
-use crate::rows::{Column, Decoder, Value};
+use crate::rows::{Column, whole_number};
 use crate::sink::Found;
 
 /// The rows of one route, in their order; none for a row that stands for the range as a whole. `ordinal` is the column that tells which
@@ -25,25 +25,11 @@ pub fn rows(
                 continue;
             };
             let ordinal = match ordinal {
-                Some(index) => number(row, columns, index).ok_or("a row's ordinal is no number")?,
+                Some(index) => whole_number(row, columns, index).ok_or("a row's ordinal is no number")?,
                 None => 0,
             };
             expected.push(Some(Found { offset: *offset, ordinal, rows: 1 }));
         }
     }
     Ok(expected)
-}
-
-/// The whole number in a column of a row.
-fn number(row: &[u8], columns: &[Column], index: usize) -> Option<i64> {
-    let mut decoder = Decoder::new(row);
-    let mut last = None;
-    for column in columns.get(..=index)? {
-        last = Some(decoder.value(column).ok()?);
-    }
-    match last? {
-        Value::UInt(number) => i64::try_from(number).ok(),
-        Value::Int(number) => i64::try_from(number).ok(),
-        _ => None,
-    }
 }

@@ -50,6 +50,7 @@ pub use kept::renamed_from;
 pub use outlet::{Outgoing, Outlet, WriteFault};
 pub use prepare::{Destination, Preparation, Prepared};
 pub use range::{Range, RecordRef, Records, Strings};
+pub use recount::{OFFSET, PARTITION};
 pub use report::{RefusedVersion, RunningVersion, VersionReport};
 pub use runner::{Pipeline, Wanted};
 pub use shared::Shared;

@@ -12,7 +12,13 @@ use super::deployment::Deployment;
 use super::transform::Transformed;
 use super::write::{Doubt, Written};
 use crate::config::Target;
+use crate::rows::whole_number;
 use crate::sink::{Backoff, SinkFault, Table};
+
+/// The columns by which rows say where they came from, as plugins call them where nothing else is asked of them.
+pub const PARTITION: &str = "_partition";
+/// See [`PARTITION`].
+pub const OFFSET: &str = "_offset";
 
 /// How many rows there are of each record, by its partition and offset.
 type Counts = BTreeMap<(i32, i64), u64>;
@@ -40,7 +46,7 @@ impl Delivery {
     pub(super) async fn write_lost(&self, by: &Deployment, transformed: &Transformed, doubt: &Doubt) -> Option<String> {
         let targets: BTreeSet<_> = by.tables.iter().map(|(target, _)| target).collect();
         for target in targets {
-            let due = due(by, target, transformed, doubt);
+            let Some(due) = due(by, target, transformed, doubt) else { continue };
             let table = by.tables.iter().find(|(other, _)| other == target).map(|(_, table)| &**table);
             let Some(table) = table.filter(|_| due.iter().any(|due| due.in_doubt)) else { continue };
             let Some(found) = self.found(target, table, &transformed.batch, doubt.planned_at).await else { continue };
@@ -108,23 +114,37 @@ async fn found(table: &dyn Table, batch: &Batch, since: u64) -> Result<Option<Co
     Ok(Some(counts))
 }
 
-/// What the routes that go into a table have there.
-fn due(by: &Deployment, target: &Target, transformed: &Transformed, doubt: &Doubt) -> Vec<Due> {
+/// What the routes that go into a table have there; none where their rows do not say where they came from.
+fn due(by: &Deployment, target: &Target, transformed: &Transformed, doubt: &Doubt) -> Option<Vec<Due>> {
     let routes = by.tables.iter().enumerate().filter(|(_, (other, _))| other == target).map(|(route, _)| route);
     let due = |route: usize| {
         let outlet = doubt.by_outlet(&by.outlets).find(|(outlet, _)| outlet.routes.contains(&route));
         let in_doubt = outlet
             .is_some_and(|(outlet, of_outlet)| !outlet.is_transaction() && of_outlet.is_there.load(Ordering::Relaxed));
-        let mut rows = Counts::new();
-        let chunks = transformed.routes.get(route).into_iter().flat_map(|rows| &rows.chunks);
-        for record in chunks.flat_map(|chunk| &chunk.origins).filter_map(|origin| record_of(*origin)) {
-            let Batch { records, .. } = &transformed.batch;
-            let Some(offset) = records.offsets.get(record) else { continue };
-            *rows.entry((transformed.batch.range_of(record).partition, *offset)).or_default() += 1;
-        }
-        Due { route, in_doubt: in_doubt && !rows.is_empty(), rows }
+        let rows = counted(by, route, transformed)?;
+        Some(Due { route, in_doubt: in_doubt && !rows.is_empty(), rows })
     };
     routes.map(due).collect()
+}
+
+/// How many rows a route has of each record. None where one does not say which that is: columns of these names may mean something else.
+fn counted(by: &Deployment, route: usize, transformed: &Transformed) -> Option<Counts> {
+    let columns = &by.plugin.description().routes.get(route)?.columns;
+    let place = |name: &str| columns.iter().position(|column| column.name == name);
+    let (partition, offset) = (place(PARTITION)?, place(OFFSET)?);
+    let (mut counts, batch) = (Counts::new(), &transformed.batch);
+    for chunk in &transformed.routes.get(route)?.chunks {
+        for (row, origin) in chunk.rows().zip(&chunk.origins) {
+            let record = record_of(*origin)?;
+            let of = (batch.range_of(record).partition, *batch.records.offsets.get(record)?);
+            let said = (whole_number(row, columns, partition)?, whole_number(row, columns, offset)?);
+            if said != (of.0.into(), of.1) {
+                return None;
+            }
+            *counts.entry(of).or_default() += 1;
+        }
+    }
+    Some(counts)
 }
 
 /// An insert is there as a whole or not at all: whatever routes are lost, the others' rows are all there. Rows beyond these are of other

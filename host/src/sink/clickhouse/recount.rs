@@ -10,14 +10,12 @@ use serde::Deserialize;
 
 use super::names::{qualified, text};
 use super::server::Server;
-use crate::pipeline::Range;
+use crate::pipeline::{OFFSET, PARTITION, Range};
 use crate::rows::Column;
 use crate::sink::SinkFault;
 
-/// The columns that say it, as plugins write them where nothing else is asked of them.
+/// With several topics in one table, rows say of which they are.
 const TOPIC: &str = "_topic";
-const PARTITION: &str = "_partition";
-const OFFSET: &str = "_offset";
 
 /// The only engine whose rows stay as they were written, and of which a token can be there without its rows.
 pub(super) const ENGINE: &str = "MergeTree";
