@@ -5,10 +5,10 @@ mod hexadecimal;
 use std::fmt;
 use std::str::FromStr;
 
-use serde::de::{Deserialize, Deserializer};
+use serde::de::{Deserialize, Deserializer, EnumAccess, Error, Visitor};
+use tidegate_json::{AHEAD, Ahead, read_ahead};
 
 use crate::invalid::InvalidValue;
-use crate::text;
 
 /// A UUID. Reads `0192f0c1-7a3b-7c11-9d2e-1f2a3b4c5d6e`, the same without hyphens, in braces or as a URN.
 // Two numbers, as a row has them: WebAssembly cannot turn the order of bytes round.
@@ -48,6 +48,13 @@ impl Uuid {
         ([h1, h2, h3, h4] == [b'-'; 4]).then_some(Self { high, low })
     }
 
+    /// From what stands next in JSON, if it is of the usual notation, and how many bytes it has.
+    #[inline(always)]
+    pub(crate) fn ahead(ahead: Ahead<'_>) -> Option<(Self, usize)> {
+        let text = ahead.quoted()?;
+        Some((Self::hyphenated(text)?, text.len() + 2))
+    }
+
     fn of(uuid: uuid::Uuid) -> Self {
         let (high, low) = uuid.as_u64_pair();
         Self { high, low }
@@ -82,7 +89,31 @@ impl fmt::Display for Uuid {
 impl<'de> Deserialize<'de> for Uuid {
     #[inline(always)]
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        text::parsed(deserializer, "a UUID as text")
+        deserializer.deserialize_newtype_struct(AHEAD, UuidVisitor)
+    }
+}
+
+struct UuidVisitor;
+
+impl<'de> Visitor<'de> for UuidVisitor {
+    type Value = Uuid;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a UUID as text")
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Uuid, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+
+    #[inline(always)]
+    fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<Uuid, A::Error> {
+        read_ahead(access, Uuid::ahead)
+    }
+
+    #[inline]
+    fn visit_str<E: Error>(self, text: &str) -> Result<Uuid, E> {
+        text.parse().map_err(E::custom)
     }
 }
 

@@ -14,6 +14,7 @@ use crate::access::Members;
 use crate::error::Error;
 use crate::key;
 use crate::learned::{Learned, Meaning, Slot, Start};
+use crate::quick;
 use crate::reader::Reader;
 use crate::source::Source;
 
@@ -32,12 +33,8 @@ pub struct Fields<'d, 's, 'de> {
 pub(crate) struct Key(u32);
 
 impl Key {
-    /// There was none; the closing bracket was taken.
-    pub(crate) const END: Self = Self(u32::MAX);
-    /// It is known as text only: the reader's `key`.
-    pub(crate) const TEXT: Self = Self(u32::MAX - 1);
-    /// It could not be read; the reader has the error.
-    pub(crate) const FAILED: Self = Self(u32::MAX - 2);
+    /// It is known as text only.
+    pub(crate) const TEXT: Self = Self(u32::MAX);
 
     #[inline(always)]
     pub(crate) fn of(slot: Slot, field: u16) -> Self {
@@ -69,9 +66,10 @@ impl<'d, 's, 'de> Fields<'d, 's, 'de> {
     }
 
     /// The closing bracket must follow: a visitor may stop before it.
-    #[cold]
+    #[inline(always)]
     pub fn end(self) -> Result<(), Error> {
-        Members { reader: self.reader, first: self.first, ended: self.ended }.end()
+        let Self { reader, first, ended, .. } = self;
+        reader.apart(|reader| end(reader, first, ended))
     }
 
     /// The closing bracket was taken: from now on there is nothing to foresee.
@@ -83,15 +81,51 @@ impl<'d, 's, 'de> Fields<'d, 's, 'de> {
     }
 
     /// A key as text, where no number will do.
+    #[inline(always)]
     fn key_as_text<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
         if self.ended {
             return Ok(None);
         }
-        let key = read_key(self.reader, self.first, seed)?;
-        self.ended = key.is_none();
+        match plain_key(self.reader, self.first) {
+            Some((key, behind)) => {
+                self.reader.at = behind;
+                self.first = false;
+                seed.deserialize(key::Key::Borrowed(key)).map(Some)
+            }
+            None => self.other_key(seed),
+        }
+    }
+
+    /// A key that nothing is known of.
+    #[inline(always)]
+    fn other_key<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
+        let first = self.first;
+        let key = self.reader.apart(|reader| read_key(reader, first, seed))?;
         self.first = false;
+        if key.is_none() {
+            self.end_here();
+        }
         Ok(key)
     }
+}
+
+/// The key that stands right here without white space or an escape, and where its value begins.
+#[inline(always)]
+fn plain_key<'de>(reader: &Reader<'_, 'de>, first: bool) -> Option<(&'de str, usize)> {
+    let source = reader.source;
+    let at = reader.at + usize::from(!first);
+    if !first && source.byte(reader.at) != b',' {
+        return None;
+    }
+    let key = source.plain_string(at)?;
+    let colon = at + key.len() + 2;
+    (source.byte(colon) == b':').then_some((key, colon + 1))
+}
+
+#[cold]
+#[inline(never)]
+fn end(reader: &mut Reader<'_, '_>, first: bool, ended: bool) -> Result<(), Error> {
+    Members { reader, first, ended }.end()
 }
 
 #[inline(never)]
@@ -128,17 +162,11 @@ impl<'de> MapAccess<'de> for &mut Fields<'_, '_, 'de> {
                 self.end_here();
                 return Ok(None);
             }
-            None => match reader.unforeseen(self.place.shape, self.place.slot, self.first) {
-                Key::END => {
-                    self.end_here();
-                    return Ok(None);
-                }
+            None => match reader.known_key(self.place, self.first) {
                 Key::TEXT => {
                     self.place.slot = Slot::UNKNOWN;
-                    self.first = false;
-                    return key_of_text(reader).map(Some);
+                    return self.other_key(PhantomData);
                 }
-                Key::FAILED => return Err(reader.failure()),
                 key => (key.slot(), key.field()),
             },
         };
@@ -153,31 +181,16 @@ impl<'de> MapAccess<'de> for &mut Fields<'_, '_, 'de> {
 
     #[inline(always)]
     fn next_value<V: Deserialize<'de>>(&mut self) -> Result<V, Error> {
-        V::deserialize(&mut *self.reader)
+        quick::value(self.reader)
     }
 
     #[inline(always)]
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
-        seed.deserialize(&mut *self.reader)
+        self.reader.apart(|reader| seed.deserialize(reader))
     }
-}
-
-#[cold]
-#[inline(never)]
-fn key_of_text<'de, K: Deserialize<'de>>(reader: &Reader<'_, 'de>) -> Result<K, Error> {
-    K::deserialize(key::Key::new(reader, reader.key))
 }
 
 impl<'de> Reader<'_, 'de> {
-    /// Takes the next key with its colon and learns what it was.
-    #[inline(never)]
-    fn unforeseen(&mut self, shape: usize, slot: Slot, first: bool) -> Key {
-        match self.known_key(Start { shape, slot }, first) {
-            Key::TEXT => self.other_key(first),
-            key => key,
-        }
-    }
-
     /// Takes the next key with its colon if the stream knows it. [`Key::TEXT`] for all else, right or wrong; then nothing was taken.
     #[inline(always)]
     pub(crate) fn known_key(&mut self, place: Start, first: bool) -> Key {
@@ -185,25 +198,6 @@ impl<'de> Reader<'_, 'de> {
         let found = find(learned, self.source.text(), self.at, place.shape, place.slot, first);
         self.at += found as u32 as usize;
         Key((found >> 32) as u32)
-    }
-
-    /// Takes a key that the stream does not know.
-    #[inline(never)]
-    pub(crate) fn other_key(&mut self, first: bool) -> Key {
-        self.unknown_key(first).unwrap_or_else(|error| {
-            self.aside().failure = Some(error);
-            Key::FAILED
-        })
-    }
-
-    #[inline(always)]
-    fn unknown_key(&mut self, first: bool) -> Result<Key, Error> {
-        if self.next_key(first)?.is_none() {
-            return Ok(Key::END);
-        }
-        self.key = self.string()?;
-        self.colon()?;
-        Ok(Key::TEXT)
     }
 
     /// The error of a key that could not be read.

@@ -40,15 +40,8 @@ impl<'de> Reader<'_, 'de> {
     /// The integer at `at` if it is one of eight to fifteen digits, as times and numbers of customers are, with the place behind it.
     #[inline(always)]
     pub(crate) fn middling_integer(&self, at: usize) -> Option<(u64, usize)> {
-        let (front, back) = (self.source.whole_eight(at)?, self.source.whole_eight(at + 8)?);
-        let count = leading_digits(back);
-        let behind = (back >> ((8 * count as u32) & 63)) as u8;
-        if leading_digits(front) < 8 || front as u8 == b'0' || count == 8 || matches!(behind, b'.' | b'e' | b'E') {
-            return None;
-        }
-        // The last digits with zeros in front of them, so that none are a number, too.
-        let last = if count == 0 { 0 } else { eight_digits(back, count) };
-        Some((eight_digits(front, 8) * SHIFTS.get(count)? + last, at + 8 + count))
+        let (value, count) = middling(self.source.whole_eight(at)?, self.source.whole_eight(at + 8)?)?;
+        Some((value, at + count))
     }
 
     /// The number at `at` if it has no sign, no exponent, one to seven digits and at most seven behind a point, as most have: its
@@ -244,6 +237,19 @@ impl<'de> Reader<'_, 'de> {
         }
         Ok((value, count))
     }
+}
+
+/// The integer of eight to fifteen digits at the front of sixteen bytes, and how many it has.
+#[inline(always)]
+pub(crate) fn middling(front: u64, back: u64) -> Option<(u64, usize)> {
+    let count = leading_digits(back);
+    let behind = (back >> ((8 * count as u32) & 63)) as u8;
+    if leading_digits(front) < 8 || front as u8 == b'0' || count == 8 || matches!(behind, b'.' | b'e' | b'E') {
+        return None;
+    }
+    // The last digits with zeros in front of them, so that none are a number, too.
+    let last = if count == 0 { 0 } else { eight_digits(back, count) };
+    Some((eight_digits(front, 8) * SHIFTS.get(count)? + last, 8 + count))
 }
 
 /// Appends the digits at `at` to `value`, wrapped where it gets too large; says how many they were.

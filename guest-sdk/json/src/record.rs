@@ -146,25 +146,23 @@ impl Keys {
 
 #[inline(never)]
 fn other(reader: &mut Reader<'_, '_>, shape: &'static Shape, first: bool) -> u16 {
-    match reader.other_key(first) {
-        Key::END => {
+    let failure = match reader.take_key(first) {
+        Ok(None) => {
             reader.leave();
-            END
+            return END;
         }
-        Key::FAILED => FAILED,
-        _ => {
-            let text = reader.taken(reader.key);
+        Ok(Some(taken)) => {
+            let text = reader.taken(taken);
             match (shape.resolve)(text) {
-                Meaning::Field(field) => field,
-                Meaning::Ignored(_) => IGNORED,
-                Meaning::Text => {
-                    let unknown = Error::unknown_field(text, shape.names);
-                    reader.aside().failure = Some(unknown);
-                    FAILED
-                }
+                Meaning::Field(field) => return field,
+                Meaning::Ignored(_) => return IGNORED,
+                Meaning::Text => Error::unknown_field(text, shape.names),
             }
         }
-    }
+        Err(error) => error,
+    };
+    reader.aside().failure = Some(failure);
+    FAILED
 }
 
 /// The error of a key that could not be read, or is refused.
@@ -179,6 +177,10 @@ pub fn failure(reader: &mut Reader<'_, '_>) -> Error {
 /// Where it is not JSON.
 #[inline(always)]
 pub fn skip(reader: &mut Reader<'_, '_>) -> Result<(), Error> {
+    if let Some(end) = reader.quick_scalar() {
+        reader.at = end;
+        return Ok(());
+    }
     reader.apart(|reader| skip_apart(reader))
 }
 

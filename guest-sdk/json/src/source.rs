@@ -165,20 +165,10 @@ impl<'de> Source<'de> {
         self.between_quotes(at + 1, self.plain_end(at + 1))
     }
 
-    /// The `N` bytes at `at`, if there are so many.
+    /// All bytes from `at` on.
     #[inline(always)]
-    pub fn ahead<const N: usize>(&self, at: usize) -> Option<&'de [u8; N]> {
-        self.text.as_bytes().get(at..)?.first_chunk()
-    }
-
-    /// The `N` bytes between a quote at `at` and one behind them, whatever they are.
-    #[inline(always)]
-    pub fn quoted<const N: usize>(&self, at: usize) -> Option<&'de [u8; N]> {
-        let inner = self.text.as_bytes().get(at..)?.get(..N + 2)?;
-        match inner {
-            [b'"', inner @ .., b'"'] => inner.first_chunk(),
-            _ => None,
-        }
+    pub fn behind(&self, at: usize) -> &'de [u8] {
+        self.text.as_bytes().get(at..).unwrap_or_default()
     }
 
     #[inline(always)]
