@@ -40,12 +40,18 @@ impl Uuid {
     /// From the usual notation: 8, 4, 4, 4 and 12 digits with hyphens between.
     #[inline(always)]
     pub(crate) fn hyphenated(text: &[u8; 36]) -> Option<Self> {
-        let [a0, a1, a2, a3, a4, a5, a6, a7, h1, b0, b1, b2, b3, h2, b4, b5, b6, b7, h3, rest @ ..] = *text;
-        let [c0, c1, c2, c3, h4, c4, c5, c6, c7, d0, d1, d2, d3, d4, d5, d6, d7] = rest;
-        let high = [[a0, a1, a2, a3, a4, a5, a6, a7], [b0, b1, b2, b3, b4, b5, b6, b7]];
-        let low = [[c0, c1, c2, c3, c4, c5, c6, c7], [d0, d1, d2, d3, d4, d5, d6, d7]];
-        let (high, low) = (hexadecimal::sixteen(high)?, hexadecimal::sixteen(low)?);
-        ([h1, h2, h3, h4] == [b'-'; 4]).then_some(Self { high, low })
+        // A hyphen, four others, and one more, twice.
+        let (front, back) = (u64::from_le_bytes(part(text, 8)?), u64::from_le_bytes(part(text, 18)?));
+        let hyphens = u64::from_le_bytes([b'-', 0, 0, 0, 0, b'-', 0, 0]);
+        let mask = u64::from_le_bytes([0xff, 0, 0, 0, 0, 0xff, 0, 0]);
+        if ((front ^ hyphens) | (back ^ hyphens)) & mask != 0 {
+            return None;
+        }
+        let four = |at| part(text, at).map(|bytes| u64::from(u32::from_le_bytes(bytes)));
+        let high = [u64::from_le_bytes(part(text, 0)?), four(9)? | four(14)? << 32];
+        let low = [four(19)? | four(24)? << 32, u64::from_le_bytes(part(text, 28)?)];
+        let (high, low) = hexadecimal::twice_sixteen(high, low)?;
+        Some(Self { high, low })
     }
 
     /// From what stands next in JSON, if it is of the usual notation, and how many bytes it has.
@@ -59,6 +65,12 @@ impl Uuid {
         let (high, low) = uuid.as_u64_pair();
         Self { high, low }
     }
+}
+
+/// `N` bytes of a text.
+#[inline(always)]
+fn part<const N: usize>(text: &[u8; 36], at: usize) -> Option<[u8; N]> {
+    text.get(at..)?.first_chunk().copied()
 }
 
 impl FromStr for Uuid {

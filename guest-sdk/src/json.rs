@@ -11,7 +11,7 @@ use crate::{Date, Date32, DateTime, DateTime64, Decimal, FixedString, Text, Uuid
 impl<'de> FromJson<'de> for Uuid {
     #[inline(always)]
     fn from_json(reader: &mut Reader<'_, 'de>) -> Result<Self, Error> {
-        if let Some((uuid, length)) = Self::ahead(reader.ahead()) {
+        if let Some((uuid, length)) = reader.ahead().and_then(Self::ahead) {
             reader.take(length);
             return Ok(uuid);
         }
@@ -24,7 +24,7 @@ macro_rules! times {
         impl<'de, $($generics)*> FromJson<'de> for $type {
             #[inline(always)]
             fn from_json(reader: &mut Reader<'_, 'de>) -> Result<Self, Error> {
-                if let Some((time, length)) = Self::ahead(reader.ahead()) {
+                if let Some((time, length)) = reader.ahead().and_then(Self::ahead) {
                     reader.take(length);
                     return Ok(time);
                 }

@@ -33,6 +33,8 @@ pub struct Fields<'d, 's, 'de> {
 pub(crate) struct Key(u32);
 
 impl Key {
+    /// There was none; the closing bracket was taken. Its slot is the unknown one, its field [`END`](crate::record::END).
+    pub(crate) const END: Self = Self(u32::MAX - 1);
     /// It is known as text only.
     pub(crate) const TEXT: Self = Self(u32::MAX);
 
@@ -167,6 +169,10 @@ impl<'de> MapAccess<'de> for &mut Fields<'_, '_, 'de> {
                     self.place.slot = Slot::UNKNOWN;
                     return self.other_key(PhantomData);
                 }
+                Key::END => {
+                    self.end_here();
+                    return Ok(None);
+                }
                 key => (key.slot(), key.field()),
             },
         };
@@ -223,32 +229,30 @@ fn known(learned: &mut Learned, source: Source<'_>, start: usize, place: Start, 
     let mut at = start;
     if !first {
         if source.byte(at) != b',' {
-            at = source.behind_space(at);
-            if source.byte(at) != b',' {
-                return None;
+            at = source.behind_any_space(at);
+            match source.byte(at) {
+                b',' => {}
+                b'}' => return Some((Key::END, at + 1)),
+                _ => return None,
             }
         }
         at += 1;
     }
     if source.byte(at) != b'"' {
-        at = source.behind_space(at);
-    }
-    // Mostly it is the one that was foreseen, if it is written in another way.
-    if let Some((tight, field, behind)) = learned.expected(place.slot, source, at) {
-        let begin = value_behind(source, behind)?;
-        let slot = learned.written(tight, begin - behind - 1);
-        learned.rewritten(place.slot, source, start..begin, slot);
-        return Some((Key::of(slot, field), begin));
+        at = source.behind_any_space(at);
     }
     let (tight, field, behind) = learned.find(place.shape, source, at)?;
-    let begin = value_behind(source, behind)?;
+    let begin = match source.byte(behind) == b':' && source.byte(behind + 1) > b' ' {
+        true => behind + 1,
+        false => value_behind(source, behind)?,
+    };
     let slot = learned.written(tight, begin - behind - 1);
-    learned.surprised(place.shape, place.slot, source, start..begin, (slot, field));
+    learned.surprised(place, source, start..begin, (tight, slot, field));
     Some((Key::of(slot, field), begin))
 }
 
 /// Where the value begins whose colon stands at `at`, behind white space if need be.
-#[inline(always)]
+#[inline(never)]
 fn value_behind(source: Source<'_>, at: usize) -> Option<usize> {
     let colon = source.behind_space(at);
     (source.byte(colon) == b':').then(|| source.behind_space(colon + 1))

@@ -95,7 +95,7 @@ pub fn record<'de, T: FromJson<'de>>(text: &'de str) -> Result<T, Error> {
 pub mod expansion {
     pub use crate::learned::Meaning;
     pub use crate::record::{
-        END, Elements, FAILED, IGNORED, Keys, OTHER, Shape, absent, absent_for_serde, duplicate, failure, skip,
+        END, Elements, FAILED, IGNORED, Keys, OTHER, Shape, absent, absent_for_serde, duplicate, end, failure, skip,
     };
     pub use crate::{Error, FromJson, Reader};
 }

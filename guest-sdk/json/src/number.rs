@@ -31,7 +31,7 @@ impl<'de> Reader<'_, 'de> {
         let count = leading_digits(word);
         let behind = (word >> ((8 * count as u32) & 63)) as u8;
         let is_short = count.wrapping_sub(1) < 7 && (word as u8 != b'0' || count == 1);
-        match is_short && !matches!(behind, b'.' | b'e' | b'E') {
+        match is_short && ends_number(behind) {
             true => Some((eight_digits(word, count), at + count)),
             false => None,
         }
@@ -55,8 +55,7 @@ impl<'de> Reader<'_, 'de> {
         }
         let behind = (word >> ((8 * whole as u32) & 63)) as u8;
         if behind != b'.' {
-            let is_whole = !matches!(behind, b'e' | b'E');
-            return is_whole.then(|| (eight_digits(word, whole), 0, at + whole));
+            return ends_number(behind).then(|| (eight_digits(word, whole), 0, at + whole));
         }
         // Mostly all of it is among the eight bytes, and what follows.
         let moved = word >> ((8 * (whole as u32 + 1)) & 63);
@@ -64,7 +63,7 @@ impl<'de> Reader<'_, 'de> {
         let length = whole + 1 + count;
         if length < 8 && count > 0 {
             let behind = (word >> (8 * length as u32)) as u8;
-            if matches!(behind, b'e' | b'E') {
+            if !ends_number(behind) {
                 return None;
             }
             let before = u64::MAX >> (64 - 8 * whole as u32);
@@ -90,7 +89,7 @@ impl<'de> Reader<'_, 'de> {
         let fraction = self.source.whole_eight(at + whole + 1)?;
         let count = leading_digits(fraction);
         let behind = (fraction >> ((8 * count as u32) & 63)) as u8;
-        if count.wrapping_sub(1) >= 7 || matches!(behind, b'e' | b'E') {
+        if count.wrapping_sub(1) >= 7 || !ends_number(behind) {
             return None;
         }
         // Kept apart: in a guest the compiler would make vectors of the two, whose products are slow.
@@ -244,7 +243,7 @@ impl<'de> Reader<'_, 'de> {
 pub(crate) fn middling(front: u64, back: u64) -> Option<(u64, usize)> {
     let count = leading_digits(back);
     let behind = (back >> ((8 * count as u32) & 63)) as u8;
-    if leading_digits(front) < 8 || front as u8 == b'0' || count == 8 || matches!(behind, b'.' | b'e' | b'E') {
+    if leading_digits(front) < 8 || front as u8 == b'0' || count == 8 || !ends_number(behind) {
         return None;
     }
     // The last digits with zeros in front of them, so that none are a number, too.
@@ -268,6 +267,13 @@ fn accumulate(source: Source<'_>, mut value: u64, at: usize) -> (u64, usize) {
             return (value, total);
         }
     }
+}
+
+/// Whether a number that has a digit before this byte ends there: what goes on with it is a point or an exponent. In one comparison,
+/// which takes with them what lies between and never stands behind a number.
+#[inline(always)]
+fn ends_number(behind: u8) -> bool {
+    (behind | 0x20).wrapping_sub(b'.') > b'e' - b'.'
 }
 
 /// How many of the eight bytes, from the lowest on, are digits before the first that is none.

@@ -34,7 +34,7 @@ pub fn value<'de, V: Deserialize<'de>>(reader: &mut Reader<'_, 'de>) -> Result<V
 #[inline(always)]
 fn ahead<'de, V: Deserialize<'de>>(reader: &mut Reader<'_, 'de>) -> Option<V> {
     let mut length = 0;
-    let value = V::deserialize(Here { text: reader.source.behind(reader.at), length: &mut length }).ok()?;
+    let value = V::deserialize(Here { text: reader.source.behind(reader.at)?, length: &mut length }).ok()?;
     reader.at += length;
     // Where nothing was taken, somebody made a value of that.
     (length > 0).then_some(value)

@@ -93,9 +93,14 @@ impl Keys {
     /// Takes the first key: the number of its field, or one of the numbers above.
     #[inline(always)]
     pub fn first(&mut self, reader: &mut Reader<'_, '_>) -> u16 {
+        let (at, place) = (reader.at, self.place);
         match self.foreseen(reader) {
-            Some(field) => field,
-            None => self.unforeseen(reader),
+            // With white space behind the colon the whole record is probably written so, and its keys are foreseen in that way.
+            Some(field) if reader.source.byte(reader.at) > b' ' => field,
+            _ => {
+                (reader.at, self.place) = (at, place);
+                self.unforeseen(reader)
+            }
         }
     }
 
@@ -109,7 +114,6 @@ impl Keys {
         // The last key of an object is no surprise, whichever it is.
         if reader.source.byte(reader.at) == b'}' {
             reader.at += 1;
-            reader.leave();
             return END;
         }
         self.unforeseen(reader)
@@ -147,10 +151,7 @@ impl Keys {
 #[inline(never)]
 fn other(reader: &mut Reader<'_, '_>, shape: &'static Shape, first: bool) -> u16 {
     let failure = match reader.take_key(first) {
-        Ok(None) => {
-            reader.leave();
-            return END;
-        }
+        Ok(None) => return END,
         Ok(Some(taken)) => {
             let text = reader.taken(taken);
             match (shape.resolve)(text) {
@@ -163,6 +164,12 @@ fn other(reader: &mut Reader<'_, '_>, shape: &'static Shape, first: bool) -> u16
     };
     reader.aside().failure = Some(failure);
     FAILED
+}
+
+/// The closing bracket was taken.
+#[inline(always)]
+pub fn end(reader: &mut Reader<'_, '_>) {
+    reader.leave();
 }
 
 /// The error of a key that could not be read, or is refused.

@@ -54,14 +54,15 @@ impl Literal {
 
 /// The text that these bytes are, if they are one.
 ///
-/// In pieces: the check is quick as long as there is nothing but ASCII, and slow from there on to its end.
+/// In pieces: the check is quick as long as there is nothing but ASCII, and slow from there on to its end. What begins as ASCII is
+/// looked at here, for most texts are nothing else.
 #[allow(unsafe_code)]
 pub fn text_of(bytes: &[u8]) -> Option<&str> {
-    let mut rest = bytes;
+    let mut rest = behind_ascii(bytes);
     while let Some(cut) = (PIECE..rest.len()).find(|&at| rest.get(at).is_some_and(|byte| byte & 0xc0 != 0x80)) {
         let (piece, behind) = rest.split_at_checked(cut)?;
         simdutf8::basic::from_utf8(piece).ok()?;
-        rest = behind;
+        rest = behind_ascii(behind);
     }
     simdutf8::basic::from_utf8(rest).ok()?;
     // SAFETY: each piece is UTF-8, and texts one behind the other are one.
@@ -70,6 +71,18 @@ pub fn text_of(bytes: &[u8]) -> Option<&str> {
 
 /// Longer than most records, and so long that what a piece costs besides does not count.
 const PIECE: usize = 1 << 10;
+
+/// What is left of the bytes behind all blocks of ASCII at their front.
+#[inline]
+fn behind_ascii(mut bytes: &[u8]) -> &[u8] {
+    // Eight blocks a turn: every turn of a loop costs a guest a look at the clock of its time slice.
+    while let Some((eight, rest)) = bytes.split_first_chunk::<{ 8 * WIDTH }>()
+        && Block::all_ascii(eight)
+    {
+        bytes = rest;
+    }
+    bytes
+}
 
 impl<'de> Source<'de> {
     #[inline(always)]
@@ -167,8 +180,8 @@ impl<'de> Source<'de> {
 
     /// All bytes from `at` on.
     #[inline(always)]
-    pub fn behind(&self, at: usize) -> &'de [u8] {
-        self.text.as_bytes().get(at..).unwrap_or_default()
+    pub fn behind(&self, at: usize) -> Option<&'de [u8]> {
+        self.text.as_bytes().get(at..)
     }
 
     #[inline(always)]
@@ -195,10 +208,13 @@ impl<'de> Source<'de> {
     /// Where the white space ends that may begin at `at`.
     #[inline(always)]
     pub fn behind_space(&self, at: usize) -> usize {
-        match self.byte(at) {
-            b' ' if self.byte(at + 1) > b' ' => at + 1,
-            0..=b' ' => self.behind_longer_space(at),
-            _ => at,
+        let byte = self.byte(at);
+        if byte > b' ' {
+            return at;
+        }
+        match byte == b' ' && self.byte(at + 1) > b' ' {
+            true => at + 1,
+            false => self.behind_longer_space(at),
         }
     }
 
@@ -244,6 +260,20 @@ impl<'de> Source<'de> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_is_what_is_utf8_wherever_it_stops_being_ascii() {
+        let letters = ["é", "ж", "汉", "😀"].map(str::as_bytes);
+        let wrong: [&[u8]; 5] = [b"\xff", b"\xc3", b"\xa9", b"\xe6\xb1", b"\xf0\x9f\x98"];
+        for at in (0..3 * PIECE).step_by(if cfg!(miri) { 511 } else { 13 }) {
+            for piece in letters.into_iter().chain(wrong) {
+                let bytes = ["a".repeat(at).as_bytes(), piece, "b".repeat(3 * PIECE - at).as_bytes()].concat();
+                assert_eq!(text_of(&bytes), str::from_utf8(&bytes).ok(), "{at} {piece:?}");
+                let bytes = ["a".repeat(at).as_bytes(), piece].concat();
+                assert_eq!(text_of(&bytes), str::from_utf8(&bytes).ok(), "{at} {piece:?}");
+            }
+        }
+    }
 
     #[test]
     fn behind_the_end_there_are_zeros() {

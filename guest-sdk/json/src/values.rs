@@ -39,8 +39,8 @@ impl<'de> Reader<'_, 'de> {
 
     /// What stands right here, to look for a value. It is not taken.
     #[inline(always)]
-    pub fn ahead(&self) -> Ahead<'de> {
-        Ahead::new(self.source.behind(self.at))
+    pub fn ahead(&self) -> Option<Ahead<'de>> {
+        self.source.behind(self.at).map(Ahead::new)
     }
 
     /// The number that stands right here, in quotes or not, if it is a short one, and how many bytes it has. It is not taken.

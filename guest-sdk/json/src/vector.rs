@@ -14,6 +14,16 @@ impl Block {
         Self(imp::load(bytes))
     }
 
+    /// Whether eight blocks have no other bytes than ASCII's.
+    #[inline(always)]
+    pub fn all_ascii(bytes: &[u8; 8 * WIDTH]) -> bool {
+        let (blocks, _) = bytes.as_chunks();
+        match blocks {
+            [a, b, c, d, e, f, g, h] => imp::all_ascii([a, b, c, d, e, f, g, h].map(imp::load)),
+            _ => false,
+        }
+    }
+
     /// Where the first quote, backslash or control character stands; 16 where there is none.
     #[inline(always)]
     pub fn first_special(self) -> usize {
@@ -44,6 +54,12 @@ mod imp {
     pub fn load(bytes: &[u8; 16]) -> Vector {
         // SAFETY: sixteen bytes that a reference stands for; a load needs no alignment.
         unsafe { v128_load(bytes.as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    pub fn all_ascii([a, b, c, d, e, f, g, h]: [Vector; 8]) -> bool {
+        let (front, back) = (v128_or(v128_or(a, b), v128_or(c, d)), v128_or(v128_or(e, f), v128_or(g, h)));
+        u8x16_bitmask(v128_or(front, back)) == 0
     }
 
     #[inline(always)]
@@ -79,6 +95,16 @@ mod imp {
     pub fn load(bytes: &[u8; 16]) -> Vector {
         // SAFETY: sixteen bytes that a reference stands for; this load needs no alignment, and every x86-64 has SSE2.
         unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    #[allow(unsafe_code)]
+    pub fn all_ascii([a, b, c, d, e, f, g, h]: [Vector; 8]) -> bool {
+        // SAFETY: every x86-64 has SSE2.
+        unsafe {
+            let or = |a, b| _mm_or_si128(a, b);
+            _mm_movemask_epi8(or(or(or(a, b), or(c, d)), or(or(e, f), or(g, h)))) == 0
+        }
     }
 
     #[inline(always)]
@@ -141,6 +167,11 @@ mod words {
     }
 
     #[inline(always)]
+    pub fn all_ascii(blocks: [Vector; 8]) -> bool {
+        blocks.iter().flatten().fold(0, |all, eight| all | eight) & HIGH == 0
+    }
+
+    #[inline(always)]
     pub fn first_special(block: Vector) -> u32 {
         let [front, back] = block.map(special);
         if front != 0 { front.trailing_zeros() / 8 } else { 8 + back.trailing_zeros() / 8 }
@@ -175,6 +206,22 @@ mod words {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_byte_beyond_ascii_is_seen_wherever_it_stands() {
+        let ascii = [0x7f; 8 * WIDTH];
+        let words = |bytes: &[u8; 8 * WIDTH]| {
+            words::all_ascii(std::array::from_fn(|block| words::load(bytes[block * WIDTH..].first_chunk().unwrap())))
+        };
+        assert!(Block::all_ascii(&ascii) && words(&ascii));
+        for at in 0..ascii.len() {
+            for byte in [0x80, 0xff] {
+                let mut bytes = ascii;
+                bytes[at] = byte;
+                assert!(!Block::all_ascii(&bytes) && !words(&bytes), "{at}");
+            }
+        }
+    }
 
     #[test]
     fn finds_the_first_special_byte_wherever_it_stands() {
