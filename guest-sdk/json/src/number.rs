@@ -49,7 +49,8 @@ impl<'de> Reader<'_, 'de> {
     #[inline(always)]
     pub(crate) fn short_decimal(&self, at: usize) -> Option<(u64, usize, usize)> {
         let word = self.source.whole_eight(at)?;
-        let whole = leading_digits(word);
+        let marks = others(word);
+        let whole = first_byte(marks);
         if whole.wrapping_sub(1) >= 7 || word as u8 == b'0' && whole > 1 {
             return None;
         }
@@ -57,19 +58,17 @@ impl<'de> Reader<'_, 'de> {
         if behind != b'.' {
             return ends_number(behind).then(|| (eight_digits(word, whole), 0, at + whole));
         }
-        // Mostly all of it is among the eight bytes, and what follows.
-        let moved = word >> ((8 * (whole as u32 + 1)) & 63);
-        let count = leading_digits(moved);
-        let length = whole + 1 + count;
-        if length < 8 && count > 0 {
-            let behind = (word >> (8 * length as u32)) as u8;
-            if !ends_number(behind) {
-                return None;
-            }
-            let before = u64::MAX >> (64 - 8 * whole as u32);
-            return Some((eight_digits((word & before) | ((word >> 8) & !before), whole + count), count, at + length));
+        // Mostly all of it is among the eight bytes, and what follows. A point spoils no mark behind it.
+        let end = first_byte(marks & marks.wrapping_sub(1));
+        if end >= 8 || end < whole + 2 {
+            return self.longer_decimal(at, word, whole);
         }
-        self.longer_decimal(at, word, whole)
+        if !ends_number((word >> ((8 * end as u32) & 63)) as u8) {
+            return None;
+        }
+        let before = u64::MAX >> ((64 - 8 * whole as u32) & 63);
+        let digits = eight_digits((word & before) | ((word >> 8) & !before), end - 1);
+        Some((digits, end - whole - 1, at + end))
     }
 
     /// The same in quotes or not.
@@ -279,10 +278,21 @@ fn ends_number(behind: u8) -> bool {
 /// How many of the eight bytes, from the lowest on, are digits before the first that is none.
 #[inline(always)]
 fn leading_digits(word: u64) -> usize {
-    // A digit becomes 0 to 9; everything else reaches the highest bit, by itself or when 0x76 is added. A carry only spoils
-    // bytes behind one that is marked rightly.
+    first_byte(others(word))
+}
+
+/// The bytes that are no digits, as their highest bit. Only the lowest is surely right, and one behind a byte of ASCII that is.
+#[inline(always)]
+fn others(word: u64) -> u64 {
+    // A digit becomes 0 to 9; everything else reaches the highest bit, by itself or when 0x76 is added. A carry comes of bytes beyond
+    // ASCII alone and only spoils those behind them.
     let value = word ^ 0x3030_3030_3030_3030;
-    let marks = (value.wrapping_add(0x7676_7676_7676_7676) | value) & 0x8080_8080_8080_8080;
+    (value.wrapping_add(0x7676_7676_7676_7676) | value) & 0x8080_8080_8080_8080
+}
+
+/// The byte of the lowest mark; 8 where there is none.
+#[inline(always)]
+fn first_byte(marks: u64) -> usize {
     marks.trailing_zeros() as usize / 8
 }
 

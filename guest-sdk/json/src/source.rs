@@ -174,8 +174,27 @@ impl<'de> Source<'de> {
 
     /// The string whose opening quote stands at `at`, if it has no escape; its closing quote stands behind it.
     #[inline(always)]
+    #[allow(unsafe_code)]
     pub fn plain_string(&self, at: usize) -> Option<&'de str> {
-        self.between_quotes(at + 1, self.plain_end(at + 1))
+        let Some(chunk) = self.chunk(at) else { return self.longer_string(at, at + 1) };
+        let (special, quotes) = Block::load(chunk).specials();
+        let behind_opening = special & special.wrapping_sub(1);
+        if behind_opening == 0 {
+            return self.longer_string(at, at + WIDTH);
+        }
+        let end = behind_opening.trailing_zeros();
+        if quotes & (quotes >> end) & 1 == 0 {
+            return None;
+        }
+        // SAFETY: quotes stand at `at` and, since the lowest bit was taken away, behind it, at one of the sixteen bytes that are the
+        // text's. Behind a quote and before one there are no halves of characters.
+        Some(unsafe { self.text.get_unchecked(at + 1..at + end as usize) })
+    }
+
+    /// The same where all is plain up to `plain`.
+    #[inline(never)]
+    fn longer_string(self, at: usize, plain: usize) -> Option<&'de str> {
+        self.between_quotes(at + 1, self.plain_end_of_longer(plain))
     }
 
     /// All bytes from `at` on.
