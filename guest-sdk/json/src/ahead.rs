@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use serde::de::value::BorrowedBytesDeserializer;
 use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error, IgnoredAny, VariantAccess, Visitor};
 
 use crate::number;
+use crate::quick::Unfit;
 
 /// A newtype of this name asks to be read from the text itself where its value is written as most are. Its visitor gets
 /// `visit_enum`, for [`read_ahead`], and `visit_newtype_struct` where that found nothing, or elsewhere than in this crate.
@@ -81,5 +83,78 @@ impl<'de> Visitor<'de> for AheadSeed {
     #[inline(always)]
     fn visit_borrowed_bytes<E: Error>(self, bytes: &'de [u8]) -> Result<Ahead<'de>, E> {
         Ok(Ahead(bytes))
+    }
+}
+
+/// The deserializer that a type gets which asks for [`AHEAD`].
+pub struct Here<'t, 'de> {
+    text: &'de [u8],
+    /// How many bytes were taken.
+    length: &'t mut usize,
+}
+
+impl<'t, 'de> Here<'t, 'de> {
+    #[inline(always)]
+    pub(crate) fn new(text: &'de [u8], length: &'t mut usize) -> Self {
+        Self { text, length }
+    }
+}
+
+impl<'de> Deserializer<'de> for Here<'_, 'de> {
+    type Error = Unfit;
+
+    #[inline(always)]
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Unfit> {
+        Err(Unfit)
+    }
+
+    #[inline(always)]
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
+        visitor.visit_some(self)
+    }
+
+    #[inline(always)]
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Unfit> {
+        if name == AHEAD { visitor.visit_enum(self) } else { visitor.visit_newtype_struct(self) }
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
+        seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+impl<'de> EnumAccess<'de> for Here<'_, 'de> {
+    type Error = Unfit;
+    type Variant = Self;
+
+    #[inline(always)]
+    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Unfit> {
+        Ok((seed.deserialize(BorrowedBytesDeserializer::new(self.text))?, self))
+    }
+}
+
+impl<'de> VariantAccess<'de> for Here<'_, 'de> {
+    type Error = Unfit;
+
+    #[inline(always)]
+    fn unit_variant(self) -> Result<(), Unfit> {
+        Err(Unfit)
+    }
+
+    #[inline(always)]
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, _: S) -> Result<S::Value, Unfit> {
+        Err(Unfit)
+    }
+
+    #[inline(always)]
+    fn tuple_variant<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, Unfit> {
+        *self.length = length;
+        visitor.visit_unit()
+    }
+
+    #[inline(always)]
+    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], _: V) -> Result<V::Value, Unfit> {
+        Err(Unfit)
     }
 }

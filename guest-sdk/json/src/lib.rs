@@ -55,6 +55,7 @@ mod text;
 mod values;
 mod variant;
 mod vector;
+mod wish;
 mod written;
 
 use serde::Deserialize;

@@ -6,12 +6,12 @@
 
 use std::fmt;
 
-use serde::de::value::BorrowedBytesDeserializer;
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, EnumAccess, VariantAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Visitor};
 
-use crate::ahead::AHEAD;
+use crate::ahead::Here;
 use crate::error::Error;
 use crate::reader::Reader;
+use crate::wish::{Wish, wish_of};
 use crate::written::{NUMBER, Written};
 
 /// Reads the next value of a struct, behind white space if need be.
@@ -20,10 +20,10 @@ use crate::written::{NUMBER, Written};
 /// Where it is not JSON, or does not fit.
 #[inline(always)]
 pub fn value<'de, V: Deserialize<'de>>(reader: &mut Reader<'_, 'de>) -> Result<V, Error> {
-    let quick = match V::deserialize(Probe) {
-        Ok(_) | Err(Wish::Other) => return reader.apart(|reader| V::deserialize(reader)),
-        Err(Wish::Ahead) => ahead(reader),
-        Err(wish) => in_kind(reader, wish),
+    let quick = match wish_of::<V>() {
+        Wish::Other => return reader.apart(|reader| V::deserialize(reader)),
+        Wish::Ahead => ahead(reader),
+        wish => in_kind(reader, wish),
     };
     match quick {
         Some(value) => Ok(value),
@@ -34,7 +34,7 @@ pub fn value<'de, V: Deserialize<'de>>(reader: &mut Reader<'_, 'de>) -> Result<V
 #[inline(always)]
 fn ahead<'de, V: Deserialize<'de>>(reader: &mut Reader<'_, 'de>) -> Option<V> {
     let mut length = 0;
-    let value = V::deserialize(Here { text: reader.source.behind(reader.at)?, length: &mut length }).ok()?;
+    let value = V::deserialize(Here::new(reader.source.behind(reader.at)?, &mut length)).ok()?;
     reader.at += length;
     // Where nothing was taken, somebody made a value of that.
     (length > 0).then_some(value)
@@ -46,23 +46,6 @@ fn in_kind<'de, V: Deserialize<'de>>(reader: &mut Reader<'_, 'de>, wish: Wish) -
     let value = V::deserialize(token).ok()?;
     reader.at = end;
     Some(value)
-}
-
-/// What a type asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wish {
-    Integer,
-    Float,
-    Text,
-    Bool,
-    /// A number as it is written.
-    Number,
-    Any,
-    /// What stands next, to look for itself.
-    Ahead,
-    /// Nothing: it passes over the value.
-    Nothing,
-    Other,
 }
 
 /// A value that was read.
@@ -89,7 +72,10 @@ fn token<'de>(reader: &Reader<'_, 'de>, wish: Wish) -> Option<(Token<'de>, usize
         Wish::Text => reader.source.plain_string(at).map(|text| (Token::Text(text), at + text.len() + 2)),
         Wish::Any => match reader.source.plain_string(at) {
             Some(text) => Some((Token::Text(text), at + text.len() + 2)),
-            None => reader.middling_integer(at).map(|(value, end)| (Token::Unsigned(value), end)),
+            None => {
+                let integer = reader.short_integer(at).or_else(|| reader.middling_integer(at));
+                integer.map(|(value, end)| (Token::Unsigned(value), end))
+            }
         },
         Wish::Bool => {
             let eight = reader.source.eight(at);
@@ -122,102 +108,9 @@ fn negative<'de>(reader: &Reader<'_, 'de>) -> Option<(Token<'de>, usize)> {
     }
 }
 
-/// Finds out what a type asks for.
-struct Probe;
-
-/// Methods that answer what is asked for.
-macro_rules! wishes {
-    ($($wish:ident: $($method:ident)*;)*) => {$($(
-        #[inline(always)]
-        fn $method<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Wish> {
-            Err(Wish::$wish)
-        }
-    )*)*};
-}
-
-impl<'de> Deserializer<'de> for Probe {
-    type Error = Wish;
-
-    wishes! {
-        Integer: deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
-                 deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64;
-        Float: deserialize_f64;
-        Text: deserialize_str deserialize_string deserialize_char deserialize_identifier;
-        Bool: deserialize_bool;
-        Any: deserialize_any;
-        Other: deserialize_i128 deserialize_u128 deserialize_f32 deserialize_unit deserialize_bytes deserialize_byte_buf
-               deserialize_seq deserialize_map;
-        Nothing: deserialize_ignored_any;
-    }
-
-    #[inline(always)]
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wish> {
-        visitor.visit_some(self)
-    }
-
-    #[inline(always)]
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Wish> {
-        match name {
-            NUMBER => Err(Wish::Number),
-            AHEAD => Err(Wish::Ahead),
-            _ => visitor.visit_newtype_struct(self),
-        }
-    }
-
-    #[inline(always)]
-    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, _: V) -> Result<V::Value, Wish> {
-        Err(Wish::Other)
-    }
-
-    #[inline(always)]
-    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value, Wish> {
-        Err(Wish::Other)
-    }
-
-    #[inline(always)]
-    fn deserialize_tuple_struct<V: Visitor<'de>>(self, _: &'static str, _: usize, _: V) -> Result<V::Value, Wish> {
-        Err(Wish::Other)
-    }
-
-    #[inline(always)]
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: &'static [&'static str],
-        _: V,
-    ) -> Result<V::Value, Wish> {
-        Err(Wish::Other)
-    }
-
-    #[inline(always)]
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: &'static [&'static str],
-        _: V,
-    ) -> Result<V::Value, Wish> {
-        Err(Wish::Other)
-    }
-}
-
-impl fmt::Display for Wish {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
-    }
-}
-
-impl std::error::Error for Wish {}
-
-impl serde::de::Error for Wish {
-    #[inline(always)]
-    fn custom<T: fmt::Display>(_: T) -> Self {
-        Self::Other
-    }
-}
-
 /// The value is to be read by the general way.
 #[derive(Debug, Clone, Copy)]
-struct Unfit;
+pub struct Unfit;
 
 impl fmt::Display for Unfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -263,71 +156,5 @@ impl<'de> Deserializer<'de> for Token<'de> {
     serde::forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
         seq tuple tuple_struct map struct enum identifier ignored_any
-    }
-}
-
-/// What stands next, for a type that knows its own notations.
-struct Here<'t, 'de> {
-    text: &'de [u8],
-    /// How many bytes were taken.
-    length: &'t mut usize,
-}
-
-impl<'de> Deserializer<'de> for Here<'_, 'de> {
-    type Error = Unfit;
-
-    #[inline(always)]
-    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Unfit> {
-        Err(Unfit)
-    }
-
-    #[inline(always)]
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
-        visitor.visit_some(self)
-    }
-
-    #[inline(always)]
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Unfit> {
-        if name == AHEAD { visitor.visit_enum(self) } else { visitor.visit_newtype_struct(self) }
-    }
-
-    serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
-        seq tuple tuple_struct map struct enum identifier ignored_any
-    }
-}
-
-impl<'de> EnumAccess<'de> for Here<'_, 'de> {
-    type Error = Unfit;
-    type Variant = Self;
-
-    #[inline(always)]
-    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Unfit> {
-        Ok((seed.deserialize(BorrowedBytesDeserializer::new(self.text))?, self))
-    }
-}
-
-impl<'de> VariantAccess<'de> for Here<'_, 'de> {
-    type Error = Unfit;
-
-    #[inline(always)]
-    fn unit_variant(self) -> Result<(), Unfit> {
-        Err(Unfit)
-    }
-
-    #[inline(always)]
-    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, _: S) -> Result<S::Value, Unfit> {
-        Err(Unfit)
-    }
-
-    #[inline(always)]
-    fn tuple_variant<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, Unfit> {
-        *self.length = length;
-        visitor.visit_unit()
-    }
-
-    #[inline(always)]
-    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], _: V) -> Result<V::Value, Unfit> {
-        Err(Unfit)
     }
 }
