@@ -425,6 +425,8 @@ mod tests {
 
     #[test]
     fn nothing_is_foreseen_for_a_while_where_most_keys_are_a_surprise() {
+        // One pointer: a function may have more than one address.
+        let resolve: Resolve = resolve;
         let mut learned = Learned::new();
         let Start { shape, slot } = learned.start(resolve);
         let [a, b] = ["a", "b"].map(|key| find(&mut learned, shape, key).unwrap());

@@ -282,7 +282,7 @@ mod tests {
     #[test]
     fn every_special_byte_has_its_bit_whatever_stands_beside_it() {
         for at in 0..WIDTH {
-            for byte in 0..=u8::MAX {
+            for byte in (0..=u8::MAX).filter(|byte| !cfg!(miri) || b"\"\\\x1f a\x80".contains(byte)) {
                 for beside in [b'a', b'"', b'\\', 0, 0x1f, 0x20, b'!', b'#', b'[', b']', 0x80, 0xff] {
                     let mut bytes = [beside; WIDTH];
                     bytes[at] = byte;
