@@ -5,10 +5,10 @@ mod hexadecimal;
 use std::fmt;
 use std::str::FromStr;
 
-use serde::de::{Deserialize, Deserializer};
+use serde::de::{Deserialize, Deserializer, EnumAccess, Error, Visitor};
+use tidegate_json::{AHEAD, Ahead, read_ahead};
 
 use crate::invalid::InvalidValue;
-use crate::text;
 
 /// A UUID. Reads `0192f0c1-7a3b-7c11-9d2e-1f2a3b4c5d6e`, the same without hyphens, in braces or as a URN.
 // Two numbers, as a row has them: WebAssembly cannot turn the order of bytes round.
@@ -40,18 +40,37 @@ impl Uuid {
     /// From the usual notation: 8, 4, 4, 4 and 12 digits with hyphens between.
     #[inline(always)]
     pub(crate) fn hyphenated(text: &[u8; 36]) -> Option<Self> {
-        let [a0, a1, a2, a3, a4, a5, a6, a7, h1, b0, b1, b2, b3, h2, b4, b5, b6, b7, h3, rest @ ..] = *text;
-        let [c0, c1, c2, c3, h4, c4, c5, c6, c7, d0, d1, d2, d3, d4, d5, d6, d7] = rest;
-        let high = [[a0, a1, a2, a3, a4, a5, a6, a7], [b0, b1, b2, b3, b4, b5, b6, b7]];
-        let low = [[c0, c1, c2, c3, c4, c5, c6, c7], [d0, d1, d2, d3, d4, d5, d6, d7]];
-        let (high, low) = (hexadecimal::sixteen(high)?, hexadecimal::sixteen(low)?);
-        ([h1, h2, h3, h4] == [b'-'; 4]).then_some(Self { high, low })
+        // A hyphen, four others, and one more, twice.
+        let (front, back) = (u64::from_le_bytes(part(text, 8)?), u64::from_le_bytes(part(text, 18)?));
+        let hyphens = u64::from_le_bytes([b'-', 0, 0, 0, 0, b'-', 0, 0]);
+        let mask = u64::from_le_bytes([0xff, 0, 0, 0, 0, 0xff, 0, 0]);
+        if ((front ^ hyphens) | (back ^ hyphens)) & mask != 0 {
+            return None;
+        }
+        let four = |at| part(text, at).map(|bytes| u64::from(u32::from_le_bytes(bytes)));
+        let high = [u64::from_le_bytes(part(text, 0)?), four(9)? | four(14)? << 32];
+        let low = [four(19)? | four(24)? << 32, u64::from_le_bytes(part(text, 28)?)];
+        let (high, low) = hexadecimal::twice_sixteen(high, low)?;
+        Some(Self { high, low })
+    }
+
+    /// From what stands next in JSON, if it is of the usual notation, and how many bytes it has.
+    #[inline(always)]
+    pub(crate) fn ahead(ahead: Ahead<'_>) -> Option<(Self, usize)> {
+        let text = ahead.quoted()?;
+        Some((Self::hyphenated(text)?, text.len() + 2))
     }
 
     fn of(uuid: uuid::Uuid) -> Self {
         let (high, low) = uuid.as_u64_pair();
         Self { high, low }
     }
+}
+
+/// `N` bytes of a text.
+#[inline(always)]
+fn part<const N: usize>(text: &[u8; 36], at: usize) -> Option<[u8; N]> {
+    text.get(at..)?.first_chunk().copied()
 }
 
 impl FromStr for Uuid {
@@ -82,7 +101,31 @@ impl fmt::Display for Uuid {
 impl<'de> Deserialize<'de> for Uuid {
     #[inline(always)]
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        text::parsed(deserializer, "a UUID as text")
+        deserializer.deserialize_newtype_struct(AHEAD, UuidVisitor)
+    }
+}
+
+struct UuidVisitor;
+
+impl<'de> Visitor<'de> for UuidVisitor {
+    type Value = Uuid;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a UUID as text")
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Uuid, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+
+    #[inline(always)]
+    fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<Uuid, A::Error> {
+        read_ahead(access, Uuid::ahead)
+    }
+
+    #[inline]
+    fn visit_str<E: Error>(self, text: &str) -> Result<Uuid, E> {
+        text.parse().map_err(E::custom)
     }
 }
 

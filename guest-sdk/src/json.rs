@@ -11,10 +11,8 @@ use crate::{Date, Date32, DateTime, DateTime64, Decimal, FixedString, Text, Uuid
 impl<'de> FromJson<'de> for Uuid {
     #[inline(always)]
     fn from_json(reader: &mut Reader<'_, 'de>) -> Result<Self, Error> {
-        if let Some(text) = reader.quoted()
-            && let Some(uuid) = Self::hyphenated(text)
-        {
-            reader.take(text.len() + 2);
+        if let Some((uuid, length)) = reader.ahead().and_then(Self::ahead) {
+            reader.take(length);
             return Ok(uuid);
         }
         reader.apart(|reader| reader.deserialize())
@@ -26,15 +24,7 @@ macro_rules! times {
         impl<'de, $($generics)*> FromJson<'de> for $type {
             #[inline(always)]
             fn from_json(reader: &mut Reader<'_, 'de>) -> Result<Self, Error> {
-                if let Some(ahead) = reader.ahead()
-                    && let Some((time, length)) = Self::from_notation(ahead)
-                {
-                    reader.take(length);
-                    return Ok(time);
-                }
-                if let Some((epoch, length)) = reader.middling_number()
-                    && let Some(time) = Self::from_short_epoch(epoch)
-                {
+                if let Some((time, length)) = reader.ahead().and_then(Self::ahead) {
                     reader.take(length);
                     return Ok(time);
                 }
@@ -143,5 +133,51 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// A field of a struct is read as most are written where it is so; an element of an array never is.
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Field<T> {
+        field: T,
+    }
+
+    fn reads_fields_as_elements<T: for<'de> Deserialize<'de> + PartialEq + std::fmt::Debug>(right: &[&str]) {
+        let stream = Stream::new();
+        for text in right {
+            for at in 0..text.len() {
+                for byte in 0..0x80 {
+                    let mut bytes = text.as_bytes().to_vec();
+                    if let Some(place) = bytes.get_mut(at) {
+                        *place = byte;
+                    }
+                    let Ok(text) = String::from_utf8(bytes) else { continue };
+                    let element = tidegate_json::from_str::<(T,)>(&format!("[{text}]")).map(|(value,)| value);
+                    let padded = format!("{{\"field\":{text}}}{}", " ".repeat(64));
+                    let field = stream.read::<Field<T>>(padded.as_str().into()).map(|read| read.field);
+                    assert_eq!(field.as_ref().ok(), element.as_ref().ok(), "{text}: {field:?} {element:?}");
+                    let text_of = |error: &Error| error.to_string().split(" at ").next().map(str::to_owned);
+                    if let (Err(field), Err(element)) = (field, element)
+                        && element.is_data()
+                        && field.is_data()
+                    {
+                        assert_eq!(text_of(&field), text_of(&element));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_quick_way_takes_what_the_general_way_takes() {
+        let times = [
+            "\"2026-11-20T10:15:00.123Z\"",
+            "\"2026-11-20 10:15:00\"",
+            "\"2026-11-20T10:15:00.1+05:30\"",
+            "1795132800123",
+        ];
+        reads_fields_as_elements::<DateTime64<3>>(&times);
+        reads_fields_as_elements::<Option<DateTime>>(&times);
+        reads_fields_as_elements::<Uuid>(&["\"0192f0c1-7a3b-7c11-9d2e-1f2a3b4c5d6e\""]);
+        reads_fields_as_elements::<Decimal<18, 4>>(&["12.5", "\"12.50\"", "1234567.8901", "-1"]);
     }
 }

@@ -7,7 +7,8 @@ mod parse;
 use std::fmt;
 use std::str::FromStr;
 
-use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::de::{Deserialize, Deserializer, EnumAccess, Error, Visitor};
+use tidegate_json::{AHEAD, Ahead, read_ahead};
 
 use crate::invalid::InvalidValue;
 use parse::{Fault, Moment};
@@ -155,17 +156,17 @@ macro_rules! time {
                 Self::from_moment(Moment::from_epoch(value)).map_err(|fault| Self::invalid(value, fault))
             }
 
-            /// From one of the usual notations in quotes, with which a text begins, and how many bytes it has.
+            /// From what stands next in JSON, in one of the usual notations in quotes or as an integer, and how many bytes it has.
             #[inline(always)]
-            pub(crate) fn from_notation(text: &[u8; 32]) -> Option<(Self, usize)> {
-                let (moment, length) = Moment::in_quotes(text)?;
-                Some((Self::from_moment(moment).ok()?, length))
-            }
-
-            /// As [`from_epoch`](Self::from_epoch), of at most fifteen digits.
-            #[inline(always)]
-            pub(crate) fn from_short_epoch(value: u64) -> Option<Self> {
-                Self::from_moment(Moment::from_short_epoch(value)).ok()
+            pub(crate) fn ahead(ahead: Ahead<'_>) -> Option<(Self, usize)> {
+                if let Some(text) = ahead.bytes()
+                    && let Some((moment, length)) = Moment::in_quotes(text)
+                    && let Ok(time) = Self::from_moment(moment)
+                {
+                    return Some((time, length));
+                }
+                let (epoch, length) = ahead.middling_integer()?;
+                Some((Self::from_moment(Moment::from_short_epoch(epoch)).ok()?, length))
             }
 
             /// The time this many seconds after 1970-01-01 UTC, to the nearest microsecond.
@@ -189,7 +190,7 @@ macro_rules! time {
         impl<'de, $($generics)*> Deserialize<'de> for $type {
             #[inline(always)]
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserializer.deserialize_any($visitor)
+                deserializer.deserialize_newtype_struct(AHEAD, $visitor)
             }
         }
 
@@ -198,6 +199,15 @@ macro_rules! time {
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 formatter.write_str("a time")
+            }
+
+            fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+                deserializer.deserialize_any(self)
+            }
+
+            #[inline(always)]
+            fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<Self::Value, A::Error> {
+                read_ahead(access, Self::Value::ahead)
             }
 
             #[inline(always)]

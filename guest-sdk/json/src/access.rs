@@ -5,6 +5,7 @@ use serde::de::{DeserializeSeed, MapAccess, SeqAccess};
 use crate::error::Error;
 use crate::key::Key;
 use crate::reader::Reader;
+use crate::string::Taken;
 
 /// The members of an object whose opening bracket was taken.
 pub struct Members<'d, 's, 'de> {
@@ -28,9 +29,9 @@ impl<'d, 's, 'de> Members<'d, 's, 'de> {
 }
 
 impl<'de> Reader<'_, 'de> {
-    /// Goes to the next key of an object: where its opening quote stands. `None` if there is none; the closing bracket was taken.
-    #[inline(always)]
-    pub(crate) fn next_key(&mut self, first: bool) -> Result<Option<usize>, Error> {
+    /// Takes the next key of an object with its colon. `None` if there is none; the closing bracket was taken.
+    #[inline]
+    pub(crate) fn take_key(&mut self, first: bool) -> Result<Option<Taken<'de>>, Error> {
         let mut byte = self.peek();
         if byte == b'}' {
             self.at += 1;
@@ -46,7 +47,9 @@ impl<'de> Reader<'_, 'de> {
         if byte != b'"' {
             return Err(Error::expected(if first { "a key in quotes or `}`" } else { "a key in quotes" }));
         }
-        Ok(Some(self.at))
+        let taken = self.string()?;
+        self.colon()?;
+        Ok(Some(taken))
     }
 
     /// Goes to the next element of an array. False if there is none; the closing bracket was taken.
@@ -78,13 +81,11 @@ impl<'de> MapAccess<'de> for &mut Members<'_, '_, 'de> {
         if self.ended {
             return Ok(None);
         }
-        if self.reader.next_key(self.first)?.is_none() {
+        let Some(taken) = self.reader.take_key(self.first)? else {
             self.ended = true;
             return Ok(None);
-        }
+        };
         self.first = false;
-        let taken = self.reader.string()?;
-        self.reader.colon()?;
         seed.deserialize(Key::new(self.reader, taken)).map(Some)
     }
 

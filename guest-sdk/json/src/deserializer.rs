@@ -24,15 +24,18 @@ impl<'de> Reader<'_, 'de> {
     #[inline(always)]
     fn record<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
         self.enter()?;
-        let mut fields = Fields::new(self);
-        // The value is left where it was put: it is moved nowhere on its way out.
-        let mut result = visitor.visit_map(&mut fields);
-        if !fields.has_ended()
-            && result.is_ok()
-            && let Err(more) = fields.end()
-        {
-            result = Err(more);
-        }
+        let result = self.apart(|reader| {
+            let mut fields = Fields::new(reader);
+            // The value is left where it was put: it is moved nowhere on its way out.
+            let mut result = visitor.visit_map(&mut fields);
+            if !fields.has_ended()
+                && result.is_ok()
+                && let Err(more) = fields.end()
+            {
+                result = Err(more);
+            }
+            result
+        });
         self.leave();
         result
     }

@@ -8,20 +8,29 @@ use crate::string::Taken;
 use crate::text::Text;
 
 /// A key that was taken.
-pub struct Key<'d, 's, 'de> {
-    reader: &'d Reader<'s, 'de>,
-    taken: Taken<'de>,
+#[derive(Clone, Copy)]
+pub enum Key<'d, 'de> {
+    /// As it stands in the text.
+    Borrowed(&'de str),
+    /// Put together from one with escapes.
+    Made(&'d str),
 }
 
-impl<'d, 's, 'de> Key<'d, 's, 'de> {
+impl<'d, 'de> Key<'d, 'de> {
     #[inline]
-    pub(crate) fn new(reader: &'d Reader<'s, 'de>, taken: Taken<'de>) -> Self {
-        Self { reader, taken }
+    pub(crate) fn new(reader: &'d Reader<'_, 'de>, taken: Taken<'de>) -> Self {
+        match taken {
+            Taken::Borrowed(text) => Self::Borrowed(text),
+            Taken::Made => Self::Made(reader.scratch()),
+        }
     }
 
     /// The key.
     fn text(&self) -> &str {
-        self.reader.taken(self.taken)
+        match self {
+            Self::Borrowed(text) => text,
+            Self::Made(text) => text,
+        }
     }
 
     #[cold]
@@ -34,7 +43,7 @@ impl<'d, 's, 'de> Key<'d, 's, 'de> {
 macro_rules! numbers {
     ($($method:ident)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-            let Taken::Borrowed(text) = self.taken else { return Err(self.unfit(&visitor)) };
+            let Self::Borrowed(text) = self else { return Err(self.unfit(&visitor)) };
             let mut number = Reader::new(Text::from(text), None);
             if !matches!(number.source.byte(0), b'0'..=b'9' | b'-') {
                 return Err(self.unfit(&visitor));
@@ -48,14 +57,14 @@ macro_rules! numbers {
     )*};
 }
 
-impl<'de> Deserializer<'de> for Key<'_, '_, 'de> {
+impl<'de> Deserializer<'de> for Key<'_, 'de> {
     type Error = Error;
 
     #[inline]
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match self.taken {
-            Taken::Borrowed(text) => visitor.visit_borrowed_str(text),
-            Taken::Made => visitor.visit_str(self.text()),
+        match self {
+            Self::Borrowed(text) => visitor.visit_borrowed_str(text),
+            Self::Made(text) => visitor.visit_str(text),
         }
     }
 
@@ -67,9 +76,9 @@ impl<'de> Deserializer<'de> for Key<'_, '_, 'de> {
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         // As it is written, as numbers are.
-        match self.taken {
-            Taken::Borrowed("true") => visitor.visit_bool(true),
-            Taken::Borrowed("false") => visitor.visit_bool(false),
+        match self {
+            Self::Borrowed("true") => visitor.visit_bool(true),
+            Self::Borrowed("false") => visitor.visit_bool(false),
             _ => Err(self.unfit(&visitor)),
         }
     }
@@ -93,9 +102,9 @@ impl<'de> Deserializer<'de> for Key<'_, '_, 'de> {
     }
 
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match self.taken {
-            Taken::Borrowed(text) => visitor.visit_borrowed_bytes(text.as_bytes()),
-            Taken::Made => visitor.visit_bytes(self.text().as_bytes()),
+        match self {
+            Self::Borrowed(text) => visitor.visit_borrowed_bytes(text.as_bytes()),
+            Self::Made(text) => visitor.visit_bytes(text.as_bytes()),
         }
     }
 

@@ -36,6 +36,7 @@
 //! ```
 
 mod access;
+mod ahead;
 mod deserializer;
 mod error;
 mod fields;
@@ -43,6 +44,7 @@ mod key;
 mod learned;
 mod locate;
 mod number;
+mod quick;
 mod reader;
 mod record;
 mod skip;
@@ -53,10 +55,12 @@ mod text;
 mod values;
 mod variant;
 mod vector;
+mod wish;
 mod written;
 
 use serde::Deserialize;
 
+pub use ahead::{AHEAD, Ahead, read_ahead};
 pub use error::Error;
 pub use reader::Reader;
 pub use record::FromJson;
@@ -75,7 +79,7 @@ pub const DEPTH: u8 = 127;
 /// where in the value.
 #[inline]
 pub fn from_str<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, Error> {
-    Reader::new(Text::from(text), None).whole(|reader| T::deserialize(reader))
+    Reader::whole(Text::from(text), None, |reader| T::deserialize(reader))
 }
 
 /// The same as [`from_str`] without serde.
@@ -84,7 +88,7 @@ pub fn from_str<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, Error> {
 /// As [`from_str`].
 #[inline]
 pub fn record<'de, T: FromJson<'de>>(text: &'de str) -> Result<T, Error> {
-    Reader::new(Text::from(text), None).whole(|reader| T::from_text(reader))
+    Reader::whole(Text::from(text), None, |reader| T::from_text(reader))
 }
 
 /// What the expansion of the derive calls. Not for authors; it changes without notice.
@@ -92,7 +96,7 @@ pub fn record<'de, T: FromJson<'de>>(text: &'de str) -> Result<T, Error> {
 pub mod expansion {
     pub use crate::learned::Meaning;
     pub use crate::record::{
-        END, Elements, FAILED, IGNORED, Keys, OTHER, Shape, absent, absent_for_serde, duplicate, failure, skip,
+        END, Elements, FAILED, IGNORED, Keys, OTHER, Shape, absent, absent_for_serde, duplicate, end, failure, skip,
     };
     pub use crate::{Error, FromJson, Reader};
 }

@@ -98,7 +98,7 @@ impl<'t> Walk<'t> {
 
     /// The whole value has ended.
     fn end(&mut self, begin: usize) -> Result<usize, Error> {
-        match self.reader.is_done() || self.target != usize::MAX {
+        match self.reader.is_done(self.reader.source.text().len()) || self.target != usize::MAX {
             true => Ok(begin),
             false => Err(Error::expected("the end of the text")),
         }

@@ -31,7 +31,7 @@ impl<'de> Reader<'_, 'de> {
         let count = leading_digits(word);
         let behind = (word >> ((8 * count as u32) & 63)) as u8;
         let is_short = count.wrapping_sub(1) < 7 && (word as u8 != b'0' || count == 1);
-        match is_short && !matches!(behind, b'.' | b'e' | b'E') {
+        match is_short && ends_number(behind) {
             true => Some((eight_digits(word, count), at + count)),
             false => None,
         }
@@ -40,15 +40,8 @@ impl<'de> Reader<'_, 'de> {
     /// The integer at `at` if it is one of eight to fifteen digits, as times and numbers of customers are, with the place behind it.
     #[inline(always)]
     pub(crate) fn middling_integer(&self, at: usize) -> Option<(u64, usize)> {
-        let (front, back) = (self.source.whole_eight(at)?, self.source.whole_eight(at + 8)?);
-        let count = leading_digits(back);
-        let behind = (back >> ((8 * count as u32) & 63)) as u8;
-        if leading_digits(front) < 8 || front as u8 == b'0' || count == 8 || matches!(behind, b'.' | b'e' | b'E') {
-            return None;
-        }
-        // The last digits with zeros in front of them, so that none are a number, too.
-        let last = if count == 0 { 0 } else { eight_digits(back, count) };
-        Some((eight_digits(front, 8) * SHIFTS.get(count)? + last, at + 8 + count))
+        let (value, count) = middling(self.source.whole_eight(at)?, self.source.whole_eight(at + 8)?)?;
+        Some((value, at + count))
     }
 
     /// The number at `at` if it has no sign, no exponent, one to seven digits and at most seven behind a point, as most have: its
@@ -56,28 +49,26 @@ impl<'de> Reader<'_, 'de> {
     #[inline(always)]
     pub(crate) fn short_decimal(&self, at: usize) -> Option<(u64, usize, usize)> {
         let word = self.source.whole_eight(at)?;
-        let whole = leading_digits(word);
+        let marks = others(word);
+        let whole = first_byte(marks);
         if whole.wrapping_sub(1) >= 7 || word as u8 == b'0' && whole > 1 {
             return None;
         }
         let behind = (word >> ((8 * whole as u32) & 63)) as u8;
         if behind != b'.' {
-            let is_whole = !matches!(behind, b'e' | b'E');
-            return is_whole.then(|| (eight_digits(word, whole), 0, at + whole));
+            return ends_number(behind).then(|| (eight_digits(word, whole), 0, at + whole));
         }
-        // Mostly all of it is among the eight bytes, and what follows.
-        let moved = word >> ((8 * (whole as u32 + 1)) & 63);
-        let count = leading_digits(moved);
-        let length = whole + 1 + count;
-        if length < 8 && count > 0 {
-            let behind = (word >> (8 * length as u32)) as u8;
-            if matches!(behind, b'e' | b'E') {
-                return None;
-            }
-            let before = u64::MAX >> (64 - 8 * whole as u32);
-            return Some((eight_digits((word & before) | ((word >> 8) & !before), whole + count), count, at + length));
+        // Mostly all of it is among the eight bytes, and what follows. A point spoils no mark behind it.
+        let end = first_byte(marks & marks.wrapping_sub(1));
+        if end >= 8 || end < whole + 2 {
+            return self.longer_decimal(at, word, whole);
         }
-        self.longer_decimal(at, word, whole)
+        if !ends_number((word >> ((8 * end as u32) & 63)) as u8) {
+            return None;
+        }
+        let before = u64::MAX >> ((64 - 8 * whole as u32) & 63);
+        let digits = eight_digits((word & before) | ((word >> 8) & !before), end - 1);
+        Some((digits, end - whole - 1, at + end))
     }
 
     /// The same in quotes or not.
@@ -97,7 +88,7 @@ impl<'de> Reader<'_, 'de> {
         let fraction = self.source.whole_eight(at + whole + 1)?;
         let count = leading_digits(fraction);
         let behind = (fraction >> ((8 * count as u32) & 63)) as u8;
-        if count.wrapping_sub(1) >= 7 || matches!(behind, b'e' | b'E') {
+        if count.wrapping_sub(1) >= 7 || !ends_number(behind) {
             return None;
         }
         // Kept apart: in a guest the compiler would make vectors of the two, whose products are slow.
@@ -246,6 +237,19 @@ impl<'de> Reader<'_, 'de> {
     }
 }
 
+/// The integer of eight to fifteen digits at the front of sixteen bytes, and how many it has.
+#[inline(always)]
+pub(crate) fn middling(front: u64, back: u64) -> Option<(u64, usize)> {
+    let count = leading_digits(back);
+    let behind = (back >> ((8 * count as u32) & 63)) as u8;
+    if leading_digits(front) < 8 || front as u8 == b'0' || count == 8 || !ends_number(behind) {
+        return None;
+    }
+    // The last digits with zeros in front of them, so that none are a number, too.
+    let last = if count == 0 { 0 } else { eight_digits(back, count) };
+    Some((eight_digits(front, 8) * SHIFTS.get(count)? + last, 8 + count))
+}
+
 /// Appends the digits at `at` to `value`, wrapped where it gets too large; says how many they were.
 #[inline]
 fn accumulate(source: Source<'_>, mut value: u64, at: usize) -> (u64, usize) {
@@ -264,13 +268,31 @@ fn accumulate(source: Source<'_>, mut value: u64, at: usize) -> (u64, usize) {
     }
 }
 
+/// Whether a number that has a digit before this byte ends there: what goes on with it is a point or an exponent. In one comparison,
+/// which takes with them what lies between and never stands behind a number.
+#[inline(always)]
+fn ends_number(behind: u8) -> bool {
+    (behind | 0x20).wrapping_sub(b'.') > b'e' - b'.'
+}
+
 /// How many of the eight bytes, from the lowest on, are digits before the first that is none.
 #[inline(always)]
 fn leading_digits(word: u64) -> usize {
-    // A digit becomes 0 to 9; everything else reaches the highest bit, by itself or when 0x76 is added. A carry only spoils
-    // bytes behind one that is marked rightly.
+    first_byte(others(word))
+}
+
+/// The bytes that are no digits, as their highest bit. Only the lowest is surely right, and one behind a byte of ASCII that is.
+#[inline(always)]
+fn others(word: u64) -> u64 {
+    // A digit becomes 0 to 9; everything else reaches the highest bit, by itself or when 0x76 is added. A carry comes of bytes beyond
+    // ASCII alone and only spoils those behind them.
     let value = word ^ 0x3030_3030_3030_3030;
-    let marks = (value.wrapping_add(0x7676_7676_7676_7676) | value) & 0x8080_8080_8080_8080;
+    (value.wrapping_add(0x7676_7676_7676_7676) | value) & 0x8080_8080_8080_8080
+}
+
+/// The byte of the lowest mark; 8 where there is none.
+#[inline(always)]
+fn first_byte(marks: u64) -> usize {
     marks.trailing_zeros() as usize / 8
 }
 

@@ -5,7 +5,6 @@ use crate::error::Error;
 use crate::learned::Learned;
 use crate::locate;
 use crate::source::Source;
-use crate::string::Taken;
 use crate::text::Text;
 
 /// Reads a text, front to back.
@@ -14,10 +13,6 @@ pub struct Reader<'s, 'de> {
     pub(crate) source: Source<'de>,
     pub(crate) at: usize,
     pub(crate) depth: u8,
-    /// How long the text is; what can be read may be longer.
-    length: usize,
-    /// A key that is to be looked up as text.
-    pub(crate) key: Taken<'de>,
     /// What few texts need. One pointer, so that it costs little where it is not.
     aside: Option<Box<Aside>>,
     /// What is known of texts that came before.
@@ -41,15 +36,7 @@ impl<'s, 'de> Reader<'s, 'de> {
             b'{' | b'[' => text.readable(),
             _ => text.as_str(),
         };
-        Self {
-            source: Source::new(readable),
-            at: 0,
-            depth: 0,
-            length: text.len(),
-            key: Taken::Made,
-            aside: None,
-            learned,
-        }
+        Self { source: Source::new(readable), at: 0, depth: 0, aside: None, learned }
     }
 
     pub(crate) fn aside(&mut self) -> &mut Aside {
@@ -65,12 +52,17 @@ impl<'s, 'de> Reader<'s, 'de> {
     /// # Errors
     /// Those of `read`, with their place, and where there is more.
     #[inline(always)]
-    pub(crate) fn whole<T>(mut self, read: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
-        let mut result = read(&mut self);
-        if result.is_err() || !self.is_done() {
-            result = Err(failed(self.source, self.length, result.err(), self.at));
+    pub(crate) fn whole<T>(
+        text: Text<'de>,
+        learned: Option<&'s mut Learned>,
+        read: impl FnOnce(&mut Self) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut reader = Self::new(text, learned);
+        let mut result = read(&mut reader);
+        if result.is_err() || !reader.is_done(text.len()) {
+            result = Err(failed(text, result.err(), reader.at));
         }
-        if let Some(aside) = self.aside {
+        if let Some(aside) = reader.aside {
             forget(aside);
         }
         result
@@ -85,25 +77,25 @@ impl<'s, 'de> Reader<'s, 'de> {
             source: self.source,
             at: self.at,
             depth: self.depth,
-            length: self.length,
-            key: self.key,
             aside: self.aside.take(),
             learned: self.learned.as_deref_mut(),
         };
         let result = act(&mut copy);
-        let Reader { at, depth, key, aside, .. } = copy;
-        (self.at, self.depth, self.key, self.aside) = (at, depth, key, aside);
+        let Reader { at, depth, aside, .. } = copy;
+        (self.at, self.depth) = (at, depth);
+        // It was taken out above, so there is nothing to be dropped.
+        std::mem::forget(std::mem::replace(&mut self.aside, aside));
         result
     }
 
-    /// Whether nothing but white space stands behind the value that was read.
+    /// Whether nothing but white space stands behind the value that was read, up to the end of a text of so many bytes.
     #[inline(always)]
-    pub(crate) fn is_done(&mut self) -> bool {
+    pub(crate) fn is_done(&mut self, length: usize) -> bool {
         // Nothing beyond it was taken, but space may run on into what lies behind the text.
-        self.at == self.length
-            || self.at < self.length && {
+        self.at == length
+            || self.at < length && {
                 self.peek_apart();
-                self.at >= self.length
+                self.at >= length
             }
     }
 
@@ -183,9 +175,8 @@ impl<'s, 'de> Reader<'s, 'de> {
 /// The error with its place; without one, that there is more behind the value.
 #[cold]
 #[inline(never)]
-fn failed(source: Source<'_>, length: usize, error: Option<Error>, at: usize) -> Error {
-    let text = source.text().get(..length).unwrap_or_default();
-    locate::explain(text, error.unwrap_or_else(|| Error::expected("the end of the text")), at)
+fn failed(text: Text<'_>, error: Option<Error>, at: usize) -> Error {
+    locate::explain(text.as_str(), error.unwrap_or_else(|| Error::expected("the end of the text")), at)
 }
 
 #[cold]

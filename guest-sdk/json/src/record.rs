@@ -93,9 +93,14 @@ impl Keys {
     /// Takes the first key: the number of its field, or one of the numbers above.
     #[inline(always)]
     pub fn first(&mut self, reader: &mut Reader<'_, '_>) -> u16 {
+        let (at, place) = (reader.at, self.place);
         match self.foreseen(reader) {
-            Some(field) => field,
-            None => self.unforeseen(reader),
+            // With white space behind the colon the whole record is probably written so, and its keys are foreseen in that way.
+            Some(field) if reader.source.byte(reader.at) > b' ' => field,
+            _ => {
+                (reader.at, self.place) = (at, place);
+                self.unforeseen(reader)
+            }
         }
     }
 
@@ -109,7 +114,6 @@ impl Keys {
         // The last key of an object is no surprise, whichever it is.
         if reader.source.byte(reader.at) == b'}' {
             reader.at += 1;
-            reader.leave();
             return END;
         }
         self.unforeseen(reader)
@@ -146,25 +150,26 @@ impl Keys {
 
 #[inline(never)]
 fn other(reader: &mut Reader<'_, '_>, shape: &'static Shape, first: bool) -> u16 {
-    match reader.other_key(first) {
-        Key::END => {
-            reader.leave();
-            END
-        }
-        Key::FAILED => FAILED,
-        _ => {
-            let text = reader.taken(reader.key);
+    let failure = match reader.take_key(first) {
+        Ok(None) => return END,
+        Ok(Some(taken)) => {
+            let text = reader.taken(taken);
             match (shape.resolve)(text) {
-                Meaning::Field(field) => field,
-                Meaning::Ignored(_) => IGNORED,
-                Meaning::Text => {
-                    let unknown = Error::unknown_field(text, shape.names);
-                    reader.aside().failure = Some(unknown);
-                    FAILED
-                }
+                Meaning::Field(field) => return field,
+                Meaning::Ignored(_) => return IGNORED,
+                Meaning::Text => Error::unknown_field(text, shape.names),
             }
         }
-    }
+        Err(error) => error,
+    };
+    reader.aside().failure = Some(failure);
+    FAILED
+}
+
+/// The closing bracket was taken.
+#[inline(always)]
+pub fn end(reader: &mut Reader<'_, '_>) {
+    reader.leave();
 }
 
 /// The error of a key that could not be read, or is refused.
@@ -179,6 +184,10 @@ pub fn failure(reader: &mut Reader<'_, '_>) -> Error {
 /// Where it is not JSON.
 #[inline(always)]
 pub fn skip(reader: &mut Reader<'_, '_>) -> Result<(), Error> {
+    if let Some(end) = reader.quick_scalar() {
+        reader.at = end;
+        return Ok(());
+    }
     reader.apart(|reader| skip_apart(reader))
 }
 

@@ -39,6 +39,16 @@ impl Reader<'_, '_> {
         }
     }
 
+    /// Where the string or the integer ends that stands right here, if it is written as most are.
+    #[inline(always)]
+    pub(crate) fn quick_scalar(&self) -> Option<usize> {
+        if self.source.byte(self.at) == b'"' {
+            let end = self.source.plain_end(self.at + 1);
+            return (self.source.byte(end) == b'"').then_some(end + 1);
+        }
+        self.short_integer(self.at).map(|(_, end)| end)
+    }
+
     #[inline(always)]
     pub(crate) fn skip_scalar(&mut self, first: u8) -> Result<(), Error> {
         match first {

@@ -54,14 +54,15 @@ impl Literal {
 
 /// The text that these bytes are, if they are one.
 ///
-/// In pieces: the check is quick as long as there is nothing but ASCII, and slow from there on to its end.
+/// In pieces: the check is quick as long as there is nothing but ASCII, and slow from there on to its end. What begins as ASCII is
+/// looked at here, for most texts are nothing else.
 #[allow(unsafe_code)]
 pub fn text_of(bytes: &[u8]) -> Option<&str> {
-    let mut rest = bytes;
+    let mut rest = behind_ascii(bytes);
     while let Some(cut) = (PIECE..rest.len()).find(|&at| rest.get(at).is_some_and(|byte| byte & 0xc0 != 0x80)) {
         let (piece, behind) = rest.split_at_checked(cut)?;
         simdutf8::basic::from_utf8(piece).ok()?;
-        rest = behind;
+        rest = behind_ascii(behind);
     }
     simdutf8::basic::from_utf8(rest).ok()?;
     // SAFETY: each piece is UTF-8, and texts one behind the other are one.
@@ -70,6 +71,18 @@ pub fn text_of(bytes: &[u8]) -> Option<&str> {
 
 /// Longer than most records, and so long that what a piece costs besides does not count.
 const PIECE: usize = 1 << 10;
+
+/// What is left of the bytes behind all blocks of ASCII at their front.
+#[inline]
+fn behind_ascii(mut bytes: &[u8]) -> &[u8] {
+    // Eight blocks a turn: every turn of a loop costs a guest a look at the clock of its time slice.
+    while let Some((eight, rest)) = bytes.split_first_chunk::<{ 8 * WIDTH }>()
+        && Block::all_ascii(eight)
+    {
+        bytes = rest;
+    }
+    bytes
+}
 
 impl<'de> Source<'de> {
     #[inline(always)]
@@ -161,24 +174,33 @@ impl<'de> Source<'de> {
 
     /// The string whose opening quote stands at `at`, if it has no escape; its closing quote stands behind it.
     #[inline(always)]
+    #[allow(unsafe_code)]
     pub fn plain_string(&self, at: usize) -> Option<&'de str> {
-        self.between_quotes(at + 1, self.plain_end(at + 1))
-    }
-
-    /// The `N` bytes at `at`, if there are so many.
-    #[inline(always)]
-    pub fn ahead<const N: usize>(&self, at: usize) -> Option<&'de [u8; N]> {
-        self.text.as_bytes().get(at..)?.first_chunk()
-    }
-
-    /// The `N` bytes between a quote at `at` and one behind them, whatever they are.
-    #[inline(always)]
-    pub fn quoted<const N: usize>(&self, at: usize) -> Option<&'de [u8; N]> {
-        let inner = self.text.as_bytes().get(at..)?.get(..N + 2)?;
-        match inner {
-            [b'"', inner @ .., b'"'] => inner.first_chunk(),
-            _ => None,
+        let Some(chunk) = self.chunk(at) else { return self.longer_string(at, at + 1) };
+        let (special, quotes) = Block::load(chunk).specials();
+        let behind_opening = special & special.wrapping_sub(1);
+        if behind_opening == 0 {
+            return self.longer_string(at, at + WIDTH);
         }
+        let end = behind_opening.trailing_zeros();
+        if quotes & (quotes >> end) & 1 == 0 {
+            return None;
+        }
+        // SAFETY: quotes stand at `at` and, since the lowest bit was taken away, behind it, at one of the sixteen bytes that are the
+        // text's. Behind a quote and before one there are no halves of characters.
+        Some(unsafe { self.text.get_unchecked(at + 1..at + end as usize) })
+    }
+
+    /// The same where all is plain up to `plain`.
+    #[inline(never)]
+    fn longer_string(self, at: usize, plain: usize) -> Option<&'de str> {
+        self.between_quotes(at + 1, self.plain_end_of_longer(plain))
+    }
+
+    /// All bytes from `at` on.
+    #[inline(always)]
+    pub fn behind(&self, at: usize) -> Option<&'de [u8]> {
+        self.text.as_bytes().get(at..)
     }
 
     #[inline(always)]
@@ -205,10 +227,13 @@ impl<'de> Source<'de> {
     /// Where the white space ends that may begin at `at`.
     #[inline(always)]
     pub fn behind_space(&self, at: usize) -> usize {
-        match self.byte(at) {
-            b' ' if self.byte(at + 1) > b' ' => at + 1,
-            0..=b' ' => self.behind_longer_space(at),
-            _ => at,
+        let byte = self.byte(at);
+        if byte > b' ' {
+            return at;
+        }
+        match byte == b' ' && self.byte(at + 1) > b' ' {
+            true => at + 1,
+            false => self.behind_longer_space(at),
         }
     }
 
@@ -254,6 +279,20 @@ impl<'de> Source<'de> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_is_what_is_utf8_wherever_it_stops_being_ascii() {
+        let letters = ["é", "ж", "汉", "😀"].map(str::as_bytes);
+        let wrong: [&[u8]; 5] = [b"\xff", b"\xc3", b"\xa9", b"\xe6\xb1", b"\xf0\x9f\x98"];
+        for at in (0..3 * PIECE).step_by(if cfg!(miri) { 511 } else { 13 }) {
+            for piece in letters.into_iter().chain(wrong) {
+                let bytes = ["a".repeat(at).as_bytes(), piece, "b".repeat(3 * PIECE - at).as_bytes()].concat();
+                assert_eq!(text_of(&bytes), str::from_utf8(&bytes).ok(), "{at} {piece:?}");
+                let bytes = ["a".repeat(at).as_bytes(), piece].concat();
+                assert_eq!(text_of(&bytes), str::from_utf8(&bytes).ok(), "{at} {piece:?}");
+            }
+        }
+    }
 
     #[test]
     fn behind_the_end_there_are_zeros() {

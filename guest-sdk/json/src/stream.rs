@@ -32,7 +32,7 @@ impl Stream {
     pub fn read<'de, T: Deserialize<'de>>(&self, text: Text<'de>) -> Result<T, Error> {
         // Taken already where a type reads from the stream that it is read from itself; that one learns nothing.
         let mut learned = self.learned.try_borrow_mut().ok();
-        Reader::new(text, learned.as_deref_mut()).whole(|reader| T::deserialize(reader))
+        Reader::whole(text, learned.as_deref_mut(), |reader| T::deserialize(reader))
     }
 
     /// The same without serde: for types that derive [`Record`](crate::Record).
@@ -42,7 +42,7 @@ impl Stream {
     #[inline(always)]
     pub fn record<'de, T: FromJson<'de>>(&self, text: Text<'de>) -> Result<T, Error> {
         let mut learned = self.learned.try_borrow_mut().ok();
-        Reader::new(text, learned.as_deref_mut()).whole(|reader| T::from_text(reader))
+        Reader::whole(text, learned.as_deref_mut(), |reader| T::from_text(reader))
     }
 }
 

@@ -140,13 +140,14 @@ impl<'de> Reader<'_, 'de> {
     }
 
     fn four_digits(&mut self) -> Result<u32, Error> {
-        let mut unit = 0;
-        for _ in 0..4 {
-            let digit = char::from(self.source.byte(self.at)).to_digit(16);
-            unit = unit << 4 | digit.ok_or_else(|| Error::expected("four hexadecimal digits"))?;
+        if let Some(unit) = hexadecimal(self.source.eight(self.at) as u32) {
+            self.at += 4;
+            return Ok(unit);
+        }
+        while self.source.byte(self.at).is_ascii_hexdigit() {
             self.at += 1;
         }
-        Ok(unit)
+        Err(Error::expected("four hexadecimal digits"))
     }
 
     /// Passes over the string whose opening quote stands here.
@@ -198,6 +199,43 @@ impl<'de> Reader<'_, 'de> {
         match self.at >= self.source.text().len() {
             true => Error::expected("`\"`"),
             false => Error::syntax("a control character stands in a string"),
+        }
+    }
+}
+
+/// The value of four hexadecimal digits, the first of which is the highest and lies in the lowest byte.
+#[inline(always)]
+fn hexadecimal(four: u32) -> Option<u32> {
+    const ONES: u32 = 0x0101_0101;
+    let lower = four | (0x20 * ONES);
+    // What is no digit has another high half, or one of its own.
+    let letters = (lower >> 6) & ONES;
+    let values = (lower & (0x0f * ONES)) + 9 * letters;
+    let written = values + 0x30 * ONES + 0x27 * letters;
+    let above_nine = ((values + 6 * ONES) >> 4) & ONES;
+    let in_case = ((four >> 5) & ONES) | letters;
+    if (values & (0xf0 * ONES)) | (written ^ lower) | (above_nine ^ letters) | (in_case ^ ONES) != 0 {
+        return None;
+    }
+    let [a, b, c, d] = values.to_le_bytes().map(u32::from);
+    Some(a << 12 | b << 8 | c << 4 | d)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn four_digits_are_read_as_one_by_one() {
+        for at in 0..4 {
+            for byte in 0..=0xff {
+                let mut digits = *b"0aF9";
+                digits[at] = byte;
+                let expected = digits
+                    .iter()
+                    .try_fold(0, |unit, digit| char::from(*digit).to_digit(16).map(|digit| unit << 4 | digit));
+                assert_eq!(hexadecimal(u32::from_le_bytes(digits)), expected, "{digits:?}");
+            }
         }
     }
 }

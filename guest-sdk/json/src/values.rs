@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use serde::de::Deserialize;
 
 use crate::access::Elements;
+use crate::ahead::Ahead;
 use crate::error::Error;
 use crate::reader::Reader;
 use crate::record::FromJson;
@@ -36,17 +37,10 @@ impl<'de> Reader<'_, 'de> {
         Some(text)
     }
 
-    /// The `N` bytes between two quotes that stand right here, whatever they are. They are not taken, and may be only where there
-    /// are no quotes, backslashes or control characters among them.
+    /// What stands right here, to look for a value. It is not taken.
     #[inline(always)]
-    pub fn quoted<const N: usize>(&self) -> Option<&'de [u8; N]> {
-        self.source.quoted(self.at)
-    }
-
-    /// The `N` bytes that stand right here, whatever they are: those behind the text, too. They are not taken.
-    #[inline(always)]
-    pub fn ahead<const N: usize>(&self) -> Option<&'de [u8; N]> {
-        self.source.ahead(self.at)
+    pub fn ahead(&self) -> Option<Ahead<'de>> {
+        self.source.behind(self.at).map(Ahead::new)
     }
 
     /// The number that stands right here, in quotes or not, if it is a short one, and how many bytes it has. It is not taken.
@@ -54,13 +48,6 @@ impl<'de> Reader<'_, 'de> {
     pub fn short_number(&self) -> Option<(Written<'static>, usize)> {
         let (digits, fraction, end) = self.decimal_in_quotes(self.at)?;
         Some((Written::Short { digits, fraction: fraction as u32 }, end - self.at))
-    }
-
-    /// The integer of eight to fifteen digits that stands right here, and how many bytes it has. It is not taken.
-    #[inline(always)]
-    pub fn middling_number(&self) -> Option<(u64, usize)> {
-        let (value, end) = self.middling_integer(self.at)?;
-        Some((value, end - self.at))
     }
 
     /// Takes so many bytes, which are a value.

@@ -14,10 +14,26 @@ impl Block {
         Self(imp::load(bytes))
     }
 
+    /// Whether eight blocks have no other bytes than ASCII's.
+    #[inline(always)]
+    pub fn all_ascii(bytes: &[u8; 8 * WIDTH]) -> bool {
+        let (blocks, _) = bytes.as_chunks();
+        match blocks {
+            [a, b, c, d, e, f, g, h] => imp::all_ascii([a, b, c, d, e, f, g, h].map(imp::load)),
+            _ => false,
+        }
+    }
+
     /// Where the first quote, backslash or control character stands; 16 where there is none.
     #[inline(always)]
     pub fn first_special(self) -> usize {
         imp::first_special(self.0) as usize
+    }
+
+    /// A bit for each quote, backslash and control character, the lowest for the first byte, and a bit for each quote.
+    #[inline(always)]
+    pub fn specials(self) -> (u32, u32) {
+        imp::specials(self.0)
     }
 
     /// Where the first byte stands that is no white space; 16 where there is none.
@@ -47,12 +63,27 @@ mod imp {
     }
 
     #[inline(always)]
+    pub fn all_ascii([a, b, c, d, e, f, g, h]: [Vector; 8]) -> bool {
+        let (front, back) = (v128_or(v128_or(a, b), v128_or(c, d)), v128_or(v128_or(e, f), v128_or(g, h)));
+        u8x16_bitmask(v128_or(front, back)) == 0
+    }
+
+    #[inline(always)]
     pub fn first_special(block: Vector) -> u32 {
         let quote = u8x16_eq(block, u8x16_splat(b'"'));
         let backslash = u8x16_eq(block, u8x16_splat(b'\\'));
         let control = u8x16_lt(block, u8x16_splat(0x20));
         let special = v128_or(v128_or(quote, backslash), control);
         (u32::from(u8x16_bitmask(special)) | 1 << 16).trailing_zeros()
+    }
+
+    #[inline(always)]
+    pub fn specials(block: Vector) -> (u32, u32) {
+        let quote = u8x16_eq(block, u8x16_splat(b'"'));
+        let backslash = u8x16_eq(block, u8x16_splat(b'\\'));
+        let control = u8x16_lt(block, u8x16_splat(0x20));
+        let special = v128_or(v128_or(quote, backslash), control);
+        (u8x16_bitmask(special).into(), u8x16_bitmask(quote).into())
     }
 
     #[inline(always)]
@@ -83,6 +114,16 @@ mod imp {
 
     #[inline(always)]
     #[allow(unsafe_code)]
+    pub fn all_ascii([a, b, c, d, e, f, g, h]: [Vector; 8]) -> bool {
+        // SAFETY: every x86-64 has SSE2.
+        unsafe {
+            let or = |a, b| _mm_or_si128(a, b);
+            _mm_movemask_epi8(or(or(or(a, b), or(c, d)), or(or(e, f), or(g, h)))) == 0
+        }
+    }
+
+    #[inline(always)]
+    #[allow(unsafe_code)]
     pub fn first_special(block: Vector) -> u32 {
         // SAFETY: every x86-64 has SSE2.
         let mask = unsafe {
@@ -92,6 +133,19 @@ mod imp {
             _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), control))
         };
         (mask as u32 | 1 << 16).trailing_zeros()
+    }
+
+    #[inline(always)]
+    #[allow(unsafe_code)]
+    pub fn specials(block: Vector) -> (u32, u32) {
+        // SAFETY: every x86-64 has SSE2.
+        unsafe {
+            let quote = _mm_cmpeq_epi8(block, _mm_set1_epi8(b'"' as i8));
+            let backslash = _mm_cmpeq_epi8(block, _mm_set1_epi8(b'\\' as i8));
+            let control = _mm_cmpeq_epi8(_mm_min_epu8(block, _mm_set1_epi8(0x1f)), block);
+            let special = _mm_or_si128(_mm_or_si128(quote, backslash), control);
+            (_mm_movemask_epi8(special) as u32, _mm_movemask_epi8(quote) as u32)
+        }
     }
 
     #[inline(always)]
@@ -141,9 +195,26 @@ mod words {
     }
 
     #[inline(always)]
+    pub fn all_ascii(blocks: [Vector; 8]) -> bool {
+        blocks.iter().flatten().fold(0, |all, eight| all | eight) & HIGH == 0
+    }
+
+    #[inline(always)]
     pub fn first_special(block: Vector) -> u32 {
         let [front, back] = block.map(special);
         if front != 0 { front.trailing_zeros() / 8 } else { 8 + back.trailing_zeros() / 8 }
+    }
+
+    #[inline(always)]
+    pub fn specials(block: Vector) -> (u32, u32) {
+        // The highest bit of every byte that is zero, and of no other.
+        let zero = |word: u64| !(((word & !HIGH) + !HIGH) | word) & HIGH;
+        let quote = block.map(|eight| zero(eight ^ (LOW * b'"' as u64)));
+        let other = block.map(|eight| zero(eight ^ (LOW * b'\\' as u64)) | zero(eight & (LOW * 0xe0)));
+        // Moves the eight bits into one byte.
+        let byte = |marks: u64| ((marks >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u32;
+        let bits = |[front, back]: [u64; 2]| byte(front) | byte(back) << 8;
+        (bits(quote) | bits(other), bits(quote))
     }
 
     #[inline(always)]
@@ -177,6 +248,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_byte_beyond_ascii_is_seen_wherever_it_stands() {
+        let ascii = [0x7f; 8 * WIDTH];
+        let words = |bytes: &[u8; 8 * WIDTH]| {
+            words::all_ascii(std::array::from_fn(|block| words::load(bytes[block * WIDTH..].first_chunk().unwrap())))
+        };
+        assert!(Block::all_ascii(&ascii) && words(&ascii));
+        for at in 0..ascii.len() {
+            for byte in [0x80, 0xff] {
+                let mut bytes = ascii;
+                bytes[at] = byte;
+                assert!(!Block::all_ascii(&bytes) && !words(&bytes), "{at}");
+            }
+        }
+    }
+
+    #[test]
     fn finds_the_first_special_byte_wherever_it_stands() {
         for at in 0..=WIDTH {
             for special in [b'"', b'\\', 0, 0x1f] {
@@ -187,6 +274,23 @@ mod tests {
                     let bytes = bytes.first_chunk().unwrap();
                     assert_eq!(Block::load(bytes).first_special(), at, "{bytes:?}");
                     assert_eq!(words::first_special(words::load(bytes)) as usize, at, "{bytes:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_special_byte_has_its_bit_whatever_stands_beside_it() {
+        for at in 0..WIDTH {
+            for byte in (0..=u8::MAX).filter(|byte| !cfg!(miri) || b"\"\\\x1f a\x80".contains(byte)) {
+                for beside in [b'a', b'"', b'\\', 0, 0x1f, 0x20, b'!', b'#', b'[', b']', 0x80, 0xff] {
+                    let mut bytes = [beside; WIDTH];
+                    bytes[at] = byte;
+                    let bits =
+                        |is: fn(&u8) -> bool| bytes.iter().rev().fold(0, |bits, byte| bits << 1 | u32::from(is(byte)));
+                    let expected = (bits(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)), bits(|byte| *byte == b'"'));
+                    assert_eq!(Block::load(&bytes).specials(), expected, "{bytes:?}");
+                    assert_eq!(words::specials(words::load(&bytes)), expected, "{bytes:?}");
                 }
             }
         }

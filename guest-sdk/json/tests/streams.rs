@@ -127,6 +127,48 @@ struct Both {
     unaliased: Vec<Unaliased>,
 }
 
+/// What does not fit is nothing, and what cannot be read by itself is read as text.
+#[derive(Debug, PartialEq, Deserialize)]
+struct Lenient {
+    #[serde(default, deserialize_with = "if_it_fits")]
+    small: Option<u8>,
+    #[serde(default, deserialize_with = "if_it_fits")]
+    text: Option<String>,
+    #[serde(default, deserialize_with = "if_it_fits")]
+    flag: Option<bool>,
+    #[serde(default, deserialize_with = "if_it_fits")]
+    letter: Option<char>,
+    #[serde(default, deserialize_with = "if_it_fits")]
+    number: Option<f64>,
+    #[serde(default, deserialize_with = "if_it_fits")]
+    id: Option<Id>,
+    last: Option<Id>,
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+struct Id(u32);
+
+fn if_it_fits<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    Ok(T::deserialize(deserializer).ok())
+}
+
+#[test]
+fn an_error_that_a_type_keeps_to_itself_does_not_change_what_is_read() {
+    let keys = ["small", "text", "flag", "letter", "number", "id"];
+    let values =
+        ["7", "300", "-7", "0", "-0", "1.5", "\"a\"", "\"ab\"", "\"\\n\"", "true", "false", "null", "12345678", "1e2"];
+    let mut texts = Vec::new();
+    for (at, key) in keys.iter().enumerate() {
+        for value in values {
+            for space in ["", " ", "  "] {
+                let other = keys.get(at + 1).unwrap_or(&"other");
+                texts.push(format!("{{\"{key}\":{space}{value}{space},\"{other}\":{value},\"last\":{space}4}}"));
+            }
+        }
+    }
+    same::<Lenient>(&texts.iter().map(|text| &**text).collect::<Vec<_>>());
+}
+
 #[test]
 fn an_alias_is_its_field_and_not_its_place_in_the_list_of_names() {
     same::<Aliased>(&[

@@ -1,37 +1,46 @@
-//! Sixteen hexadecimal digits at once: by the vectors of a guest, or within 64 bits (SWAR) where there are none.
+//! Hexadecimal digits, sixteen at once: by the vectors of a guest, or within 64 bits (SWAR) where there are none.
 
-/// The value of sixteen digits, the first the highest; `None` where one of them is no digit.
+/// The values of twice sixteen digits, of which the first is the highest and lies in the lowest byte; `None` where one of them is no
+/// digit.
 #[cfg(all(target_family = "wasm", target_feature = "simd128"))]
 #[inline(always)]
-pub(super) fn sixteen([first, last]: [[u8; 8]; 2]) -> Option<u64> {
+pub(super) fn twice_sixteen(high: [u64; 2], low: [u64; 2]) -> Option<(u64, u64)> {
     use std::arch::wasm32 as v;
-    let given = v::u64x2(u64::from_le_bytes(first), u64::from_le_bytes(last));
-    let numbers = v::u8x16_sub(given, v::u8x16_splat(b'0'));
-    let letters = v::u8x16_sub(v::v128_or(given, v::u8x16_splat(0x20)), v::u8x16_splat(b'a'));
-    let is_number = v::u8x16_lt(numbers, v::u8x16_splat(10));
-    let is_letter = v::u8x16_lt(letters, v::u8x16_splat(6));
-    if !v::u8x16_all_true(v::v128_or(is_number, is_letter)) {
+    // The values of digits and how wrong what is none of them would be.
+    let digits = |[front, back]: [u64; 2]| {
+        let given = v::u64x2(front, back);
+        let numbers = v::u8x16_sub(given, v::u8x16_splat(b'0'));
+        let letters = v::u8x16_sub(v::v128_or(given, v::u8x16_splat(0x20)), v::u8x16_splat(b'a'));
+        let (beyond_nine, beyond_f) =
+            (v::u8x16_sub_sat(numbers, v::u8x16_splat(9)), v::u8x16_sub_sat(letters, v::u8x16_splat(5)));
+        // Of a number the other difference is far more than its value, and so it is of a letter.
+        let values = v::u8x16_min(numbers, v::u8x16_add(letters, v::u8x16_splat(10)));
+        // Each pair becomes a byte.
+        let pairs = v::v128_or(v::u16x8_shl(values, 4), v::u16x8_shr(values, 8));
+        (pairs, v::u8x16_min(beyond_nine, beyond_f))
+    };
+    let ((high, wrong_in_high), (low, wrong_in_low)) = (digits(high), digits(low));
+    if v::v128_any_true(v::v128_or(wrong_in_high, wrong_in_low)) {
         return None;
     }
-    let values = v::v128_bitselect(numbers, v::u8x16_add(letters, v::u8x16_splat(10)), is_number);
-    // Each pair becomes a byte, and the first byte the highest.
-    let pairs = v::v128_or(v::u16x8_shl(values, 4), v::u16x8_shr(values, 8));
-    let turned = v::u8x16_shuffle::<14, 12, 10, 8, 6, 4, 2, 0, 14, 12, 10, 8, 6, 4, 2, 0>(pairs, pairs);
-    Some(v::u64x2_extract_lane::<0>(turned))
+    // The first byte becomes the highest.
+    let turned = v::u8x16_shuffle::<14, 12, 10, 8, 6, 4, 2, 0, 30, 28, 26, 24, 22, 20, 18, 16>(high, low);
+    Some((v::u64x2_extract_lane::<0>(turned), v::u64x2_extract_lane::<1>(turned)))
 }
 
-/// The value of sixteen digits, the first the highest; `None` where one of them is no digit.
+/// The values of twice sixteen digits, of which the first is the highest and lies in the lowest byte; `None` where one of them is no
+/// digit.
 #[cfg(not(all(target_family = "wasm", target_feature = "simd128")))]
 #[inline(always)]
-pub(super) fn sixteen([first, last]: [[u8; 8]; 2]) -> Option<u64> {
-    Some(u64::from(eight(first)?) << 32 | u64::from(eight(last)?))
+pub(super) fn twice_sixteen(high: [u64; 2], low: [u64; 2]) -> Option<(u64, u64)> {
+    let sixteen = |[front, back]: [u64; 2]| Some(u64::from(eight(front)?) << 32 | u64::from(eight(back)?));
+    Some((sixteen(high)?, sixteen(low)?))
 }
 
 #[cfg(not(all(target_family = "wasm", target_feature = "simd128")))]
 #[inline]
-fn eight(digits: [u8; 8]) -> Option<u32> {
+fn eight(given: u64) -> Option<u32> {
     const ONES: u64 = 0x0101_0101_0101_0101;
-    let given = u64::from_le_bytes(digits);
     let lower = given | (0x20 * ONES);
     let letters = (lower >> 6) & ONES;
     let values = (lower & (0x0f * ONES)) + 9 * letters;

@@ -139,18 +139,20 @@ fn parse_civil(civil: &[u8; 19], rest: &[u8]) -> Result<Moment, Fault> {
 /// Seconds since 1970-01-01 of `2026-11-20T10:15:00`.
 #[inline(always)]
 fn seconds_of_civil(civil: &[u8; 19]) -> Result<i64, Fault> {
-    let &[y1, y2, y3, y4, a, m1, m2, b, d1, d2, separator, h1, h2, c, n1, n2, d, s1, s2] = civil;
-    let (front, back) = (u64::from_le_bytes([y1, y2, y3, y4, a, m1, m2, b]), u16::from_le_bytes([d1, d2]));
+    let (date, [separator, time @ ..]) = civil.split_first_chunk::<10>().ok_or(Fault::Shape)? else {
+        return Err(Fault::Shape);
+    };
+    let (front, back) = parts(date);
     let known = LAST_DATE.with(|last| (last.front.get() == front && last.back.get() == back).then(|| last.days.get()));
     let days = match known {
         Some(days) => Ok(days),
-        None => parse_day([y1, y2, y3, y4, a, m1, m2, b, d1, d2]),
+        None => parse_day(*date),
     };
     // What looks like a time, but is of no day, may still not look like one.
     if days == Err(Fault::Shape) || !matches!(separator, b'T' | b' ' | b't') {
         return Err(Fault::Shape);
     }
-    let Some([hour, minute, second]) = three_pairs([h1, h2, c, n1, n2, d, s1, s2], b':') else {
+    let Some([hour, minute, second]) = time.first_chunk().and_then(|time| three_pairs(*time, b':')) else {
         return Err(Fault::Shape);
     };
     let days = days?;
@@ -161,6 +163,12 @@ fn seconds_of_civil(civil: &[u8; 19]) -> Result<i64, Fault> {
     Ok(days * SECONDS_A_DAY + time_of_day)
 }
 
+/// A date in two numbers.
+#[inline(always)]
+fn parts([y1, y2, y3, y4, a, m1, m2, b, d1, d2]: &[u8; 10]) -> (u64, u16) {
+    (u64::from_le_bytes([*y1, *y2, *y3, *y4, *a, *m1, *m2, *b]), u16::from_le_bytes([*d1, *d2]))
+}
+
 /// Days since 1970-01-01 of `2026-11-20`.
 #[inline(never)]
 fn parse_day(date: [u8; 10]) -> Result<i64, Fault> {
@@ -169,10 +177,10 @@ fn parse_day(date: [u8; 10]) -> Result<i64, Fault> {
         return Err(Fault::Calendar);
     }
     let days = days_from_civil(year, month, day);
-    let [y1, y2, y3, y4, a, m1, m2, b, d1, d2] = date;
+    let (front, back) = parts(&date);
     LAST_DATE.with(|last| {
-        last.front.set(u64::from_le_bytes([y1, y2, y3, y4, a, m1, m2, b]));
-        last.back.set(u16::from_le_bytes([d1, d2]));
+        last.front.set(front);
+        last.back.set(back);
         last.days.set(days);
     });
     Ok(days)

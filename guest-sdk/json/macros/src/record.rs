@@ -162,7 +162,10 @@ fn from_json(members: &[Member<'_>], container: &Container) -> Tokens {
             #(#in_turn)*
             if key >= #count {
                 match key {
-                    __json::END => break,
+                    __json::END => {
+                        __json::end(reader);
+                        break;
+                    }
                     __json::OTHER => {
                         key = keys.other(reader, &SHAPE);
                         continue;
