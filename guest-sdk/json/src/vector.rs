@@ -299,7 +299,8 @@ mod tests {
     #[test]
     fn finds_the_first_byte_that_is_no_space_wherever_it_stands() {
         for at in 0..=WIDTH {
-            for other in (0..=u8::MAX).filter(|byte| !b" \n\t\r".contains(byte)) {
+            let others = (0..=u8::MAX).filter(|byte| !cfg!(miri) || b"\0a\x80".contains(byte));
+            for other in others.filter(|byte| !b" \n\t\r".contains(byte)) {
                 for space in *b" \n\t\r" {
                     let mut bytes = [space; WIDTH + 1];
                     bytes[at] = other;
