@@ -378,7 +378,7 @@ fn reads_mutated_texts_as_serde_json_does() {
         read += usize::from(all(&text, &behind) > 0);
     }
     // Mutations that all fail early would show nothing.
-    assert!(read > rounds / 5, "only {read} of {rounds} were read");
+    assert!(read > rounds / 10, "only {read} of {rounds} were read");
 }
 
 #[test]
