@@ -46,6 +46,10 @@ impl Delivery {
     pub(super) async fn write_lost(&self, by: &Deployment, transformed: &Transformed, doubt: &Doubt) -> Option<String> {
         let targets: BTreeSet<_> = by.tables.iter().map(|(target, _)| target).collect();
         for target in targets {
+            // To count rows takes longer than to write them.
+            if !is_doubted(by, target, doubt) {
+                continue;
+            }
             let Some(due) = due(by, target, transformed, doubt) else { continue };
             let table = by.tables.iter().find(|(other, _)| other == target).map(|(_, table)| &**table);
             let Some(table) = table.filter(|_| due.iter().any(|due| due.in_doubt)) else { continue };
@@ -112,6 +116,15 @@ async fn found(table: &dyn Table, batch: &Batch, since: u64) -> Result<Option<Co
         counts.extend(rows.into_iter().map(|(offset, rows)| ((range.partition, offset), rows)));
     }
     Ok(Some(counts))
+}
+
+/// Whether rows of any route may have been written into a table by a try that was not answered.
+fn is_doubted(by: &Deployment, target: &Target, doubt: &Doubt) -> bool {
+    let goes_there = |route: &usize| by.tables.get(*route).is_some_and(|(other, _)| other == target);
+    doubt.by_outlet(&by.outlets).any(|(outlet, of_outlet)| {
+        let in_doubt = !outlet.is_transaction() && of_outlet.is_there.load(Ordering::Relaxed);
+        in_doubt && outlet.routes.iter().any(goes_there)
+    })
 }
 
 /// What the routes that go into a table have there; none where their rows do not say where they came from.
