@@ -201,15 +201,16 @@ impl Delivery {
         }
         self.pass(&range, "closed");
         let before = planned.clone();
+        let joined = before.as_ref().map_or(&[][..], |planned| &planned.joined);
         // An operator has said that the version that is deployed is to make it, whatever was sent of it before.
         let made = match planned.filter(|planned| planned.bundle != BundleId::DEPLOYED) {
             Some(planned) => match self.make_again(batch, planned).await {
                 Ok(made) => Ok(made),
-                Err(reason) => return Outcome::Stopped(Stop::undecided(reason, &range).with(places(before.as_ref()))),
+                Err(reason) => return Outcome::Stopped(Stop::undecided(reason, &range).with(places(joined))),
             },
-            None => match self.make_with(batch, before.as_ref().map_or(&[], |planned| &planned.joined)).await {
+            None => match self.make_with(batch, joined).await {
                 Ok(made) => made,
-                Err(reason) => return Outcome::Stopped(Stop::undecided(reason, &range).with(places(before.as_ref()))),
+                Err(reason) => return Outcome::Stopped(Stop::undecided(reason, &range).with(places(joined))),
             },
         };
         // Writing takes its time; the next may be made meanwhile.
@@ -287,7 +288,11 @@ impl Delivery {
                 }
             }
             self.pass(&transformed.batch.range, "before-write");
-            let written = join_all(open.iter().map(|outlet| self.write(&by, &transformed, *outlet, &doubt))).await;
+            let written = join_all(open.iter().map(|outlet| {
+                let outgoing = self.outgoing(&by, &transformed);
+                self.write(&by, outgoing, *outlet, &doubt)
+            }))
+            .await;
             self.pass(&transformed.batch.range, "after-write");
             let mut refused_by = Vec::new();
             for (outlet, written) in open.into_iter().zip(written) {

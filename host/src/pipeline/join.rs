@@ -174,8 +174,7 @@ impl Delivery {
     }
 }
 
-/// Where what is planned with a range lies.
-pub(super) fn places(planned: Option<&Planned>) -> Vec<(i32, i64, i64)> {
-    let joined = planned.into_iter().flat_map(|planned| &planned.joined);
-    joined.map(|Joined { partition, first, next, .. }| (*partition, *first, *next)).collect()
+/// Where joined ranges lie: partitions, first offsets and those behind.
+pub(super) fn places(joined: &[Joined]) -> Vec<(i32, i64, i64)> {
+    joined.iter().map(|Joined { partition, first, next, .. }| (*partition, *first, *next)).collect()
 }

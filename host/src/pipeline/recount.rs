@@ -3,12 +3,12 @@
 //! written, and what is lost is written again under another token. Nothing that is still on its way can bring it by then: its own token is spent.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::Ordering;
 
 use super::answers::record_of;
 use super::batch::Batch;
 use super::deliver::Delivery;
 use super::deployment::Deployment;
+use super::outlet::Outgoing;
 use super::transform::Transformed;
 use super::write::{Doubt, Written};
 use crate::config::Target;
@@ -47,7 +47,7 @@ impl Delivery {
         let targets: BTreeSet<_> = by.tables.iter().map(|(target, _)| target).collect();
         for target in targets {
             // To count rows takes longer than to write them.
-            if !is_doubted(by, target, doubt) {
+            if !routes(by, target).any(|route| doubt.is_of(&by.outlets, route)) {
                 continue;
             }
             let Some(due) = due(by, target, transformed, doubt) else { continue };
@@ -71,11 +71,12 @@ impl Delivery {
                 pipeline = %self.status.name(), table = target.table, range = %transformed.batch.range, rows,
                 "the table knows an insert's token and has none of its rows: its server was killed in between; they are written again"
             );
+            let again = Outgoing { is_lost: true, ..self.outgoing(by, transformed) };
             for (outlet, of_outlet) in doubt.by_outlet(&by.outlets) {
                 if !outlet.routes.iter().any(|route| lost.contains(route)) {
                     continue;
                 }
-                match self.write_again(by, transformed, (outlet, of_outlet), doubt).await {
+                match self.write(by, again, (outlet, of_outlet), doubt).await {
                     Written::Done => {}
                     Written::Unknowable(reason) => return Some(reason),
                     Written::Elsewhere | Written::Refused { .. } => {
@@ -118,26 +119,19 @@ async fn found(table: &dyn Table, batch: &Batch, since: u64) -> Result<Option<Co
     Ok(Some(counts))
 }
 
-/// Whether rows of any route may have been written into a table by a try that was not answered.
-fn is_doubted(by: &Deployment, target: &Target, doubt: &Doubt) -> bool {
-    let goes_there = |route: &usize| by.tables.get(*route).is_some_and(|(other, _)| other == target);
-    doubt.by_outlet(&by.outlets).any(|(outlet, of_outlet)| {
-        let in_doubt = !outlet.is_transaction() && of_outlet.is_there.load(Ordering::Relaxed);
-        in_doubt && outlet.routes.iter().any(goes_there)
-    })
+/// The routes that go into a table.
+fn routes<'a>(by: &'a Deployment, target: &'a Target) -> impl Iterator<Item = usize> + 'a {
+    by.tables.iter().enumerate().filter(move |(_, (other, _))| other == target).map(|(route, _)| route)
 }
 
 /// What the routes that go into a table have there; none where their rows do not say where they came from.
 fn due(by: &Deployment, target: &Target, transformed: &Transformed, doubt: &Doubt) -> Option<Vec<Due>> {
-    let routes = by.tables.iter().enumerate().filter(|(_, (other, _))| other == target).map(|(route, _)| route);
     let due = |route: usize| {
-        let outlet = doubt.by_outlet(&by.outlets).find(|(outlet, _)| outlet.routes.contains(&route));
-        let in_doubt = outlet
-            .is_some_and(|(outlet, of_outlet)| !outlet.is_transaction() && of_outlet.is_there.load(Ordering::Relaxed));
+        let in_doubt = doubt.is_of(&by.outlets, route);
         let rows = counted(by, route, transformed)?;
         Some(Due { route, in_doubt: in_doubt && !rows.is_empty(), rows })
     };
-    routes.map(due).collect()
+    routes(by, target).map(due).collect()
 }
 
 /// How many rows a route has of each record. None where one does not say which that is: columns of these names may mean something else.

@@ -4,8 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tidegate_ledger::Joined;
-
+use super::join::places;
 use super::range::Range;
 use crate::config::PipelineName;
 use crate::kafka::{Moved, NotYet, TopicPartition};
@@ -98,11 +97,10 @@ impl Stop {
             NotYet::Early { .. } | NotYet::Unknown(_) => return None,
         };
         let joined = match not_yet {
-            NotYet::InDoubt { joined, .. } => joined.as_slice(),
-            _ => &[],
+            NotYet::InDoubt { joined, .. } => places(joined),
+            _ => Vec::new(),
         };
-        let places = joined.iter().map(|Joined { partition, first, next, .. }| (*partition, *first, *next));
-        Some(Self::new(not_yet.to_string(), remedy).with(places))
+        Some(Self::new(not_yet.to_string(), remedy).with(joined))
     }
 }
 

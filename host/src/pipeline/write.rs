@@ -44,7 +44,7 @@ pub(super) struct Doubt {
 
 /// What is in doubt of an outlet's rows.
 pub(super) struct OutletDoubt {
-    pub(super) is_there: AtomicBool,
+    is_there: AtomicBool,
     /// Nobody doubts, but some of a route's inserts are done, and others were refused.
     of_part: AtomicBool,
 }
@@ -62,6 +62,13 @@ impl Doubt {
     /// The version's outlets, each with what is in doubt of it.
     pub fn by_outlet<'a>(&'a self, outlets: &'a [Outlet]) -> impl Iterator<Item = (&'a Outlet, &'a OutletDoubt)> {
         outlets.iter().zip(&self.outlets)
+    }
+
+    /// Whether rows of a route may be in its table by a try under their token of which nobody has heard the end.
+    pub fn is_of(&self, outlets: &[Outlet], route: usize) -> bool {
+        let of_route = self.by_outlet(outlets).find(|(outlet, _)| outlet.routes.contains(&route));
+        of_route
+            .is_some_and(|(outlet, of_outlet)| !outlet.is_transaction() && of_outlet.is_there.load(Ordering::Relaxed))
     }
 }
 
@@ -123,27 +130,6 @@ impl Delivery {
 
     /// Writes what belongs to an outlet, however long it takes.
     pub(super) async fn write(
-        &self,
-        by: &Deployment,
-        transformed: &Transformed,
-        outlet: (&Outlet, &OutletDoubt),
-        doubt: &Doubt,
-    ) -> Written {
-        self.write_out(by, self.outgoing(by, transformed, false), outlet, doubt).await
-    }
-
-    /// The same of rows that the outlet's tables have lost, though they know their tokens.
-    pub(super) async fn write_again(
-        &self,
-        by: &Deployment,
-        transformed: &Transformed,
-        outlet: (&Outlet, &OutletDoubt),
-        doubt: &Doubt,
-    ) -> Written {
-        self.write_out(by, self.outgoing(by, transformed, true), outlet, doubt).await
-    }
-
-    async fn write_out(
         &self,
         by: &Deployment,
         outgoing: Outgoing<'_>,
@@ -241,8 +227,8 @@ impl Delivery {
         Ok(None)
     }
 
-    fn outgoing<'a>(&'a self, by: &'a Deployment, transformed: &'a Transformed, is_lost: bool) -> Outgoing<'a> {
-        Outgoing { tenant: &self.tenant.name, tables: &by.tables, transformed, is_lost }
+    pub(super) fn outgoing<'a>(&'a self, by: &'a Deployment, transformed: &'a Transformed) -> Outgoing<'a> {
+        Outgoing { tenant: &self.tenant.name, tables: &by.tables, transformed, is_lost: false }
     }
 
     fn writes_like(&self, by: &Deployment, routes: &[usize]) -> bool {
